@@ -1,0 +1,1 @@
+"""Expressive piano performance rendering: a score goes in, a performance comes out."""
