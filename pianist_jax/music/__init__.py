@@ -1,0 +1,1 @@
+"""What music is: notes, files, tokens. NumPy only, no JAX."""

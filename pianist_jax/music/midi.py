@@ -1,0 +1,235 @@
+"""MIDI files <-> notes."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import stat
+import tempfile
+from collections import defaultdict, deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import mido
+import numpy as np
+
+from pianist_jax.errors import PianistError
+from pianist_jax.music.notes import Notes
+
+SUSTAIN = 64
+DRUM_CHANNEL = 9
+MAX_BYTES = 4 << 20  # recitals of 10 000 notes with continuous pedal take 0.5 MB
+MAX_MS = 24 * 3600 * 1000
+MAX_TICK = 1 << 50  # more than 4 MiB of the longest deltas
+DEFAULT_TEMPO = 500_000  # µs a quarter, before the first tempo event
+
+
+class MidiError(PianistError):
+    """A MIDI file that cannot be read: which file, what is wrong with it, what to do."""
+
+
+@dataclass
+class _Events:
+    """What a file says, in ticks and in file order."""
+
+    pitch: list[int] = field(default_factory=list)
+    velocity: list[int] = field(default_factory=list)
+    start: list[int] = field(default_factory=list)
+    end: list[int] = field(default_factory=list)  # -1: never released
+    pedal: list[tuple[int, int]] = field(default_factory=list)
+    tempo: list[tuple[int, int]] = field(default_factory=list)
+    drums: bool = False
+
+
+def read_midi(path: str | os.PathLike[str]) -> Notes:
+    """Read the raw notes and the sustain pedal of all non-drum tracks of a MIDI file, times in rounded ms.
+
+    Notes stand track by track in order of their note-ons, not normalised (paper §1, step 1). A note-off, or a
+    note-on of velocity 0, ends the oldest note of its pitch that sounds in its track and channel; a note that is
+    never released is left out. Of tempo events at one tick the last counts, whatever its track.
+    Raises MidiError for anything that is not a readable MIDI file with piano notes.
+    """
+    name = os.fspath(path)
+    midi = _parse(name, _read_bytes(name))
+    events = _gather(name, midi.tracks)
+    if not events.start:
+        if events.drums:
+            raise MidiError(f"{name}: only drum notes (channel 10); give a file with a piano part")
+        raise MidiError(f"{name}: no notes; give a file with a piano part")
+    released = np.array(events.end) >= 0
+    if not released.any():
+        raise MidiError(f"{name}: no note is ever released; export the file again")
+    tempo = np.array(sorted(events.tempo, key=lambda change: change[0]), np.int64).reshape(-1, 2)
+    if np.any(tempo[:, 1] == 0):
+        raise MidiError(f"{name}: has a tempo of zero; remove that tempo event or export the file again")
+    pedal = np.array(sorted(events.pedal, key=lambda event: event[0]), np.int64).reshape(-1, 2)
+    ticks = np.concatenate([np.array(events.start)[released], np.array(events.end)[released], pedal[:, 0]])
+    times = _milliseconds(ticks, tempo, midi.ticks_per_beat)
+    if times.max() > MAX_MS:
+        raise MidiError(f"{name}: lasts more than 24 hours; check its tempo and its last events")
+    n = int(released.sum())
+    onset, end, pedal_time = np.split(np.rint(times).astype(np.int64), [n, 2 * n])
+    pitch, velocity = np.array(events.pitch)[released], np.array(events.velocity)[released]
+    return Notes(pitch, onset, end - onset, velocity, pedal_time, pedal[:, 1])
+
+
+def _read_bytes(name: str) -> bytes:
+    try:
+        status = os.stat(name)
+        if not stat.S_ISREG(status.st_mode):
+            raise MidiError(f"{name}: not a file; give the path of one MIDI file")
+        if status.st_size > MAX_BYTES:
+            size = f"{status.st_size / 1e6:.1f} MB"
+            raise MidiError(f"{name}: {size}, too large for piano MIDI (limit 4 MiB); split it")
+        data = Path(name).read_bytes()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not a valid path"
+        raise MidiError(f"{name!a}: cannot be read ({reason}); check the path") from error
+    if not data:
+        raise MidiError(f"{name}: empty file; export it again")
+    return data
+
+
+def _parse(name: str, data: bytes) -> mido.MidiFile:
+    if not data.startswith(b"MThd"):
+        raise MidiError(f"{name}: not a MIDI file (no MThd header); give a .mid or .midi file")
+    if re.search(rb"[\x80-\xff]{4096}", data):  # could be one number of 4096 bytes: quadratic time to read
+        raise MidiError(f"{name}: damaged MIDI file (numbers without end); export it again")
+    try:
+        midi = mido.MidiFile(file=io.BytesIO(data))
+    except EOFError as error:
+        raise MidiError(f"{name}: truncated MIDI file; copy or export it again") from error
+    except Exception as error:  # mido raises whatever the malformed bytes led it to
+        reason = " ".join(str(error).split())[:80] or type(error).__name__
+        raise MidiError(f"{name}: damaged MIDI file ({reason}); export it again") from error
+    if midi.type not in (0, 1):
+        raise MidiError(f"{name}: MIDI format {midi.type} is not read; export it as format 0 or 1")
+    if midi.ticks_per_beat <= 0:
+        raise MidiError(f"{name}: times are not in ticks per quarter; export it with a musical time base")
+    return midi
+
+
+def _gather(name: str, tracks: Iterable[mido.MidiTrack]) -> _Events:
+    events = _Events()
+    for track in tracks:
+        tick = 0
+        sounding: dict[tuple[int, int], deque[int]] = defaultdict(deque)
+        for message in track:
+            tick += message.time
+            kind = message.type
+            if kind in ("note_on", "note_off"):
+                if message.channel == DRUM_CHANNEL:
+                    events.drums = True
+                    continue
+                open_notes = sounding[message.channel, message.note]
+                if kind == "note_on" and message.velocity > 0:
+                    open_notes.append(len(events.start))
+                    events.pitch.append(message.note)
+                    events.velocity.append(message.velocity)
+                    events.start.append(tick)
+                    events.end.append(-1)
+                elif open_notes:
+                    events.end[open_notes.popleft()] = tick
+            elif kind == "control_change":
+                if message.control == SUSTAIN and message.channel != DRUM_CHANNEL:
+                    events.pedal.append((tick, message.value))
+            elif kind == "set_tempo":
+                events.tempo.append((tick, message.tempo))
+        if tick > MAX_TICK:
+            raise MidiError(f"{name}: damaged MIDI file (absurd times); export it again")
+    return events
+
+
+def _milliseconds(ticks: np.ndarray, tempo: np.ndarray, ticks_per_quarter: int) -> np.ndarray:
+    """float64[T] ms of int64[T] ticks under tempo events int64[K, 2] (tick, µs a quarter) sorted by tick.
+
+    Sums are of integers, below 2^53 for 24 hours: no rounding before the division.
+    """
+    change = np.concatenate([[0.0], tempo[:, 0]])
+    micros = np.concatenate([[DEFAULT_TEMPO], tempo[:, 1]]).astype(np.float64)
+    elapsed = np.concatenate([[0.0], np.cumsum(np.diff(change) * micros[:-1])])
+    segment = np.searchsorted(change, ticks, side="right") - 1
+    return (elapsed[segment] + (ticks - change[segment]) * micros[segment]) / (1000.0 * ticks_per_quarter)
+
+
+def write_midi(path: str | os.PathLike[str], notes: Notes, *, name: str = "Piano") -> None:
+    """Write notes and pedal as one piano track in which a tick is a millisecond (500 ticks at 500 000 µs).
+
+    `read_midi` gives the same arrays back (sorted by onset, which normalised notes are). The file appears whole
+    or not at all. Raises ValueError for what MIDI cannot hold: a pitch, velocity (1..127) or pedal value out of
+    range, times before 0 or beyond 24 hours, notes without length or of one pitch that overlap.
+    """
+    write_ticks(path, notes, ticks_per_quarter=500, tempo=[(0, DEFAULT_TEMPO)], name=name)
+
+
+def write_ticks(
+    path: str | os.PathLike[str],
+    notes: Notes,
+    *,
+    ticks_per_quarter: int,
+    tempo: Iterable[tuple[int, int]],
+    time_signatures: Iterable[tuple[int, int, int]] = (),
+    name: str = "Piano",
+) -> None:
+    """Write notes whose times are ticks, under tempo events (tick, µs a quarter), as `write_midi` does.
+
+    `time_signatures` are (tick, numerator, denominator).
+    """
+    _check_writable(notes)
+    track = [(0, mido.MetaMessage("track_name", name=name)), (0, mido.Message("program_change", program=0))]
+    track += [
+        (tick, mido.MetaMessage("time_signature", numerator=numerator, denominator=denominator))
+        for tick, numerator, denominator in time_signatures
+    ]
+    track += [(tick, mido.MetaMessage("set_tempo", tempo=micros)) for tick, micros in tempo]
+    for tick, value in zip(notes.pedal_time.tolist(), notes.pedal_value.tolist(), strict=True):
+        track.append((tick, mido.Message("control_change", control=SUSTAIN, value=value)))
+    for tick, pitch in zip(notes.end.tolist(), notes.pitch.tolist(), strict=True):
+        track.append((tick, mido.Message("note_off", note=pitch, velocity=0)))
+    for tick, pitch, velocity in zip(notes.onset.tolist(), notes.pitch.tolist(), notes.velocity.tolist(), strict=True):
+        track.append((tick, mido.Message("note_on", note=pitch, velocity=velocity)))
+    track.sort(key=lambda event: event[0])  # stable: a key is released before it is struck again
+    now = 0
+    for tick, message in track:
+        message.time, now = tick - now, tick
+    midi = mido.MidiFile(type=0, ticks_per_beat=ticks_per_quarter)
+    midi.tracks.append(mido.MidiTrack(message for _, message in track))
+    content = io.BytesIO()
+    midi.save(file=content)
+    _replace(Path(path), content.getvalue())
+
+
+def _check_writable(notes: Notes) -> None:
+    for what, values, low, high in (
+        ("pitch", notes.pitch, 0, 127),
+        ("velocity", notes.velocity, 1, 127),
+        ("pedal value", notes.pedal_value, 0, 127),
+        ("onset", notes.onset, 0, MAX_MS),
+        ("duration", notes.duration, 1, MAX_MS),
+        ("pedal time", notes.pedal_time, 0, MAX_MS),
+    ):
+        wrong = (values < low) | (values > high)
+        if wrong.any():
+            where = int(np.argmax(wrong))
+            raise ValueError(f"{what} {values[where]} at {where} is outside {low}..{high}")
+    order = np.lexsort((notes.onset, notes.pitch))
+    pitch, onset, end = notes.pitch[order], notes.onset[order], notes.end[order]
+    overlap = (pitch[1:] == pitch[:-1]) & (onset[1:] < end[:-1])
+    if overlap.any():
+        where = int(np.argmax(overlap))
+        raise ValueError(f"notes of pitch {pitch[where]} overlap at {onset[where + 1]} ms: normalise them first")
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise

@@ -1,0 +1,86 @@
+"""Eight tokens a note: pitch, inter-onset interval, velocity, duration, four pedal samples (paper §2)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from pianist_jax.music.notes import Notes
+
+PAD, MASK, BOS, EOS, PLAY = range(5)
+PITCH, VELOCITY, TIME, PEDAL = 5, 133, 261, 5261  # first id of each kind
+VOCABULARY = 5389
+SLOTS = ("pitch", "ioi", "velocity", "duration", "pedal1", "pedal2", "pedal3", "pedal4")
+NOTE_TOKENS = len(SLOTS)
+SLOT_START = np.array([PITCH, TIME, VELOCITY, TIME, PEDAL, PEDAL, PEDAL, PEDAL], np.int32)
+SLOT_SIZE = np.array([128, 5000, 128, 5000, 128, 128, 128, 128], np.int32)
+MAX_IOI, MAX_DURATION, LAST_GAP = 4990, 4999, 4990  # ms
+PEDAL_SAMPLES = 4
+
+SLOT_START.flags.writeable = SLOT_SIZE.flags.writeable = False
+
+
+def encode(notes: Notes) -> np.ndarray:
+    """Tokens int32[N, 8] of normalised notes (paper §2).
+
+    IOIs above 4990 ms and durations above 4999 ms are clipped, as the vocabulary ends there; the first IOI is
+    the first onset. The pedal is sampled at exact quarters of the way to the next onset, a change at that very
+    instant included, so that all notes of a chord but the last carry one value four times.
+    Raises ValueError where onsets decrease or start before 0, or a value is outside its range.
+    """
+    ioi = np.diff(notes.onset, prepend=0)
+    if np.any(ioi < 0):
+        raise ValueError(f"note {np.argmax(ioi < 0)} begins before the one before it: normalise the notes first")
+    values = np.empty((len(notes), NOTE_TOKENS), np.int64)
+    values[:, 0] = notes.pitch
+    values[:, 1] = np.minimum(ioi, MAX_IOI)
+    values[:, 2] = notes.velocity
+    values[:, 3] = np.minimum(notes.duration, MAX_DURATION)
+    values[:, 4:] = sample_pedal(notes)
+    _check(values, 0)
+    return (values + SLOT_START).astype(np.int32)
+
+
+def sample_pedal(notes: Notes) -> np.ndarray:
+    """CC64 in force int64[N, 4] at onset + k/4 of the gap to the next onset, 0 before the first event (paper §2)."""
+    gap = np.append(np.diff(notes.onset), LAST_GAP)[: len(notes)]
+    # In quarters of a millisecond every sample time is an integer, and "at exactly that time" is exact.
+    quarters = PEDAL_SAMPLES * notes.onset[:, None] + np.arange(PEDAL_SAMPLES) * gap[:, None]
+    changes = np.searchsorted(PEDAL_SAMPLES * notes.pedal_time, quarters, side="right")
+    return np.append(np.int64(0), notes.pedal_value.astype(np.int64))[changes]
+
+
+def decode(tokens: ArrayLike, start: int = 0) -> Notes:
+    """Notes of tokens int[N, 8]; onsets in ms are `start` plus the running sum of the IOIs (paper §2).
+
+    Pedal samples lie at quarters of the way to the next onset, rounded down to the millisecond, so that
+    `encode(decode(tokens)) == tokens` for all tokens that came from notes. An event is written only where the
+    value changes; of samples that fall on one instant the last counts.
+    Raises ValueError, naming note and slot, where an id does not belong to its slot (special ids included).
+    """
+    ids = np.asarray(tokens)
+    if ids.ndim != 2 or ids.shape[1] != NOTE_TOKENS or not np.issubdtype(ids.dtype, np.integer):
+        raise ValueError(f"tokens are {ids.dtype}{list(ids.shape)}, expected integers [N, {NOTE_TOKENS}]")
+    values = ids.astype(np.int64) - SLOT_START
+    _check(values, SLOT_START)
+    onset = start + np.cumsum(values[:, 1])
+    gap = np.append(values[1:, 1], LAST_GAP)[: len(values)]
+    time = onset[:, None] + np.arange(PEDAL_SAMPLES) * gap[:, None] // PEDAL_SAMPLES
+    pedal_time, pedal_value = _pedal_changes(time.ravel(), values[:, 4:].ravel())
+    return Notes(values[:, 0], onset, values[:, 3], values[:, 2], pedal_time, pedal_value)
+
+
+def _pedal_changes(time: np.ndarray, value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    last = np.append(time[1:] != time[:-1], np.ones(min(len(time), 1), bool))
+    time, value = time[last], value[last]
+    changed = np.diff(value, prepend=0) != 0
+    return time[changed], value[changed]
+
+
+def _check(values: np.ndarray, start: np.ndarray | int) -> None:
+    wrong = (values < 0) | (values >= SLOT_SIZE)
+    if wrong.any():
+        note, slot = np.argwhere(wrong)[0]
+        what = "value" if isinstance(start, int) else "id"
+        number = (values + start)[note, slot]
+        raise ValueError(f"note {note}: {what} {number} is no {SLOTS[slot]}")
