@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import io
 import os
-import re
+import secrets
 import stat
-import tempfile
 from collections import defaultdict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -23,7 +22,11 @@ DRUM_CHANNEL = 9
 MAX_BYTES = 4 << 20  # recitals of 10 000 notes with continuous pedal take 0.5 MB
 MAX_MS = 24 * 3600 * 1000
 MAX_TICK = 1 << 50  # more than 4 MiB of the longest deltas
+MAX_DELTA = (1 << 28) - 1  # ticks; the longest that a MIDI file can hold
 DEFAULT_TEMPO = 500_000  # µs a quarter, before the first tempo event
+# mido reads a number of many bytes in quadratic time; no file needs 4096 in a row with the high bit set.
+HIGH_BITS = bytes(byte >> 7 for byte in range(256))
+ENDLESS_NUMBER = b"\x01" * 4096
 
 
 class MidiError(PianistError):
@@ -46,25 +49,24 @@ class _Events:
 def read_midi(path: str | os.PathLike[str]) -> Notes:
     """Read the raw notes and the sustain pedal of all non-drum tracks of a MIDI file, times in rounded ms.
 
-    Notes stand track by track in order of their note-ons, not normalised (paper §1, step 1). A note-off, or a
-    note-on of velocity 0, ends the oldest note of its pitch that sounds in its track and channel; a note that is
-    never released is left out. Of tempo events at one tick the last counts, whatever its track.
+    Notes stand track by track in order of their note-ons, not normalised (paper §1, step 1). A note-off, or
+    a note-on of velocity 0, ends the oldest note of its pitch that sounds in its track and channel; a note
+    that is never released is left out. Of tempo events at one tick the last counts, whatever its track.
     Raises MidiError for anything that is not a readable MIDI file with piano notes.
     """
-    name = os.fspath(path)
-    midi = _parse(name, _read_bytes(name))
+    name = _printable(path)
+    midi = _parse(name, _read_bytes(path, name))
     events = _gather(name, midi.tracks)
     if not events.start:
-        if events.drums:
-            raise MidiError(f"{name}: only drum notes (channel 10); give a file with a piano part")
-        raise MidiError(f"{name}: no notes; give a file with a piano part")
+        what = "only drum notes (channel 10)" if events.drums else "no notes"
+        raise MidiError(f"{name}: {what}; give a file with a piano part")
     released = np.array(events.end) >= 0
     if not released.any():
-        raise MidiError(f"{name}: no note is ever released; export the file again")
-    tempo = np.array(sorted(events.tempo, key=lambda change: change[0]), np.int64).reshape(-1, 2)
+        raise MidiError(f"{name}: no note is ever released; export it again")
+    tempo = _by_tick(events.tempo)
     if np.any(tempo[:, 1] == 0):
-        raise MidiError(f"{name}: has a tempo of zero; remove that tempo event or export the file again")
-    pedal = np.array(sorted(events.pedal, key=lambda event: event[0]), np.int64).reshape(-1, 2)
+        raise MidiError(f"{name}: a tempo of zero; remove that tempo event or export the file again")
+    pedal = _by_tick(events.pedal)
     ticks = np.concatenate([np.array(events.start)[released], np.array(events.end)[released], pedal[:, 0]])
     times = _milliseconds(ticks, tempo, midi.ticks_per_beat)
     if times.max() > MAX_MS:
@@ -75,18 +77,29 @@ def read_midi(path: str | os.PathLike[str]) -> Notes:
     return Notes(pitch, onset, end - onset, velocity, pedal_time, pedal[:, 1])
 
 
-def _read_bytes(name: str) -> bytes:
+def _printable(path: str | os.PathLike[str]) -> str:
+    name = os.fsdecode(path)
+    return name if name.isprintable() else ascii(name)
+
+
+def _by_tick(events: list[tuple[int, int]]) -> np.ndarray:
+    """int64[K, 2] (tick, value), sorted by tick; events at one tick keep their order."""
+    return np.array(sorted(events, key=lambda event: event[0]), np.int64).reshape(-1, 2)
+
+
+def _read_bytes(path: str | os.PathLike[str], name: str) -> bytes:
     try:
-        status = os.stat(name)
+        path = Path(os.fsdecode(path))
+        status = path.stat()
         if not stat.S_ISREG(status.st_mode):
             raise MidiError(f"{name}: not a file; give the path of one MIDI file")
         if status.st_size > MAX_BYTES:
-            size = f"{status.st_size / 1e6:.1f} MB"
-            raise MidiError(f"{name}: {size}, too large for piano MIDI (limit 4 MiB); split it")
-        data = Path(name).read_bytes()
-    except (OSError, ValueError) as error:
+            sizes = f"{status.st_size / 1e6:.1f} MB, piano MIDI has at most {MAX_BYTES / 1e6:.1f}"
+            raise MidiError(f"{name}: too large ({sizes}); split it")
+        data = path.read_bytes()
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         reason = getattr(error, "strerror", None) or "not a valid path"
-        raise MidiError(f"{name!a}: cannot be read ({reason}); check the path") from error
+        raise MidiError(f"{name}: cannot be read ({reason}); check the path") from error
     if not data:
         raise MidiError(f"{name}: empty file; export it again")
     return data
@@ -95,7 +108,7 @@ def _read_bytes(name: str) -> bytes:
 def _parse(name: str, data: bytes) -> mido.MidiFile:
     if not data.startswith(b"MThd"):
         raise MidiError(f"{name}: not a MIDI file (no MThd header); give a .mid or .midi file")
-    if re.search(rb"[\x80-\xff]{4096}", data):  # could be one number of 4096 bytes: quadratic time to read
+    if ENDLESS_NUMBER in data.translate(HIGH_BITS):
         raise MidiError(f"{name}: damaged MIDI file (numbers without end); export it again")
     try:
         midi = mido.MidiFile(file=io.BytesIO(data))
@@ -105,9 +118,9 @@ def _parse(name: str, data: bytes) -> mido.MidiFile:
         reason = " ".join(str(error).split())[:80] or type(error).__name__
         raise MidiError(f"{name}: damaged MIDI file ({reason}); export it again") from error
     if midi.type not in (0, 1):
-        raise MidiError(f"{name}: MIDI format {midi.type} is not read; export it as format 0 or 1")
+        raise MidiError(f"{name}: MIDI format {midi.type} is not supported; export it as format 0 or 1")
     if midi.ticks_per_beat <= 0:
-        raise MidiError(f"{name}: times are not in ticks per quarter; export it with a musical time base")
+        raise MidiError(f"{name}: times are not in ticks a quarter; export it with a musical time base")
     return midi
 
 
@@ -157,10 +170,13 @@ def _milliseconds(ticks: np.ndarray, tempo: np.ndarray, ticks_per_quarter: int) 
 def write_midi(path: str | os.PathLike[str], notes: Notes, *, name: str = "Piano") -> None:
     """Write notes and pedal as one piano track in which a tick is a millisecond (500 ticks at 500 000 µs).
 
-    `read_midi` gives the same arrays back (sorted by onset, which normalised notes are). The file appears whole
-    or not at all. Raises ValueError for what MIDI cannot hold: a pitch, velocity (1..127) or pedal value out of
-    range, times before 0 or beyond 24 hours, notes without length or of one pitch that overlap.
+    `read_midi` gives the same arrays back, sorted by onset (which normalised notes are). The file appears
+    whole or not at all. Raises ValueError for what MIDI cannot say: a pitch, velocity (1..127) or pedal value
+    out of range, times before 0 or beyond 24 hours, notes without length, notes of one pitch that overlap;
+    MidiError where the file cannot be written.
     """
+    for what, time in (("release", notes.end), ("pedal time", notes.pedal_time)):
+        _require(what, time, 0, MAX_MS)
     write_ticks(path, notes, ticks_per_quarter=500, tempo=[(0, DEFAULT_TEMPO)], name=name)
 
 
@@ -173,63 +189,68 @@ def write_ticks(
     time_signatures: Iterable[tuple[int, int, int]] = (),
     name: str = "Piano",
 ) -> None:
-    """Write notes whose times are ticks, under tempo events (tick, µs a quarter), as `write_midi` does.
+    """Write notes whose times are ticks (at most 2^28 - 1), under tempo events (tick, µs a quarter).
 
-    `time_signatures` are (tick, numerator, denominator).
+    `time_signatures` are (tick, numerator, denominator). Otherwise, and in what it raises, as `write_midi`.
     """
-    _check_writable(notes)
+    if not 1 <= ticks_per_quarter <= 32767:
+        raise ValueError(f"ticks_per_quarter {ticks_per_quarter} is outside 1..32767")
+    tempo = list(tempo)
+    _require("tempo", np.array([micros for _, micros in tempo], np.int64), 1, (1 << 24) - 1)
+    _require_writable(notes)
     track = [(0, mido.MetaMessage("track_name", name=name)), (0, mido.Message("program_change", program=0))]
-    track += [
-        (tick, mido.MetaMessage("time_signature", numerator=numerator, denominator=denominator))
-        for tick, numerator, denominator in time_signatures
-    ]
+    for tick, numerator, denominator in time_signatures:
+        track.append((tick, mido.MetaMessage("time_signature", numerator=numerator, denominator=denominator)))
     track += [(tick, mido.MetaMessage("set_tempo", tempo=micros)) for tick, micros in tempo]
+    pitches = notes.pitch.tolist()
     for tick, value in zip(notes.pedal_time.tolist(), notes.pedal_value.tolist(), strict=True):
         track.append((tick, mido.Message("control_change", control=SUSTAIN, value=value)))
-    for tick, pitch in zip(notes.end.tolist(), notes.pitch.tolist(), strict=True):
+    for tick, pitch in zip(notes.end.tolist(), pitches, strict=True):
         track.append((tick, mido.Message("note_off", note=pitch, velocity=0)))
-    for tick, pitch, velocity in zip(notes.onset.tolist(), notes.pitch.tolist(), notes.velocity.tolist(), strict=True):
+    for tick, pitch, velocity in zip(notes.onset.tolist(), pitches, notes.velocity.tolist(), strict=True):
         track.append((tick, mido.Message("note_on", note=pitch, velocity=velocity)))
     track.sort(key=lambda event: event[0])  # stable: a key is released before it is struck again
     now = 0
     for tick, message in track:
         message.time, now = tick - now, tick
-    midi = mido.MidiFile(type=0, ticks_per_beat=ticks_per_quarter)
+    midi = mido.MidiFile(type=0, ticks_per_beat=ticks_per_quarter, charset="utf-8")
     midi.tracks.append(mido.MidiTrack(message for _, message in track))
     content = io.BytesIO()
     midi.save(file=content)
-    _replace(Path(path), content.getvalue())
+    _replace(Path(os.fsdecode(path)), content.getvalue())
 
 
-def _check_writable(notes: Notes) -> None:
-    for what, values, low, high in (
-        ("pitch", notes.pitch, 0, 127),
-        ("velocity", notes.velocity, 1, 127),
-        ("pedal value", notes.pedal_value, 0, 127),
-        ("onset", notes.onset, 0, MAX_MS),
-        ("duration", notes.duration, 1, MAX_MS),
-        ("pedal time", notes.pedal_time, 0, MAX_MS),
-    ):
-        wrong = (values < low) | (values > high)
-        if wrong.any():
-            where = int(np.argmax(wrong))
-            raise ValueError(f"{what} {values[where]} at {where} is outside {low}..{high}")
+def _require(what: str, values: np.ndarray, low: int, high: int) -> None:
+    wrong = (values < low) | (values > high)
+    if wrong.any():
+        where = int(np.argmax(wrong))
+        raise ValueError(f"{what} {where} is {values[where]}, outside {low}..{high}")
+
+
+def _require_writable(notes: Notes) -> None:
+    _require("pitch", notes.pitch, 0, 127)
+    _require("velocity", notes.velocity, 1, 127)
+    _require("onset", notes.onset, 0, MAX_DELTA)
+    _require("duration", notes.duration, 1, MAX_DELTA)
+    _require("release", notes.end, 1, MAX_DELTA)
+    _require("pedal time", notes.pedal_time, 0, MAX_DELTA)
+    _require("pedal value", notes.pedal_value, 0, 127)
     order = np.lexsort((notes.onset, notes.pitch))
     pitch, onset, end = notes.pitch[order], notes.onset[order], notes.end[order]
     overlap = (pitch[1:] == pitch[:-1]) & (onset[1:] < end[:-1])
     if overlap.any():
         where = int(np.argmax(overlap))
-        raise ValueError(f"notes of pitch {pitch[where]} overlap at {onset[where + 1]} ms: normalise them first")
+        raise ValueError(f"notes of pitch {pitch[where]} overlap at {onset[where + 1]}: normalise them first")
 
 
 def _replace(path: Path, content: bytes) -> None:
     """Write a file whole or not at all."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    except OSError as error:
+        reason = f"cannot be written ({error.strerror})"
+        raise MidiError(f"{_printable(path)}: {reason}; check its folder and your rights") from error
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -23,26 +23,28 @@ SLOT_START.flags.writeable = SLOT_SIZE.flags.writeable = False
 def encode(notes: Notes) -> np.ndarray:
     """Tokens int32[N, 8] of normalised notes (paper §2).
 
-    IOIs above 4990 ms and durations above 4999 ms are clipped, as the vocabulary ends there; the first IOI is
-    the first onset. The pedal is sampled at exact quarters of the way to the next onset, a change at that very
-    instant included, so that all notes of a chord but the last carry one value four times.
+    IOIs above 4990 ms and durations above 4999 ms are clipped, as the vocabulary ends there; the first IOI
+    is the first onset. The pedal is sampled at exact quarters of the way to the next onset, a change at that
+    very instant included, so that all notes of a chord but the last carry one value four times.
     Raises ValueError where onsets decrease or start before 0, or a value is outside its range.
     """
     ioi = np.diff(notes.onset, prepend=0)
     if np.any(ioi < 0):
-        raise ValueError(f"note {np.argmax(ioi < 0)} begins before the one before it: normalise the notes first")
+        note = int(np.argmax(ioi < 0))
+        before = f"note {note - 1}" if note else "time 0"
+        raise ValueError(f"note {note} begins {-ioi[note]} ms before {before}: normalise the notes first")
     values = np.empty((len(notes), NOTE_TOKENS), np.int64)
     values[:, 0] = notes.pitch
     values[:, 1] = np.minimum(ioi, MAX_IOI)
     values[:, 2] = notes.velocity
     values[:, 3] = np.minimum(notes.duration, MAX_DURATION)
     values[:, 4:] = sample_pedal(notes)
-    _check(values, 0)
+    _require_slots(values, values)
     return (values + SLOT_START).astype(np.int32)
 
 
 def sample_pedal(notes: Notes) -> np.ndarray:
-    """CC64 in force int64[N, 4] at onset + k/4 of the gap to the next onset, 0 before the first event (paper §2)."""
+    """CC64 int64[N, 4] in force at onset + k/4 of the gap to the next onset, 0 before any event (paper §2)."""
     gap = np.append(np.diff(notes.onset), LAST_GAP)[: len(notes)]
     # In quarters of a millisecond every sample time is an integer, and "at exactly that time" is exact.
     quarters = PEDAL_SAMPLES * notes.onset[:, None] + np.arange(PEDAL_SAMPLES) * gap[:, None]
@@ -62,7 +64,7 @@ def decode(tokens: ArrayLike, start: int = 0) -> Notes:
     if ids.ndim != 2 or ids.shape[1] != NOTE_TOKENS or not np.issubdtype(ids.dtype, np.integer):
         raise ValueError(f"tokens are {ids.dtype}{list(ids.shape)}, expected integers [N, {NOTE_TOKENS}]")
     values = ids.astype(np.int64) - SLOT_START
-    _check(values, SLOT_START)
+    _require_slots(values, ids)
     onset = start + np.cumsum(values[:, 1])
     gap = np.append(values[1:, 1], LAST_GAP)[: len(values)]
     time = onset[:, None] + np.arange(PEDAL_SAMPLES) * gap[:, None] // PEDAL_SAMPLES
@@ -77,10 +79,8 @@ def _pedal_changes(time: np.ndarray, value: np.ndarray) -> tuple[np.ndarray, np.
     return time[changed], value[changed]
 
 
-def _check(values: np.ndarray, start: np.ndarray | int) -> None:
+def _require_slots(values: np.ndarray, given: np.ndarray) -> None:
     wrong = (values < 0) | (values >= SLOT_SIZE)
     if wrong.any():
         note, slot = np.argwhere(wrong)[0]
-        what = "value" if isinstance(start, int) else "id"
-        number = (values + start)[note, slot]
-        raise ValueError(f"note {note}: {what} {number} is no {SLOTS[slot]}")
+        raise ValueError(f"note {note}, slot {slot}: {given[note, slot]} is no {SLOTS[slot]}")
