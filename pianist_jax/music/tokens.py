@@ -44,7 +44,7 @@ def encode(notes: Notes) -> np.ndarray:
 
 
 def sample_pedal(notes: Notes) -> np.ndarray:
-    """CC64 int64[N, 4] in force at onset + k/4 of the gap to the next onset, 0 before any event (paper §2)."""
+    """CC64 in force, int64[N, 4], at onset + k/4 of the gap to the next onset; 0 at first (paper §2)."""
     gap = np.append(np.diff(notes.onset), LAST_GAP)[: len(notes)]
     # In quarters of a millisecond every sample time is an integer, and "at exactly that time" is exact.
     quarters = PEDAL_SAMPLES * notes.onset[:, None] + np.arange(PEDAL_SAMPLES) * gap[:, None]
