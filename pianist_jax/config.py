@@ -1,0 +1,179 @@
+"""Frozen settings of the model, with named presets. Plain data: nothing here imports JAX."""
+
+import dataclasses
+import difflib
+from typing import Any
+
+from pianist_jax.errors import PianistError
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig:
+    """Sizes of an encoder and a decoder (paper, section 3.2; `decoder="note"` is this project's own).
+
+    `window` is counted in notes. `query_scale` multiplies the attention scores; the published models use 256^-1/2
+    whatever their head size. `compressed` folds the 8 tokens of a note into one encoder position. `decoder` is
+    "token" (8 causal steps a note) or "note" (one causal step a note, then a small head over its slots).
+    `attention` is "xla" or "cudnn" (flash attention on NVIDIA GPUs). Parameters are float32, `dtype` is the dtype
+    of the arithmetic.
+    """
+
+    width: int = 768
+    feed_forward: int = 3072
+    heads: int = 8
+    kv_heads: int = 4
+    head_size: int = 128
+    encoder_layers: int = 10
+    decoder_layers: int = 2
+    window: int = 512
+    query_scale: float = 256**-0.5
+    decoder: str = "token"
+    compressed: bool = True
+    cross_attention: bool = True
+    dropout: float = 0.0
+    dtype: str = "float32"
+    attention: str = "xla"
+    remat: bool = False
+
+    def __post_init__(self) -> None:
+        if self.decoder not in ("token", "note"):
+            raise PianistError(f'decoder is "{self.decoder}", but it must be "token" or "note"')
+        if self.decoder == "note" and not self.compressed:
+            raise PianistError("the note decoder needs a compressed encoder: set compressed=true")
+        if self.heads % self.kv_heads:
+            raise PianistError(f"heads ({self.heads}) must be a multiple of kv_heads ({self.kv_heads})")
+
+
+def _note(width: int, feed_forward: int, heads: int, encoder_layers: int, decoder_layers: int) -> ModelConfig:
+    """A note-decoder model with heads of 64 and half as many key/value heads."""
+    return ModelConfig(
+        width=width, feed_forward=feed_forward, heads=heads, kv_heads=heads // 2, head_size=64,
+        encoder_layers=encoder_layers, decoder_layers=decoder_layers, query_scale=64**-0.5,
+        decoder="note", cross_attention=False,
+    )  # fmt: skip
+
+
+PRESETS: dict[str, ModelConfig] = {
+    "tiny": ModelConfig(width=16, feed_forward=32, heads=4, kv_heads=2, head_size=8, encoder_layers=3),
+    "15m": ModelConfig(width=192, feed_forward=768),
+    "65m": ModelConfig(width=512, feed_forward=2048),
+    "135m": ModelConfig(),
+    "135m-6-6": ModelConfig(encoder_layers=6, decoder_layers=6),
+    "note-tiny": _note(32, 64, 2, 2, 2),
+    "note-small": _note(384, 1536, 6, 6, 3),
+    "note-65m": _note(640, 2048, 10, 7, 4),
+    "note-135m": _note(896, 3072, 14, 8, 4),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Augmentation:
+    """Ranges of random changes to whole windows, the same for score and performance; 0 turns one off.
+
+    `transpose` in semitones either way; `tempo` and `velocity` as the largest |log factor|.
+    """
+
+    transpose: int = 6
+    tempo: float = 0.22
+    velocity: float = 0.1
+
+
+@dataclasses.dataclass(frozen=True)
+class Masking:
+    """How pre-training hides notes from the encoder.
+
+    Tokens are masked independently with a ratio drawn for each window from `low` to `high`. In a share `fields` of
+    the windows each field but pitch is also hidden throughout with probability `field`; a share `deadpan` of the
+    windows is not masked but made into an invented score: even dynamics, no pedal, a coarse grid, a wandering tempo.
+    Pitch is masked only if `pitch` is set: in rendering it is always known. The paper's own masking (section 3.3) is
+    Masking(low=0.3, high=0.3, fields=0, deadpan=0, pitch=True).
+    """
+
+    low: float = 0.15
+    high: float = 0.6
+    fields: float = 0.5
+    field: float = 0.4
+    deadpan: float = 0.5
+    pitch: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainConfig:
+    """One run of training.
+
+    `steps` of `batch` windows of `window` notes; the learning rate warms up for `warmup` steps and falls along a
+    cosine to `final` of its peak. `pedal_weight` scales the loss of the four pedal slots. Every `every` steps the run looks at
+    the clock, logs, and every `evaluate_every` (a multiple of it) measures the validation loss and saves.
+    """
+
+    model: ModelConfig = PRESETS["note-small"]
+    task: str = "pretrain"
+    batch: int = 64
+    window: int = 512
+    steps: int = 10_000
+    warmup: int = 500
+    learning_rate: float = 1e-3
+    final: float = 0.05
+    beta2: float = 0.98
+    weight_decay: float = 0.05
+    clip: float = 1.0
+    pedal_weight: float = 1.0
+    seed: int = 0
+    every: int = 50
+    evaluate_every: int = 500
+    validation_batches: int = 8
+    augmentation: Augmentation = Augmentation()
+    masking: Masking = Masking()
+
+    def __post_init__(self) -> None:
+        if self.task not in ("pretrain", "finetune"):
+            raise PianistError(f'task is "{self.task}", but it must be "pretrain" or "finetune"')
+
+
+def preset(name: str) -> ModelConfig:
+    """The preset called `name`. Raises PianistError that names the nearest one."""
+    if name not in PRESETS:
+        near = difflib.get_close_matches(name, PRESETS, n=1)
+        hint = f'; did you mean "{near[0]}"?' if near else f"; there are {', '.join(PRESETS)}"
+        raise PianistError(f'no model preset is called "{name}"{hint}')
+    return PRESETS[name]
+
+
+def override(config: Any, settings: dict[str, Any]) -> Any:
+    """`config` with dotted `settings` ("model.width": 256) put in, typed like the fields they replace.
+
+    Strings are parsed by the field's own type. Raises PianistError for an unknown key or a value of another type.
+    """
+    for key, value in settings.items():
+        config = _override_one(config, key.split("."), value, key)
+    return config
+
+
+def _override_one(config: Any, path: list[str], value: Any, key: str) -> Any:
+    names = [field.name for field in dataclasses.fields(config)]
+    if path[0] not in names:
+        near = difflib.get_close_matches(path[0], names, n=1)
+        hint = f'; did you mean "{near[0]}"?' if near else f"; there are {', '.join(names)}"
+        raise PianistError(f'no setting is called "{key}"{hint}')
+    old = getattr(config, path[0])
+    if len(path) > 1:
+        if not dataclasses.is_dataclass(old):
+            raise PianistError(f'"{path[0]}" in "{key}" has no settings of its own')
+        return dataclasses.replace(config, **{path[0]: _override_one(old, path[1:], value, key)})
+    return dataclasses.replace(config, **{path[0]: _typed(value, old, key)})
+
+
+def _typed(value: Any, old: Any, key: str) -> Any:
+    kind = type(old)
+    if isinstance(value, str) and kind is not str:
+        try:
+            if kind is bool:
+                return {"true": True, "false": False}[value.lower()]
+            return kind(value)
+        except (KeyError, ValueError):
+            raise PianistError(f'"{key}" takes a {kind.__name__}, not "{value}"') from None
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if old is not None and not isinstance(value, kind):
+        raise PianistError(f'"{key}" takes a {kind.__name__}, not {value!r}')
+    return value

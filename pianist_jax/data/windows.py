@@ -1,0 +1,93 @@
+"""Whole corpora in the memory of the device, and random windows of them: no loader stands between data and step.
+
+21 M notes are 340 MB. What is too large for that goes through shards instead.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from pianist_jax.data.parts import Corpus, PairCorpus
+from pianist_jax.errors import PianistError
+from pianist_jax.music.tokens import NOTE_TOKENS
+
+Windows = dict[str, Any]
+
+
+def piece_windows(corpus: Corpus, window: int, *, stride: int = 64) -> Windows:
+    """Windows of `window` notes of all pieces, each beginning a `stride` further; a piece's last ends where it ends.
+
+    Returns arrays: `performance` uint16[notes, 8]; start and length int32[W]; `chance` float32[W], running sum of
+    the windows' weights; has_pedal and expressive bool[W].
+    """
+    weight = np.array([source.weight for source in corpus.sources])[corpus.source]
+    expressive = np.array([source.kind != "score" for source in corpus.sources])[corpus.source]
+    start, length, piece = _cut(corpus.offsets, np.arange(len(corpus.offsets) - 1), window, stride)
+    return {
+        "performance": corpus.columns,
+        "start": start,
+        "length": length,
+        "chance": _chance(weight[piece]),
+        "has_pedal": corpus.pedal[piece] > 0,
+        "expressive": expressive[piece],
+    }
+
+
+def pair_windows(pairs: PairCorpus, window: int, split: str, *, stride: int = 64) -> Windows:
+    """Windows of aligned pairs of one split ("train" or "validation"); as `piece_windows`, with `score` beside."""
+    chosen = np.flatnonzero(pairs.split == ("train", "validation").index(split))
+    if not len(chosen):
+        raise PianistError(f"the exported pairs hold none of the {split} split: export them again with it")
+    start, length, piece = _cut(pairs.offsets, chosen, window, stride)
+    return {
+        "score": pairs.score,
+        "performance": pairs.performance,
+        "start": start,
+        "length": length,
+        "chance": _chance(np.ones(len(start))),
+        "has_pedal": np.ones(len(start), bool),
+        "expressive": np.ones(len(start), bool),
+    }
+
+
+def draw(windows: Windows, key: jax.Array, batch: int) -> jax.Array:
+    """Numbers of `batch` windows drawn by weight, int32 [B]."""
+    chance = windows["chance"]
+    return jnp.searchsorted(chance, jax.random.uniform(key, (batch,)) * chance[-1], side="right").astype(jnp.int32)
+
+
+def take(windows: Windows, number_B: jax.Array, window: int) -> dict[str, jax.Array]:
+    """The windows of these numbers: values int32 [B, N, 8] from 0, note_mask [B, N], has_pedal and expressive [B]."""
+    place_BN = windows["start"][number_B][:, None] + jnp.arange(window)[None]
+    mask_BN = jnp.arange(window)[None] < windows["length"][number_B][:, None]
+    place_BN = jnp.minimum(place_BN, windows["performance"].shape[0] - 1)
+    batch = {
+        name: jnp.where(mask_BN[..., None], windows[name][place_BN].astype(jnp.int32), 0)
+        for name in ("score", "performance")
+        if name in windows
+    }
+    assert batch["performance"].shape[-1] == NOTE_TOKENS
+    return {
+        **batch,
+        "note_mask": mask_BN,
+        "has_pedal": windows["has_pedal"][number_B],
+        "expressive": windows["expressive"][number_B],
+    }
+
+
+def _cut(offsets: np.ndarray, pieces: np.ndarray, window: int, stride: int) -> tuple[np.ndarray, ...]:
+    """Start, length and piece of every window of the chosen pieces."""
+    notes = (offsets[1:] - offsets[:-1])[pieces]
+    last = np.maximum(notes - window, 0)  # where the last window of a piece begins
+    count = -(-last // stride) + 1
+    piece = np.repeat(np.arange(len(pieces)), count)
+    number = np.arange(len(piece)) - np.repeat(np.cumsum(count) - count, count)
+    begin = np.minimum(number * stride, last[piece])
+    start = (offsets[:-1][pieces][piece] + begin).astype(np.int32)
+    return start, np.minimum(notes[piece], window).astype(np.int32), pieces[piece]
+
+
+def _chance(weight: np.ndarray) -> np.ndarray:
+    return (np.cumsum(weight) / np.sum(weight)).astype(np.float32)

@@ -1,0 +1,130 @@
+"""The parts every stack is made of: RMSNorm, gated MLP, Transformer block."""
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from pianist_jax.config import ModelConfig
+from pianist_jax.model.attention import Attention, Cache
+
+
+class RMSNorm(nn.Module):
+    """x / rms(x) · (1 + weight), computed in float32 with eps 1e-6, returned in x's dtype."""
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Normalise the last axis."""
+        weight = self.param("weight", nn.initializers.zeros_init(), (x.shape[-1],), jnp.float32)
+        y = x.astype(jnp.float32)
+        y = y * jax.lax.rsqrt(jnp.mean(jnp.square(y), axis=-1, keepdims=True) + 1e-6)
+        return (y * (1.0 + weight.reshape((1,) * (x.ndim - 1) + (-1,)))).astype(x.dtype)
+
+
+def dense(features: int, config: ModelConfig, *, bias: bool = False, name: str | None = None) -> nn.Dense:
+    """A linear map with the model's dtype and initialisation (normal, std 0.02)."""
+    init = nn.initializers.normal(0.02)
+    return nn.Dense(features, use_bias=bias, dtype=jnp.dtype(config.dtype), kernel_init=init, name=name)
+
+
+class GatedMLP(nn.Module):
+    """down(gelu_tanh(gate(x)) · up(x)), no biases."""
+
+    config: ModelConfig
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Map the last axis to the hidden width and back."""
+        c = self.config
+        gate = nn.gelu(dense(c.feed_forward, c, name="gate")(x), approximate=True)
+        return dense(c.width, c, name="down")(gate * dense(c.feed_forward, c, name="up")(x))
+
+
+class Block(nn.Module):
+    """x + post(sub(pre(x))) for self-attention, cross-attention where asked for, and the gated MLP."""
+
+    config: ModelConfig
+    causal: bool
+    cross: bool
+
+    def setup(self) -> None:
+        self.self_attention = Attention(self.config)
+        self.pre_self, self.post_self = RMSNorm(), RMSNorm()
+        if self.cross:
+            self.cross_attention = Attention(self.config)
+            self.pre_cross, self.post_cross = RMSNorm(), RMSNorm()
+        self.mlp = GatedMLP(self.config)
+        self.pre_mlp, self.post_mlp = RMSNorm(), RMSNorm()
+        self.dropout = nn.Dropout(self.config.dropout)
+
+    def __call__(
+        self,
+        x: jax.Array,
+        memory_BND: jax.Array | None,
+        length_B: jax.Array,
+        position_T: jax.Array,
+        deterministic: bool,
+    ) -> jax.Array:
+        """Whole sequences; `length_B` counts the real notes of each row."""
+        self_length = None if self.causal else length_B
+        y = self.self_attention(self.pre_self(x), causal=self.causal, length_B=self_length, position_T=position_T)
+        x = x + self.dropout(self.post_self(y), deterministic=deterministic)
+        if self.cross:
+            memory = self.cross_attention.keys_and_values(memory_BND)
+            y = self.cross_attention.cross(self.pre_cross(x), memory, length_B)
+            x = x + self.dropout(self.post_cross(y), deterministic=deterministic)
+        return x + self.dropout(self.post_mlp(self.mlp(self.pre_mlp(x))), deterministic=deterministic)
+
+    def start(self, memory_BND: jax.Array, positions: int) -> dict[str, Cache]:
+        """The empty cache of this block, with what cross-attention needs of the encoder."""
+        cache = {"self": self.self_attention.empty_cache(memory_BND.shape[0], positions)}
+        if self.cross:
+            cache["cross"] = self.cross_attention.keys_and_values(memory_BND)
+        return cache
+
+    def step(
+        self, x: jax.Array, cache: dict[str, Cache], length_B: jax.Array, position: jax.Array
+    ) -> tuple[jax.Array, dict[str, Cache]]:
+        """A few new positions from `position` on."""
+        y, written = self.self_attention.cached(self.pre_self(x), cache["self"], position)
+        x = x + self.post_self(y)
+        if self.cross:
+            y = self.cross_attention.cross(self.pre_cross(x), cache["cross"], length_B, step=True)
+            x = x + self.post_cross(y)
+        return x + self.post_mlp(self.mlp(self.pre_mlp(x))), {**cache, "self": written}
+
+
+class Stack(nn.Module):
+    """Causal blocks one after the other and a final norm: the body of both decoders."""
+
+    config: ModelConfig
+    cross: bool
+
+    def setup(self) -> None:
+        block: Any = nn.remat(Block, static_argnums=(5,)) if self.config.remat else Block
+        self.blocks = [block(self.config, causal=True, cross=self.cross) for _ in range(self.config.decoder_layers)]
+        self.norm = RMSNorm()
+
+    def __call__(
+        self, x_BTD: jax.Array, memory_BND: jax.Array, length_B: jax.Array, deterministic: bool
+    ) -> jax.Array:
+        """Teacher-forced: all positions at once."""
+        position_T = jnp.arange(x_BTD.shape[1])
+        for block in self.blocks:
+            x_BTD = block(x_BTD, memory_BND, length_B, position_T, deterministic)
+        return self.norm(x_BTD)
+
+    def start(self, memory_BND: jax.Array, positions: int) -> list[dict[str, Cache]]:
+        """Empty caches for `positions` positions."""
+        return [block.start(memory_BND, positions) for block in self.blocks]
+
+    def step(
+        self, x: jax.Array, caches: list[dict[str, Cache]], length_B: jax.Array, position: jax.Array
+    ) -> tuple[jax.Array, list[dict[str, Cache]]]:
+        """New positions from `position` on, [B, T, D] -> [B, T, D]."""
+        written = []
+        for block, cache in zip(self.blocks, caches, strict=True):
+            x, cache = block.step(x, cache, length_B, position)
+            written.append(cache)
+        return self.norm(x), written

@@ -1,0 +1,80 @@
+"""The whole model: an encoder of the score and a decoder of the performance."""
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from pianist_jax.config import ModelConfig
+from pianist_jax.model.encoder import EncoderStack, TokenEmbedder
+from pianist_jax.model.note_decoder import NoteDecoder, NoteEmbedder
+from pianist_jax.model.token_decoder import Choose, TokenDecoder
+from pianist_jax.music.tokens import NOTE_TOKENS
+
+
+class Pianist(nn.Module):
+    """Score tokens in, performance tokens out (paper, section 3.2).
+
+    Score and performance are int32 [B, N, 8] of the same notes; `note_mask_BN` is True on the first notes of each row
+    and False on its padding.
+    """
+
+    config: ModelConfig
+
+    def setup(self) -> None:
+        c = self.config
+        note = c.decoder == "note"
+        self.embedder = NoteEmbedder(c) if note else TokenEmbedder(c)
+        self.encoder = EncoderStack(c)
+        self.decoder = NoteDecoder(c) if note else TokenDecoder(c)
+
+    def encode(
+        self, score_BNS: jax.Array, note_mask_BN: jax.Array, deterministic: bool = True
+    ) -> tuple[jax.Array, jax.Array]:
+        """Encoder states [B, T, D] (T = N, or 8N without compression) and real positions in each row [B]."""
+        length_B = jnp.sum(note_mask_BN, axis=1, dtype=jnp.int32)
+        if not self.config.compressed:
+            length_B = length_B * NOTE_TOKENS
+        return self.encoder(self.embedder(score_BNS), length_B, deterministic), length_B
+
+    def nll(
+        self,
+        score_BNS: jax.Array,
+        performance_BNS: jax.Array,
+        note_mask_BN: jax.Array,
+        deterministic: bool = True,
+    ) -> jax.Array:
+        """Teacher-forced negative log-likelihood of every performed slot, float32 [B, N, 8] in nats."""
+        memory, length_B = self.encode(score_BNS, note_mask_BN, deterministic)
+        return self.decoder.nll(memory, length_B, score_BNS, performance_BNS, deterministic)
+
+    def start(self, score_BNS: jax.Array, note_mask_BN: jax.Array) -> dict[str, Any]:
+        """Encode the score and make the decoder's state before the first note."""
+        memory, length_B = self.encode(score_BNS, note_mask_BN)
+        return self.decoder.start(memory, length_B, score_BNS)
+
+    def step(
+        self, state: dict[str, Any], n: jax.Array, previous_BS: jax.Array, pitch_B: jax.Array, choose: Choose
+    ) -> tuple[dict[str, Any], jax.Array]:
+        """Perform note `n` given note n−1 (all BOS at n = 0) and its pitch id; returns the state and ids [B, 8].
+
+        For each slot but pitch, `choose(slot, logits_BR, low_R, width_R)` returns a value for each row: cell r of
+        the R cells covers the values low_r … low_r + width_r − 1 evenly.
+        """
+        return self.decoder.step(state, n, previous_BS, pitch_B, choose)
+
+    def __call__(self, score_BNS: jax.Array, performance_BNS: jax.Array, note_mask_BN: jax.Array) -> jax.Array:
+        """The same as `nll`; what initialisation traces."""
+        return self.nll(score_BNS, performance_BNS, note_mask_BN)
+
+
+def initialise(config: ModelConfig, key: jax.Array) -> Any:
+    """Fresh parameters, float32."""
+    score = jnp.zeros((1, 2, NOTE_TOKENS), jnp.int32)
+    return Pianist(config).init(key, score, score, jnp.ones((1, 2), bool))["params"]
+
+
+def count(params: Any) -> int:
+    """How many numbers `params` holds."""
+    return sum(x.size for x in jax.tree.leaves(params))

@@ -1,0 +1,101 @@
+"""The reference's causal decoder: eight steps a note, one per token (paper, section 3.2)."""
+
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from pianist_jax.config import ModelConfig
+from pianist_jax.model.layers import Stack
+from pianist_jax.music.tokens import BOS, NOTE_TOKENS, SLOT_SIZE, SLOT_START, VOCABULARY
+
+Choose = Callable[[int, jax.Array, jax.Array, jax.Array], jax.Array]
+
+
+class TokenDecoder(nn.Module):
+    """Causal over tokens, cross-attending to the encoder; its head is tied to its embedding.
+
+    Every slot is scored over its own id range only: of 5389 logits at most 5000 are computed, mostly 128.
+    """
+
+    config: ModelConfig
+
+    def setup(self) -> None:
+        c = self.config
+        init = nn.initializers.normal(0.02)
+        self.embed = nn.Embed(VOCABULARY, c.width, dtype=jnp.dtype(c.dtype), embedding_init=init)
+        self.stack = Stack(c, cross=True)
+
+    def hidden(
+        self, memory_BTD: jax.Array, length_B: jax.Array, performance_BNS: jax.Array, deterministic: bool
+    ) -> jax.Array:
+        """Teacher-forced states, [B, 8N, D]; position t has seen BOS and the tokens before t."""
+        tokens_BT = performance_BNS.reshape(performance_BNS.shape[0], -1)
+        shifted_BT = jnp.concatenate([jnp.full_like(tokens_BT[:, :1], BOS), tokens_BT[:, :-1]], axis=1)
+        return self.stack(self._embed(shifted_BT), memory_BTD, length_B, deterministic)
+
+    def logits(self, hidden: jax.Array, start: int = 0, size: int = VOCABULARY) -> jax.Array:
+        """30·tanh(h·E/30) over the ids start … start+size−1, in float32."""
+        table = self.embed.embedding[start : start + size].astype(hidden.dtype)
+        logits = jnp.einsum("...d,vd->...v", hidden, table, preferred_element_type=jnp.float32)
+        return 30.0 * jnp.tanh(logits / 30.0)
+
+    def nll(
+        self,
+        memory_BTD: jax.Array,
+        length_B: jax.Array,
+        score_BNS: jax.Array,
+        performance_BNS: jax.Array,
+        deterministic: bool,
+    ) -> jax.Array:
+        """Negative log-likelihood of each performed token over its slot's range, float32 [B, N, 8], nats."""
+        hidden = self.hidden(memory_BTD, length_B, performance_BNS, deterministic)
+        hidden_BNSD = hidden.reshape(*performance_BNS.shape, -1)
+        losses = []
+        for slot in range(NOTE_TOKENS):
+            start, size = int(SLOT_START[slot]), int(SLOT_SIZE[slot])
+            value_BN = jnp.clip(performance_BNS[:, :, slot] - start, 0, size - 1)
+            table = self.embed.embedding[start : start + size]
+            losses.append(_slot_nll(hidden_BNSD[:, :, slot], table, value_BN))
+        return jnp.stack(losses, axis=-1)
+
+    def start(self, memory_BTD: jax.Array, length_B: jax.Array, score_BNS: jax.Array) -> dict[str, Any]:
+        """Empty caches for as many notes as the score has."""
+        return {
+            "length": length_B,
+            "caches": self.stack.start(memory_BTD, score_BNS.shape[1] * NOTE_TOKENS),
+        }
+
+    def step(
+        self, state: dict[str, Any], n: jax.Array, previous_BS: jax.Array, pitch_B: jax.Array, choose: Choose
+    ) -> tuple[dict[str, Any], jax.Array]:
+        """Perform note `n`: seven runs of the stack, the first over two tokens (the last one's end, the pitch)."""
+        note = [pitch_B]
+        tokens_Bt = jnp.stack([previous_BS[:, -1], pitch_B], axis=1)
+        caches, position = state["caches"], n * NOTE_TOKENS
+        for slot in range(1, NOTE_TOKENS):
+            hidden, caches = self.stack.step(self._embed(tokens_Bt), caches, state["length"], position)
+            position = position + tokens_Bt.shape[1]
+            start, size = int(SLOT_START[slot]), int(SLOT_SIZE[slot])
+            low_R = jnp.arange(size)
+            value_B = choose(slot, self.logits(hidden[:, -1], start, size), low_R, jnp.ones_like(low_R))
+            note.append(value_B + start)
+            tokens_Bt = note[-1][:, None]
+        return {**state, "caches": caches}, jnp.stack(note, axis=-1)
+
+    def _embed(self, tokens: jax.Array) -> jax.Array:
+        x = self.embed(tokens)
+        return x * jnp.asarray(self.config.width**0.5, x.dtype)
+
+
+@jax.checkpoint
+def _slot_nll(hidden_BND: jax.Array, table_RD: jax.Array, value_BN: jax.Array) -> jax.Array:
+    """Cross-entropy of one slot; recomputed in the backward pass, so that no slot's logits outlive it."""
+    logits = jnp.einsum(
+        "bnd,rd->bnr", hidden_BND, table_RD.astype(hidden_BND.dtype), preferred_element_type=jnp.float32
+    )
+    logits = 30.0 * jnp.tanh(logits / 30.0)
+    picked = jnp.take_along_axis(logits, value_BN[..., None], axis=-1)[..., 0]
+    return jax.nn.logsumexp(logits, axis=-1) - picked

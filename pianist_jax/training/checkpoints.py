@@ -1,0 +1,40 @@
+"""Checkpoints of training through Orbax: atomic, the last few kept, restored into the shapes asked for."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import jax
+import orbax.checkpoint as ocp
+
+from pianist_jax.errors import PianistError
+
+logging.getLogger("absl").setLevel(logging.ERROR)
+
+
+def open_checkpoints(folder: Path | str, *, keep: int = 2) -> ocp.CheckpointManager:
+    """A manager of the checkpoints below `folder`, which is made if needed."""
+    options = ocp.CheckpointManagerOptions(max_to_keep=keep, create=True, enable_async_checkpointing=True)
+    return ocp.CheckpointManager(Path(folder).resolve(), options=options)
+
+
+def save(manager: ocp.CheckpointManager, state: dict[str, Any]) -> None:
+    """Save a state under its own step; returns before the writing is done, which `manager.wait_until_finished` awaits."""
+    manager.save(int(state["step"]), args=ocp.args.StandardSave(state))
+
+
+def restore(manager: ocp.CheckpointManager, like: dict[str, Any]) -> dict[str, Any] | None:
+    """The last complete state in the shapes of `like`, or None where nothing is saved.
+
+    Raises PianistError when what is saved does not fit `like` (another model or optimizer).
+    """
+    step = manager.latest_step()
+    if step is None:
+        return None
+    try:
+        return manager.restore(step, args=ocp.args.StandardRestore(jax.eval_shape(lambda: like)))
+    except (ValueError, KeyError) as error:
+        reason = str(error).splitlines()[0]
+        raise PianistError(
+            f"{manager.directory}: the checkpoint of step {step} is of another model ({reason}); use a new --workdir"
+        ) from error
