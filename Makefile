@@ -1,0 +1,42 @@
+# `make demo` and `make test` need nothing but Python 3.11-3.13 and make.
+# Another interpreter: make test PYTHON=python3.12 (the environment is then made anew).
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+# The interpreter's version stands in the stamp's name, so that a change of PYTHON is noticed too.
+PYTHON_VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])')
+INSTALLED := $(VENV)/.installed-$(PYTHON_VERSION)
+READY := $(VENV)/.ready
+
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+
+.PHONY: demo test test-slow examples clean
+
+demo: $(READY)
+	$(BIN)/pianist render examples/*.mid -o demo --force
+
+test: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pytest -q -m "not slow" -n 2
+
+test-slow: $(READY)
+	$(BIN)/pytest -q -m slow -n 2 --durations 10
+
+examples: $(READY)
+	$(BIN)/python -m examples.build
+
+clean:
+	rm -rf $(VENV) demo build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(INSTALLED): requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv --clear $(VENV)
+	$(PIP) install -r requirements.txt
+	touch $@
+
+$(READY): $(INSTALLED) pyproject.toml
+	$(PIP) install --no-deps --no-build-isolation -e .
+	touch $@
