@@ -1,0 +1,1 @@
+"""How good a performance is, measured against human ones. NumPy only, no JAX."""

@@ -1,0 +1,104 @@
+"""The sustain pedal of two performances of one score, compared: when it goes down and up, and how long it is
+down.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pianist_jax.evaluation.curves import Dealt, Frame, TimeMap
+
+DOWN = 64
+LONGEST_GAP = 4  # a longer run of unplayed notes is a stretch left out, as where training pairs are cut
+TOLERANCE = 100.0  # ms
+
+
+@dataclass(frozen=True, eq=False)
+class PedalUse:
+    """Transitions of one performance: float64 score times in ms of going down and of coming up, sorted.
+
+    `share_down`: the share of the time between the first and the last onset during which the pedal is down.
+    `silent` float64[G, 2]: stretches of the score, in ms, that this performance leaves out (a repeat, a cut).
+    """
+
+    down: np.ndarray
+    up: np.ndarray
+    share_down: float
+    silent: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.down) + len(self.up)
+
+
+def pedal_use(frame: Frame, playing: Dealt, mapped: TimeMap) -> PedalUse:
+    """Transitions (CC64 crossing 64) between the first and last onset, put on score time by the performance's
+    own map.
+    """
+    first, last = mapped.span
+    state = np.concatenate([[False], playing.pedal_value >= DOWN])
+    changed = np.flatnonzero(state[1:] != state[:-1])
+    times = playing.pedal_time[changed].astype(np.float64)
+    downward = state[changed + 1]
+    inside = (times >= first) & (times <= last)
+    scored = mapped.to_score(times[inside])
+    return PedalUse(
+        down=scored[downward[inside]],
+        up=scored[~downward[inside]],
+        share_down=_share_down(times, downward, first, last),
+        silent=_silent(frame, playing),
+    )
+
+
+def _silent(frame: Frame, playing: Dealt) -> np.ndarray:
+    """From the last note before to the first after each run of more than `LONGEST_GAP` unplayed notes."""
+    played = np.flatnonzero(np.isfinite(playing.onset))
+    breaks = np.flatnonzero(np.diff(played) > LONGEST_GAP + 1)
+    return np.stack([frame.start[played[breaks]], frame.start[played[breaks + 1]]], axis=1)
+
+
+def _share_down(times: np.ndarray, downward: np.ndarray, first: float, last: float) -> float:
+    # Transitions alternate, beginning with a downward one; a pedal never released is down to the end.
+    times = np.clip(times, first, last)
+    down, up = times[downward], times[~downward]
+    up = np.append(up, last)[: len(down)]
+    return float((up - down).sum() / (last - first)) if last > first else 0.0
+
+
+def transition_f1(candidate: PedalUse, human: PedalUse, human_map: TimeMap) -> float:
+    """F1 of the candidate's transitions against a human's, within 100 ms of *that human's performed time*.
+
+    Both are carried from score time through the human's map, so that 100 ms are milliseconds somebody hears
+    whatever tempo the score is written or the candidate plays in. Down meets down and up meets up, each at
+    most once. Stretches of the score that either leaves out do not count. 1 where neither has a transition, 0
+    where only one has.
+    """
+    silent = np.concatenate([candidate.silent, human.silent])
+    total = hits = 0
+    for ours, theirs in ((candidate.down, human.down), (candidate.up, human.up)):
+        ours, theirs = _outside(ours, silent), _outside(theirs, silent)
+        total += len(ours) + len(theirs)
+        hits += _hits(human_map.to_performed(ours), human_map.to_performed(theirs))
+    return 2 * hits / total if total else 1.0
+
+
+def _outside(times: np.ndarray, silent: np.ndarray) -> np.ndarray:
+    within = (times[:, None] > silent[:, 0]) & (times[:, None] < silent[:, 1])
+    return times[~within.any(1)]
+
+
+def _hits(ours: np.ndarray, theirs: np.ndarray) -> int:
+    """The most pairs within the tolerance, each time used once: for sorted times, always taking the earliest
+    works.
+    """
+    first, second = ours.tolist(), theirs.tolist()
+    hits = i = j = 0
+    while i < len(first) and j < len(second):
+        if abs(first[i] - second[j]) <= TOLERANCE:
+            hits, i, j = hits + 1, i + 1, j + 1
+        elif first[i] < second[j]:
+            i += 1
+        else:
+            j += 1
+    return hits
