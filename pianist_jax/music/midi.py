@@ -9,6 +9,7 @@ import stat
 from collections import defaultdict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import mido
@@ -19,6 +20,7 @@ from pianist_jax.music.notes import Notes
 
 SUSTAIN = 64
 DRUM_CHANNEL = 9
+RELEASE = -1
 MAX_BYTES = 4 << 20  # recitals of 10 000 notes with continuous pedal take 0.5 MB
 MAX_MS = 24 * 3600 * 1000
 MAX_TICK = 1 << 50  # more than 4 MiB of the longest deltas
@@ -40,7 +42,7 @@ class _Events:
     pitch: list[int] = field(default_factory=list)
     velocity: list[int] = field(default_factory=list)
     start: list[int] = field(default_factory=list)
-    end: list[int] = field(default_factory=list)  # -1: never released
+    end: list[int] = field(default_factory=list)
     pedal: list[tuple[int, int]] = field(default_factory=list)
     tempo: list[tuple[int, int]] = field(default_factory=list)
     drums: bool = False
@@ -50,8 +52,9 @@ def read_midi(path: str | os.PathLike[str]) -> Notes:
     """Read the raw notes and the sustain pedal of all non-drum tracks of a MIDI file, times in rounded ms.
 
     Notes stand track by track in order of their note-ons, not normalised (paper §1, step 1). A note-off, or
-    a note-on of velocity 0, ends the oldest note of its pitch that sounds in its track and channel; a note
-    that is never released is left out. Of tempo events at one tick the last counts, whatever its track.
+    a note-on of velocity 0, ends the oldest note of its pitch that sounds in its track and channel. Where
+    note-offs are missing, as in some recordings, the next note-on of that pitch ends a note, or else its
+    track does. Of tempo events at one tick the last counts, whatever its track.
     Raises MidiError for anything that is not a readable MIDI file with piano notes.
     """
     name = _printable(path)
@@ -60,20 +63,17 @@ def read_midi(path: str | os.PathLike[str]) -> Notes:
     if not events.start:
         what = "only drum notes (channel 10)" if events.drums else "no notes"
         raise MidiError(f"{name}: {what}; give a file with a piano part")
-    released = np.array(events.end) >= 0
-    if not released.any():
-        raise MidiError(f"{name}: no note is ever released; export it again")
     tempo = _by_tick(events.tempo)
     if np.any(tempo[:, 1] == 0):
         raise MidiError(f"{name}: a tempo of zero; remove that tempo event or export the file again")
     pedal = _by_tick(events.pedal)
-    ticks = np.concatenate([np.array(events.start)[released], np.array(events.end)[released], pedal[:, 0]])
+    ticks = np.concatenate([np.array(events.start), np.array(events.end), pedal[:, 0]])
     times = _milliseconds(ticks, tempo, midi.ticks_per_beat)
     if times.max() > MAX_MS:
         raise MidiError(f"{name}: lasts more than 24 hours; check its tempo and its last events")
-    n = int(released.sum())
+    n = len(events.start)
     onset, end, pedal_time = np.split(np.rint(times).astype(np.int64), [n, 2 * n])
-    pitch, velocity = np.array(events.pitch)[released], np.array(events.velocity)[released]
+    pitch, velocity = np.array(events.pitch), np.array(events.velocity)
     return Notes(pitch, onset, end - onset, velocity, pedal_time, pedal[:, 1])
 
 
@@ -115,8 +115,9 @@ def _parse(name: str, data: bytes) -> mido.MidiFile:
     except EOFError as error:
         raise MidiError(f"{name}: truncated MIDI file; copy or export it again") from error
     except Exception as error:  # mido raises whatever the malformed bytes led it to
-        reason = " ".join(str(error).split())[:80] or type(error).__name__
-        raise MidiError(f"{name}: damaged MIDI file ({reason}); export it again") from error
+        spoken = isinstance(error, OSError | mido.KeySignatureError)  # the rest are accidents of its code
+        reason = f" ({error})" if spoken else ""
+        raise MidiError(f"{name}: damaged MIDI file{reason}; export it again") from error
     if midi.type not in (0, 1):
         raise MidiError(f"{name}: MIDI format {midi.type} is not supported; export it as format 0 or 1")
     if midi.ticks_per_beat <= 0:
@@ -128,7 +129,7 @@ def _gather(name: str, tracks: Iterable[mido.MidiTrack]) -> _Events:
     events = _Events()
     for track in tracks:
         tick = 0
-        sounding: dict[tuple[int, int], deque[int]] = defaultdict(deque)
+        keys: defaultdict[tuple[int, int], list[tuple[int, int]]] = defaultdict(list)
         for message in track:
             tick += message.time
             kind = message.type
@@ -136,15 +137,14 @@ def _gather(name: str, tracks: Iterable[mido.MidiTrack]) -> _Events:
                 if message.channel == DRUM_CHANNEL:
                     events.drums = True
                     continue
-                open_notes = sounding[message.channel, message.note]
+                key = keys[message.channel, message.note]
                 if kind == "note_on" and message.velocity > 0:
-                    open_notes.append(len(events.start))
+                    key.append((tick, len(events.start)))
                     events.pitch.append(message.note)
                     events.velocity.append(message.velocity)
                     events.start.append(tick)
-                    events.end.append(-1)
-                elif open_notes:
-                    events.end[open_notes.popleft()] = tick
+                else:
+                    key.append((tick, RELEASE))
             elif kind == "control_change":
                 if message.control == SUSTAIN and message.channel != DRUM_CHANNEL:
                     events.pedal.append((tick, message.value))
@@ -152,7 +152,27 @@ def _gather(name: str, tracks: Iterable[mido.MidiTrack]) -> _Events:
                 events.tempo.append((tick, message.tempo))
         if tick > MAX_TICK:
             raise MidiError(f"{name}: damaged MIDI file (absurd times); export it again")
+        events.end += [tick] * (len(events.start) - len(events.end))
+        for key in keys.values():
+            _end_notes(key, events.end)
     return events
+
+
+def _end_notes(key: list[tuple[int, int]], end: list[int]) -> None:
+    """Fill in `end` for the notes of one key; its events are (tick, index of the note struck, or RELEASE)."""
+    sounding: deque[int] = deque()
+    for tick, note in key:
+        if note != RELEASE:
+            sounding.append(note)
+        elif sounding:
+            end[sounding.popleft()] = tick
+    if not sounding:
+        return
+    # Struck more often than released. First in, first out would from the missing release on give each note
+    # the release of the next, to the end of the piece; but a key that is struck again has come up before.
+    for (_, note), (tick, _) in pairwise(key):
+        if note != RELEASE:
+            end[note] = tick
 
 
 def _milliseconds(ticks: np.ndarray, tempo: np.ndarray, ticks_per_quarter: int) -> np.ndarray:
