@@ -199,4 +199,8 @@ def _unpack(record: bytes, kind: int) -> tuple[dict, np.ndarray, np.ndarray]:
     from_planes(planes[: len(PLANE_WIDTHS)], first)
     if kind == PAIR:
         from_planes((planes[0], *planes[len(PLANE_WIDTHS) :]), second)
-    return json.loads(record[_HEADER.size : _HEADER.size + length]), first, second
+    try:
+        metadata = json.loads(record[_HEADER.size : _HEADER.size + length])
+    except ValueError as error:
+        raise RecordError("a record's metadata is damaged: prepare the corpus again") from error
+    return metadata, first, second
