@@ -133,9 +133,7 @@ def blind(score: Notes, pool: np.ndarray, rng: np.random.Generator) -> Notes:
 
 
 def borrowed(score: Notes, other: Notes) -> Notes:
-    """How a human plays another piece, put on this score note by note; begun again where the other piece is
-    shorter.
-    """
+    """How a human plays another piece, put on this score note by note (begun again where it is shorter)."""
     tokens = as_tokens(other)
     return _with_pitches(tokens[np.arange(len(score)) % len(tokens)], score)
 

@@ -22,9 +22,7 @@ OUTLIER = {"log_ioi": np.log(8.0), "log_articulation": np.log(16.0)}  # distance
 
 @dataclass(frozen=True, eq=False)
 class Human:
-    """A human performance of a piece: normalised notes, and for each score note the index of its performed
-    note or −1.
-    """
+    """A human performance: normalised notes; `match` gives each score note's performed note, −1 for none."""
 
     name: str
     notes: Notes
@@ -56,8 +54,9 @@ class Piece:
 
 @dataclass(frozen=True, eq=False)
 class Dealt:
-    """A performance on the N notes of a score: float64[N] in ms (velocity 0..127), NaN where not played;
-    pedal events.
+    """A performance on the N notes of a score and its pedal events.
+
+    float64[N], NaN where a note was not played; onset and end in ms, velocity 0..127.
     """
 
     onset: np.ndarray
@@ -87,9 +86,7 @@ class Frame:
 
 @dataclass(frozen=True, eq=False)
 class TimeMap:
-    """Score time <-> performed time in ms: both strictly increasing, straight between knots and beyond the
-    last ones.
-    """
+    """Score time <-> performed time in ms: knots, both strictly increasing, and straight lines between."""
 
     score: np.ndarray
     performed: np.ndarray
@@ -109,9 +106,7 @@ class TimeMap:
 
 
 def deal(notes: Notes, match: np.ndarray) -> Dealt:
-    """Deals a performance out on the notes of its score: `match` int64[N], −1 where a score note was not
-    played.
-    """
+    """Deals a performance out on the notes of its score (`match` int64[N], −1 where one was not played)."""
     played = match >= 0
 
     def column(values: np.ndarray) -> np.ndarray:
@@ -129,8 +124,7 @@ def deal(notes: Notes, match: np.ndarray) -> Dealt:
 
 
 def candidate_notes(piece: Piece, candidates: np.ndarray | Sequence[Notes | np.ndarray]) -> list[Notes]:
-    """K candidates of a piece as notes in score order, from tokens int[K, N, 8] or notes that are 1:1 with
-    the score.
+    """K candidates of a piece as notes in score order, from tokens int[K, N, 8] or notes 1:1 with the score.
 
     Raises PianistError, naming the piece, where one has another number of notes, other pitches or no valid
     tokens.
@@ -231,9 +225,9 @@ def curves_of(frame: Frame, playing: Dealt, mapped: TimeMap, human: bool) -> dic
     log_articulation float64[N]: log of the performed duration over the performed time between the note's
     score onset and score offset, both through the performance's own time map.
 
-    NaN: not played. A value further than `OUTLIER` from the curve's own median, and a performed distance <=
-    0, is a misalignment in a human performance (NaN); a rendered one is aligned by construction, so there the
-    value is its own doing and is held at the bound.
+    NaN: not played. A value further than `OUTLIER` from the curve's own median, and a performed distance that
+    is not positive, is a misalignment in a human performance (NaN); a rendered one is aligned by
+    construction, so there the value is its own doing and is held at the bound.
     """
     distance = np.diff(onset_times(frame, playing))
     length = playing.end - playing.onset

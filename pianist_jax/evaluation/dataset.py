@@ -37,8 +37,7 @@ def load_pieces(
     alignments: Path | None = None,
     composers: Sequence[str] | None = None,
 ) -> list[Piece]:
-    """The pieces of a split, in the order of metadata.csv; one piece is one score with all performances of
-    it.
+    """The pieces of a split, in the order of metadata.csv: each a score with all performances of it.
 
     Args:
         cache: folder of kept alignments (`data.alignments.cached_align`); what is missing there is aligned
