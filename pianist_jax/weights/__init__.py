@@ -1,0 +1,122 @@
+"""Single-file weights: safetensors with the model's settings inside, stored as int8, bfloat16 or float32."""
+
+import dataclasses
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from pianist_jax.config import ModelConfig
+from pianist_jax.errors import PianistError
+
+GROUP = 64  # values that share a scale
+_SCALE = "::scale"
+_FORMAT = "pianist_jax 1"
+
+
+def weights_path(name: str) -> Path:
+    """The file of bundled weights called `name`. Raises PianistError, naming those that are there."""
+    folder = Path(__file__).parent
+    path = folder / f"{name}.safetensors"
+    if not path.exists():
+        there = ", ".join(sorted(file.stem for file in folder.glob("*.safetensors"))) or "none"
+        raise PianistError(f'no bundled weights are called "{name}" (there: {there}); give one of these or a file')
+    return path
+
+
+def save_weights(
+    path: Path | str, config: ModelConfig, params: Any, *, dtype: str = "int8", metadata: dict | None = None
+) -> None:
+    """Write `params` to one file, atomically.
+
+    int8: groups of 64 values share a float16 scale, 8.25 bits a weight; what is small or odd stays float32.
+    Raises PianistError when a weight is not a finite number or the file cannot be written.
+    """
+    tensors: dict[str, np.ndarray] = {}
+    for name, value in _flatten(params).items():
+        if not np.isfinite(value).all():
+            raise PianistError(f"{path}: weight {name} is not a finite number; nothing was written")
+        if dtype == "int8" and value.size % GROUP == 0 and value.size >= 4096:
+            tensors[name], tensors[name + _SCALE] = _quantise(value)
+        else:
+            tensors[name] = value.astype(ml_dtypes.bfloat16 if dtype == "bfloat16" else np.float32)
+    settings = {"format": _FORMAT, "model": json.dumps(dataclasses.asdict(config)), "about": json.dumps(metadata or {})}
+    temporary = Path(f"{path}.{os.getpid()}.part")
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        safetensors.numpy.save_file(tensors, temporary, metadata=settings)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise PianistError(f"{path}: cannot be written ({error.strerror}); choose another place") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def load_weights(path: Path | str) -> tuple[ModelConfig, Any]:
+    """The settings and float32 parameters of a weights file.
+
+    Raises PianistError when the file is missing, damaged, of another format, or holds something not finite.
+    """
+    try:
+        with safetensors.safe_open(path, framework="np") as file:
+            about = file.metadata() or {}
+            if about.get("format") != _FORMAT:
+                raise PianistError(f"{path}: not weights of this program; convert published ones with `pianist convert`")
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        config = ModelConfig(**json.loads(about["model"]))
+    except FileNotFoundError:
+        raise PianistError(f"{path}: no such file; give a weights file or a bundled name") from None
+    except (OSError, safetensors.SafetensorError, TypeError, KeyError, ValueError) as error:
+        raise PianistError(f"{path}: damaged or not a weights file; fetch or export it again") from error
+    flat = {}
+    for name, value in tensors.items():
+        if name.endswith(_SCALE):
+            continue
+        flat[name] = _restore(value, tensors.get(name + _SCALE))
+        if not np.isfinite(flat[name]).all():
+            raise PianistError(f"{path}: weight {name} is not a finite number; fetch or export the file again")
+    return config, _unflatten(flat)
+
+
+def about_weights(path: Path | str) -> dict:
+    """What `save_weights` was told of the training (its `metadata`)."""
+    with safetensors.safe_open(path, framework="np") as file:
+        return json.loads((file.metadata() or {}).get("about", "{}"))
+
+
+def _quantise(value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    groups = value.astype(np.float32).reshape(-1, GROUP)
+    scale = (np.abs(groups).max(axis=1, keepdims=True) / 127).astype(np.float16)
+    scale = np.maximum(scale, np.float16(6e-8))
+    whole = np.clip(np.round(groups / scale.astype(np.float32)), -127, 127).astype(np.int8)
+    return whole.reshape(value.shape), scale[:, 0]
+
+
+def _restore(value: np.ndarray, scale: np.ndarray | None) -> np.ndarray:
+    if scale is None:
+        return value.astype(np.float32)
+    return (value.astype(np.float32).reshape(-1, GROUP) * scale.astype(np.float32)[:, None]).reshape(value.shape)
+
+
+def _flatten(tree: Any, prefix: str = "") -> dict[str, np.ndarray]:
+    flat = {}
+    for name, value in tree.items():
+        path = f"{prefix}{name}"
+        flat |= _flatten(value, f"{path}.") if isinstance(value, dict) else {path: np.asarray(value)}
+    return flat
+
+
+def _unflatten(flat: dict[str, np.ndarray]) -> dict[str, Any]:
+    tree: dict[str, Any] = {}
+    for name, value in flat.items():
+        *parents, leaf = name.split(".")
+        place = tree
+        for parent in parents:
+            place = place.setdefault(parent, {})
+        place[leaf] = value
+    return tree
