@@ -1,4 +1,9 @@
-"""MIDI files <-> notes."""
+"""MIDI files <-> notes.
+
+Reads with mido, the parser underneath miditoolkit. What miditoolkit makes of it is not for every file: a
+tempo at the start of one track erases the changes of the tracks before it, pedal on a channel without notes
+is lost, and many notes of one pitch at once take quadratic time.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +37,7 @@ ENDLESS_NUMBER = b"\x01" * 4096
 
 
 class MidiError(PianistError):
-    """A MIDI file that cannot be read: which file, what is wrong with it, what to do."""
+    """A MIDI file that cannot be read or written: which file, what is wrong, what to do."""
 
 
 @dataclass
