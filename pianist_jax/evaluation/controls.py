@@ -1,6 +1,7 @@
 """Controls: playing that an honest suite must tell from a human's.
 
-All take and give performances that are 1:1 with the N notes of the score, in score order. No single metric
+All take and give performances that are 1:1 with the N notes of the score, in score order: notes, or tokens
+int32[N, 8] where tokens are what is mixed up. No single metric
 catches all of them (beside the left-out human, on 14 validation compositions with 81 performances):
 
 score        caught by r of log_ioi and log_articulation, variance_match, pedal_f1, histograms;
@@ -30,7 +31,7 @@ import numpy as np
 from pianist_jax.evaluation.curves import Human, TimeMap, deal, frame_of, onset_times, time_map
 from pianist_jax.evaluation.distributions import as_tokens
 from pianist_jax.music.notes import Notes
-from pianist_jax.music.tokens import SLOTS, decode
+from pianist_jax.music.tokens import PITCH, SLOTS
 
 _SHAPES = ("velocity_r_single", "log_ioi_r_single", "log_articulation_r_single")
 _SIZES = ("velocity_variance_match", "log_ioi_variance_match", "log_articulation_variance_match")
@@ -105,12 +106,13 @@ def _assemble(
     )
 
 
-def _with_pitches(tokens: np.ndarray, score: Notes) -> Notes:
-    notes = decode(tokens)
-    return replace(notes, pitch=score.pitch)
+def _with_pitches(tokens: np.ndarray, score: Notes) -> np.ndarray:
+    tokens = tokens.copy()
+    tokens[:, 0] = score.pitch + PITCH
+    return tokens
 
 
-def shuffled(performance: Notes, rng: np.random.Generator) -> Notes:
+def shuffled(performance: Notes, rng: np.random.Generator) -> np.ndarray:
     """The tokens of a performance in random order under its own pitches.
 
     The first note stays, so that every histogram of paper §7 is unchanged.
@@ -120,7 +122,7 @@ def shuffled(performance: Notes, rng: np.random.Generator) -> Notes:
     return _with_pitches(tokens[order], performance)
 
 
-def blind(score: Notes, pool: np.ndarray, rng: np.random.Generator) -> Notes:
+def blind(score: Notes, pool: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Every field of every note drawn by itself from `pool` int[M, 8], tokens of training humans.
 
     The four pedal samples of a note are drawn together.
@@ -132,8 +134,8 @@ def blind(score: Notes, pool: np.ndarray, rng: np.random.Generator) -> Notes:
     return _with_pitches(drawn, score)
 
 
-def borrowed(score: Notes, other: Notes) -> Notes:
-    """How a human plays another piece, put on this score note by note (begun again where it is shorter)."""
+def borrowed(score: Notes, other: Notes) -> np.ndarray:
+    """How a human plays another piece, put on this score token by token, begun again where it is shorter."""
     tokens = as_tokens(other)
     return _with_pitches(tokens[np.arange(len(score)) % len(tokens)], score)
 

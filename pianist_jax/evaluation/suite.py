@@ -129,7 +129,7 @@ def _report(
 
 # What a control is made of: piece, a human of it 1:1 with the score, a human of another piece, training
 # tokens.
-_Maker = Callable[[Piece, Notes, Notes, np.ndarray, np.random.Generator], Notes]
+_Maker = Callable[[Piece, Notes, Notes, np.ndarray, np.random.Generator], Playing]
 
 _MAKERS: dict[str, _Maker] = {
     "human": lambda piece, own, other, pool, rng: own,
@@ -185,8 +185,10 @@ def evaluate_controls(
             playing.append(
                 [_MAKERS[name](piece, one, others[k % len(others)], pool, rng) for k, one in turns]
             )
-        judgements = zip(references, playing, strict=True)
-        results = [_judge_control(reference, made, name in _AS_PLAYED) for reference, made in judgements]
+        results = [
+            _judge_control(reference, candidate_notes(piece, made), name in _AS_PLAYED)
+            for piece, reference, made in zip(judged, references, playing, strict=True)
+        ]
         compared = compare_left_out(played if name == "human" else playing, played)
         paper = {"left_out": compared.as_dict()}
         reports[name] = _report(results, paper, [*compared.warnings, *left_out], np.random.default_rng(0))
