@@ -1,15 +1,15 @@
 """Controls: playing that an honest suite must tell from a human's.
 
 All take and give performances that are 1:1 with the N notes of the score, in score order: notes, or tokens
-int32[N, 8] where tokens are what is mixed up. No single metric
-catches all of them (beside the left-out human, on 14 validation compositions with 81 performances):
+int32[N, 8] where tokens are what is mixed up. No single metric catches all of them (beside the left-out human,
+on 14 validation compositions with 81 performances):
 
 score        caught by r of log_ioi and log_articulation, variance_match, pedal_f1, histograms;
              by r of velocity in part only (0.38: written dynamics)
 deadpan      caught by every r (0), variance_match (0), pedal_f1, histograms; wasserstein sees little of it
 shuffled     caught by r, r2, wasserstein, pedal_f1; missed by the histograms, which take it for a human,
              by variance_match of velocity and by pedal_down_error
-blind        caught by r, r2, wasserstein, pedal_f1; by the histograms in part only (∩ 0.88, a human 0.95)
+blind        caught by r, r2, wasserstein, pedal_f1; by the histograms in part only (∩ 0.89, a human 0.95)
 halved       caught by variance_match and the histograms; missed by every r; r2 and wasserstein *reward* it
 doubled      caught by r2, wasserstein, variance_match, histograms; missed by every r and the pedal
 jittered     caught by r, r2, wasserstein and variance_match of log_ioi, and by the histogram of IOIs;
