@@ -1,7 +1,7 @@
 """Controls: playing that an honest suite must tell from a human's.
 
 All take and give performances that are 1:1 with the N notes of the score, in score order: notes, or tokens
-int32[N, 8] where tokens are what is mixed up. No single metric catches all of them (beside the left-out human,
+int32[N, 8] where tokens are mixed up. No single metric catches all of them (beside the left-out human,
 on 14 validation compositions with 81 performances):
 
 score        caught by r of log_ioi and log_articulation, variance_match, pedal_f1, histograms;
