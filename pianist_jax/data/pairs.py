@@ -215,6 +215,7 @@ class _Job:
     cache: Path
     performance: Performance
     given: np.ndarray | None
+    least_matched: float
 
 
 def make_pairs(
@@ -223,6 +224,7 @@ def make_pairs(
     *,
     alignments: Path | None = None,
     cache: Path | None = None,
+    least_matched: float = LEAST_MATCHED,
     workers: int = 1,
 ) -> list[Outcome]:
     """Lay every performance of an ASAP folder on its score; write the pairs and what became of each.
@@ -235,6 +237,7 @@ def make_pairs(
     Args:
         alignments: alignments made before (`alignments.read_given`); each is checked, and made anew where it
             is wrong.
+        least_matched: share of the score's notes that must be matched for a performance to be used.
         workers: processes.
 
     Raises:
@@ -244,7 +247,7 @@ def make_pairs(
     performances = read_metadata(asap_dir)
     given = read_given(alignments) if alignments else {}
     cache = cache or out_dir / "cache"
-    jobs = [_Job(asap_dir, cache, one, given.get(one.file)) for one in performances]
+    jobs = [_Job(asap_dir, cache, one, given.get(one.file), least_matched) for one in performances]
     records: dict[str, list[bytes]] = {split: [] for split in SPLITS}
     outcomes = []
     for outcome, packed in _run(jobs, workers):
@@ -279,8 +282,9 @@ def _make_pair(job: _Job) -> tuple[Outcome, list[bytes]]:
     except AlignmentError as error:
         return _outcome(one, str(error), **sizes), []
     found: dict[str, Any] = {**sizes, "alignment": origin, "matched": round(share_matched(match), 4)}
-    if share_matched(match) < LEAST_MATCHED:
-        reason = f"less than {LEAST_MATCHED:.0%} of the score matched: other repeats, cuts or another edition"
+    if share_matched(match) < job.least_matched:
+        least = f"less than {job.least_matched:.0%} of the score matched"
+        reason = f"{least}: other repeats, another edition, or trills the score writes out"
         return _outcome(one, reason, **found), []
     stretches = build_stretches(score, played, match)
     if not stretches:

@@ -179,6 +179,12 @@ def test_make_pairs(corpus, tmp_path):
     assert [line["left_out"] for line in lines] == [o.left_out for o in outcomes]
 
 
+def test_least_matched_is_the_callers(corpus, tmp_path):
+    outcomes = make_pairs(corpus, tmp_path, least_matched=1.01)
+    assert all("less than 101%" in outcome.left_out for outcome in outcomes)
+    assert read_shard(tmp_path / "train.array_record") == []
+
+
 def test_given_alignments_are_used_only_where_they_are_right(corpus, tmp_path):
     first, second, *_ = read_metadata(corpus)
     score, performance, match = pairs.load_alignment(corpus, first, tmp_path / "cache")
