@@ -93,9 +93,8 @@ def load_published(path: Path | str) -> tuple[ModelConfig, Any]:
         value = tensors[name].astype(np.float32)
         if not np.isfinite(value).all():
             raise PianistError(f"{path}: tensor {name} is not all finite numbers; fetch the file again")
-        if (
-            place.leaf[-1] == "kernel"
-        ):  # contiguous, because safetensors writes a transposed view's memory as it lies
+        if place.leaf[-1] == "kernel":
+            # Contiguous: safetensors would write a transposed view's memory as it lies.
             value = np.ascontiguousarray(value.T).reshape(place.shape)
         _put(params, place, value, config.encoder_layers)
     return config, params
@@ -113,16 +112,12 @@ def save_published(path: Path | str, config: ModelConfig, params: Any) -> None:
     if config.decoder != "token" or not config.compressed or config.query_scale != ModelConfig().query_scale:
         needs = "a token decoder, a compressed encoder and the published query scale"
         raise PianistError(f"{path}: no published layout for this model; it needs {needs}")
+    wanted, given = (_shapes(tree) for tree in (_abstract(config), params))
+    if odd := sorted(".".join(leaf) for leaf, _ in wanted ^ given):
+        raise PianistError(f"{path}: {_list(odd, 'weight')} not as the sizes tell; nothing was written")
     tensors = {}
     for name, place in published_places(config).items():
-        try:
-            value = np.asarray(_get(params, place), np.float32)
-        except (KeyError, IndexError):
-            value = np.empty(0)
-        if value.shape != place.shape:
-            raise PianistError(
-                f"{path}: weight {'.'.join(place.leaf)} does not fit the sizes; nothing was written"
-            )
+        value = np.asarray(_get(params, place), np.float32)
         if place.leaf[-1] == "kernel":
             value = value.reshape(place.published_shape[::-1]).T
         tensors[name] = np.ascontiguousarray(value)
@@ -138,17 +133,24 @@ def save_published(path: Path | str, config: ModelConfig, params: Any) -> None:
 
 def published_places(config: ModelConfig) -> dict[str, Place]:
     """Every tensor that the published implementation reads, by name, and where it lies in our parameters."""
-    abstract = jax.eval_shape(lambda key: initialise(config, key), jax.random.key(0))
     places = {}
-    for path, value in jax.tree_util.tree_leaves_with_path(abstract):
-        leaf = tuple(key.key for key in path)
+    for leaf, shape in _shapes(_abstract(config)):
         if leaf[:2] == ("encoder", "blocks"):
             for layer in range(config.encoder_layers):
                 name = f"model.encoder.layers.{layer}.{_in_block(leaf[2:])}"
-                places[name] = Place(leaf, layer, value.shape[1:])
+                places[name] = Place(leaf, layer, shape[1:])
         else:
-            places[_outside_blocks(leaf)] = Place(leaf, None, value.shape)
+            places[_outside_blocks(leaf)] = Place(leaf, None, shape)
     return places
+
+
+def _abstract(config: ModelConfig) -> Any:
+    return jax.eval_shape(lambda key: initialise(config, key), jax.random.key(0))
+
+
+def _shapes(tree: Any) -> set[tuple[tuple[str, ...], tuple[int, ...]]]:
+    leaves = jax.tree_util.tree_leaves_with_path(tree)
+    return {(tuple(key.key for key in path), value.shape) for path, value in leaves}
 
 
 def _in_block(leaf: tuple[str, ...]) -> str:
@@ -269,9 +271,9 @@ def _account(path: Path, tensors: dict[str, np.ndarray], places: dict[str, Place
         raise PianistError(f"{path}: {HEAD} is not {_DECODER_TABLE}, but must be; these are of another model")
 
 
-def _list(names: list[str]) -> str:
+def _list(names: list[str], kind: str = "tensor") -> str:
     more = f" and {len(names) - 4} more" if len(names) > 4 else ""
-    return f"{'tensor' if len(names) == 1 else 'tensors'} {', '.join(names[:4])}{more}"
+    return f"{kind}{'' if len(names) == 1 else 's'} {', '.join(names[:4])}{more}"
 
 
 def _put(params: dict[str, Any], place: Place, value: np.ndarray, layers: int) -> None:

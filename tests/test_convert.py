@@ -218,8 +218,11 @@ def test_models_without_a_published_layout_are_refused(tmp_path, published):
     ):
         with pytest.raises(PianistError, match="no published layout"):
             save_published(target, other, params)
-    with pytest.raises(PianistError, match=r"encoder\.blocks\.\S+ does not fit the sizes"):
-        save_published(target, dataclasses.replace(config, encoder_layers=4), params)
+    for layers in (2, 4):
+        with pytest.raises(PianistError, match=r"encoder\.blocks\.\S+ .* not as the sizes tell"):
+            save_published(target, dataclasses.replace(config, encoder_layers=layers), params)
+    with pytest.raises(PianistError, match=r"weight encoder\.norm\.weight not as"):
+        save_published(target, config, params | {"encoder": {"blocks": params["encoder"]["blocks"]}})
     not_finite = jax.tree.map(lambda x: np.full_like(x, np.inf), params)
     with pytest.raises(PianistError, match="not finite; nothing was written"):
         save_published(target, config, not_finite)

@@ -21,6 +21,10 @@ CONFIGS = {
 }
 
 
+NOTES, LENGTHS = 6, [6, 4, 1, 0]  # of one batch, the same wherever that serves, as shapes cost compilations
+REAL = np.arange(NOTES)[None, :] < np.asarray(LENGTHS)[:, None]
+
+
 def abstract_params(config: ModelConfig) -> Any:
     return jax.eval_shape(lambda key: initialise(config, key), jax.random.key(0))
 
@@ -54,7 +58,6 @@ def example(batch: int, notes: int, *, masked: float = 0.2, seed: int = 0) -> tu
     # Mostly short times, as in music, but long ones too.
     share = rng.random((2, batch, notes, NOTE_TOKENS)) ** np.where(size > 128, 4, 1)
     score, performance = (np.floor(share * size) + SLOT_START).astype(np.int32)
-    performance[:, 0], performance[:, -1] = SLOT_START, SLOT_START + size - 1  # the ends of every range
     performance[:, :, 0] = score[:, :, 0]
     hidden = rng.random(score.shape) < masked
     hidden[:, :, 0] = False
@@ -106,3 +109,24 @@ def stepped(
     notes = jnp.arange(performance.shape[1])
     _, (losses, returned) = jax.lax.scan(step, (state, first), (notes, performance.swapaxes(0, 1)))
     return losses.swapaxes(0, 1), returned.swapaxes(0, 1)
+
+
+@functools.partial(jax.jit, static_argnames="config")
+def loss_and_gradient(
+    config: ModelConfig, params: Any, score: Any, performance: Any
+) -> tuple[jax.Array, Any]:
+    """Mean NLL of the common batch's real notes and its gradient, with the dropout that `config` asks for."""
+
+    def mean(params: Any) -> jax.Array:
+        losses = Pianist(config).apply(
+            {"params": params},
+            score,
+            performance,
+            REAL,
+            config.dropout == 0,
+            method="nll",
+            rngs={"dropout": jax.random.key(1, impl="rbg")},
+        )
+        return jnp.sum(jnp.where(REAL[..., None], losses, 0.0)) / REAL.sum()
+
+    return jax.value_and_grad(mean)(params)
