@@ -4,8 +4,9 @@
     python -m experiments.default finetune --data DIR --workdir RUN [--from PRETRAINED]
     python -m experiments.default export --workdir RUN --out FILE.safetensors
 
-Each stage is one command that resumes where it stopped, ends by itself after --seconds and leaves a checkpoint.
-DIR holds the parts that `pianist data export` writes (pretrain-*.part, pairs-*.part). Needs no Grain and no MIDI reader.
+Each stage is one command that resumes where it stopped, ends by itself after --seconds and leaves a
+checkpoint. DIR holds the parts that `pianist data export` writes (pretrain-*.part, pairs-*.part). Needs no
+Grain and no MIDI reader.
 """
 
 import argparse
@@ -41,7 +42,9 @@ def get_config(stage: str, model: str = "note-small") -> TrainConfig:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one stage from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("stage", choices=["pretrain", "finetune", "export"])
     parser.add_argument("--model", default="note-small")
     parser.add_argument("--data", type=Path)
@@ -92,8 +95,14 @@ def parameters(source: Path) -> tuple:
     if source.is_file():
         return load_weights(source)
     settings = json.loads((source / "config.json").read_text())
-    parts = {"model": type(preset("tiny")), "augmentation": Augmentation, "masking": type(TrainConfig().masking)}
-    config = TrainConfig(**{key: parts[key](**value) if key in parts else value for key, value in settings.items()})
+    parts = {
+        "model": type(preset("tiny")),
+        "augmentation": Augmentation,
+        "masking": type(TrainConfig().masking),
+    }
+    config = TrainConfig(
+        **{key: parts[key](**value) if key in parts else value for key, value in settings.items()}
+    )
     state = checkpoints.restore(
         checkpoints.open_checkpoints(source / "checkpoints"), jax.eval_shape(lambda: new_state(config))
     )

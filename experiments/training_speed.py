@@ -2,8 +2,9 @@
 
     python -m experiments.training_speed note-small:128:cudnn 135m:32:cudnn …
 
-Each argument is PRESET:BATCH:ATTENTION[:remat]. Windows of 512 notes of invented data (the arithmetic does not depend on what
-is played), bfloat16, the whole training step with corruption, loss, gradients and AdamW. Tokens are 8 a note.
+Each argument is PRESET:BATCH:ATTENTION[:remat]. Windows of 512 notes of invented data (the arithmetic does
+not depend on what is played), bfloat16, the whole training step with corruption, loss, gradients and AdamW.
+Tokens are 8 a note.
 """
 
 import dataclasses
@@ -79,7 +80,10 @@ def main() -> None:
         try:
             print(json.dumps(measure(spec, windows)), flush=True)
         except Exception as error:  # one that does not fit must not hide the others
-            print(json.dumps({"model": spec, "error": f"{type(error).__name__}: {str(error)[:300]}"}), flush=True)
+            print(
+                json.dumps({"model": spec, "error": f"{type(error).__name__}: {str(error)[:300]}"}),
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

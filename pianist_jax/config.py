@@ -102,8 +102,9 @@ class TrainConfig:
     """One run of training.
 
     `steps` of `batch` windows of `window` notes; the learning rate warms up for `warmup` steps and falls along a
-    cosine to `final` of its peak. `pedal_weight` scales the loss of the four pedal slots. Every `every` steps the run looks at
-    the clock, logs, and every `evaluate_every` (a multiple of it) measures the validation loss and saves.
+    cosine to `final` of its peak. `pedal_weight` scales the loss of the four pedal slots. Every `every` steps the
+    run looks at the clock and logs, every `evaluate_every` (a multiple of it) it measures the validation loss and
+    saves.
     """
 
     model: ModelConfig = PRESETS["note-small"]

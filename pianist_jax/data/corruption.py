@@ -15,8 +15,6 @@ PEDAL = SLOTS.index("pedal1")  # the first of four
 CHORD = 35  # ms: onsets closer than this are taken for one chord of the score
 
 
-
-
 def ids(values: jax.Array) -> jax.Array:
     """0-based values to token ids, [..., 8]."""
     return values + jnp.asarray(SLOT_START, jnp.int32).reshape((1,) * (values.ndim - 1) + (-1,))
@@ -37,7 +35,9 @@ def augment(
     shift = jax.random.randint(k_shift, (rows,), -settings.transpose, settings.transpose + 1)
     shift = jnp.clip(shift, jnp.minimum(0, 21 - lowest), jnp.maximum(0, 108 - highest))
     factor = jnp.exp(jax.random.uniform(k_tempo, (rows,), minval=-settings.tempo, maxval=settings.tempo))
-    loudness = jnp.exp(jax.random.uniform(k_velocity, (rows,), minval=-settings.velocity, maxval=settings.velocity))
+    loudness = jnp.exp(
+        jax.random.uniform(k_velocity, (rows,), minval=-settings.velocity, maxval=settings.velocity)
+    )
     changed = []
     for place, window in enumerate(windows):
         dither = jax.random.uniform(jax.random.fold_in(k_round, place), (*window.shape[:2], 2))
@@ -107,14 +107,18 @@ def deadpan(values_BNS: jax.Array, key: jax.Array) -> jax.Array:
     gap = values_BNS[..., IOI].astype(jnp.float32)
     placed = jnp.maximum(jnp.round(gap * bend / grid), 1.0) * grid
     gap = jnp.where(gap < CHORD, 0.0, placed)
-    articulation = jnp.exp(0.2 * jax.random.normal(keys[3], (rows, 1)) + 0.2 * jax.random.normal(keys[4], gap.shape))
+    articulation = jnp.exp(
+        0.2 * jax.random.normal(keys[3], (rows, 1)) + 0.2 * jax.random.normal(keys[4], gap.shape)
+    )
     duration = values_BNS[..., DURATION] * bend * articulation
     duration = jnp.maximum(jnp.round(duration / grid), 1.0) * grid
     velocity = values_BNS[..., VELOCITY]
     coarse = jnp.clip((velocity + 12) // 24 * 24, 20, 110)
     even = jnp.broadcast_to(jax.random.randint(keys[5], (rows, 1), 50, 100), velocity.shape)
     velocity = jnp.where(jax.random.uniform(keys[6], (rows, 1)) < 0.7, even, coarse)
-    times = [jnp.clip(jnp.round(x), low, high) for x, low, high in ((gap, 0, MAX_IOI), (duration, 1, MAX_DURATION))]
+    times = [
+        jnp.clip(jnp.round(x), low, high) for x, low, high in ((gap, 0, MAX_IOI), (duration, 1, MAX_DURATION))
+    ]
     return (
         values_BNS.at[..., IOI]
         .set(times[0].astype(jnp.int32))

@@ -40,7 +40,7 @@ def pair_windows(pairs: PairCorpus, window: int, split: str, *, stride: int = 64
     chosen = np.flatnonzero(pairs.split == ("train", "validation").index(split))
     if not len(chosen):
         raise PianistError(f"the exported pairs hold none of the {split} split: export them again with it")
-    start, length, piece = _cut(pairs.offsets, chosen, window, stride)
+    start, length, _ = _cut(pairs.offsets, chosen, window, stride)
     return {
         "score": pairs.score,
         "performance": pairs.performance,
@@ -55,7 +55,9 @@ def pair_windows(pairs: PairCorpus, window: int, split: str, *, stride: int = 64
 def draw(windows: Windows, key: jax.Array, batch: int) -> jax.Array:
     """Numbers of `batch` windows drawn by weight, int32 [B]."""
     chance = windows["chance"]
-    return jnp.searchsorted(chance, jax.random.uniform(key, (batch,)) * chance[-1], side="right").astype(jnp.int32)
+    return jnp.searchsorted(chance, jax.random.uniform(key, (batch,)) * chance[-1], side="right").astype(
+        jnp.int32
+    )
 
 
 def take(windows: Windows, number_B: jax.Array, window: int) -> dict[str, jax.Array]:
@@ -63,7 +65,7 @@ def take(windows: Windows, number_B: jax.Array, window: int) -> dict[str, jax.Ar
     place_BN = windows["start"][number_B][:, None] + jnp.arange(window)[None]
     mask_BN = jnp.arange(window)[None] < windows["length"][number_B][:, None]
     place_BN = jnp.minimum(place_BN, windows["performance"].shape[0] - 1)
-    batch = {
+    batch: dict[str, jax.Array] = {
         name: jnp.where(mask_BN[..., None], windows[name][place_BN].astype(jnp.int32), 0)
         for name in ("score", "performance")
         if name in windows

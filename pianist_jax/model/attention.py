@@ -38,7 +38,7 @@ def attend(
     `length_B` keeps the first so many keys of each row visible; `mask_TU` is True where a query sees a key.
     """
     query_length_B = None if length_B is None else jnp.full_like(length_B, q_BTHC.shape[1])
-    return jax.nn.dot_product_attention(
+    return jax.nn.dot_product_attention(  # type: ignore[call-overload]  # "xla" and "cudnn" are strings here
         q_BTHC,
         k_BUKC,
         v_BUKC,
@@ -47,7 +47,7 @@ def attend(
         is_causal=causal,
         query_seq_lengths=query_length_B,
         key_value_seq_lengths=length_B,
-        implementation=implementation,  # type: ignore[arg-type]
+        implementation=implementation,
     )
 
 
@@ -93,7 +93,9 @@ class Attention(nn.Module):
         """What cross-attention reads of the encoder's output, computed once."""
         return {"k": self.k(memory_BND), "v": self.v(memory_BND)}
 
-    def cross(self, x_BTD: jax.Array, memory: Cache, length_B: jax.Array | None, *, step: bool = False) -> jax.Array:
+    def cross(
+        self, x_BTD: jax.Array, memory: Cache, length_B: jax.Array | None, *, step: bool = False
+    ) -> jax.Array:
         """Attention to the encoder's notes: no rotary positions, padded notes unseen."""
         return self.o(self._attend(self.q(x_BTD), memory["k"], memory["v"], length_B=length_B, step=step))
 
@@ -103,6 +105,8 @@ class Attention(nn.Module):
         zeros = jnp.zeros(shape, jnp.dtype(self.config.dtype))
         return {"k": zeros, "v": zeros}
 
-    def _attend(self, q: jax.Array, k: jax.Array, v: jax.Array, *, step: bool = False, **masks: Any) -> jax.Array:
+    def _attend(
+        self, q: jax.Array, k: jax.Array, v: jax.Array, *, step: bool = False, **masks: Any
+    ) -> jax.Array:
         implementation = "xla" if step else self.config.attention
         return attend(q, k, v, scale=self.config.query_scale, implementation=implementation, **masks)

@@ -61,14 +61,16 @@ class Block(nn.Module):
     def __call__(
         self,
         x: jax.Array,
-        memory_BND: jax.Array | None,
+        memory_BND: Any,
         length_B: jax.Array,
         position_T: jax.Array,
         deterministic: bool,
     ) -> jax.Array:
         """Whole sequences; `length_B` counts the real notes of each row."""
         self_length = None if self.causal else length_B
-        y = self.self_attention(self.pre_self(x), causal=self.causal, length_B=self_length, position_T=position_T)
+        y = self.self_attention(
+            self.pre_self(x), causal=self.causal, length_B=self_length, position_T=position_T
+        )
         x = x + self.dropout(self.post_self(y), deterministic=deterministic)
         if self.cross:
             memory = self.cross_attention.keys_and_values(memory_BND)
@@ -103,7 +105,9 @@ class Stack(nn.Module):
 
     def setup(self) -> None:
         block: Any = nn.remat(Block, static_argnums=(5,)) if self.config.remat else Block
-        self.blocks = [block(self.config, causal=True, cross=self.cross) for _ in range(self.config.decoder_layers)]
+        self.blocks = [
+            block(self.config, causal=True, cross=self.cross) for _ in range(self.config.decoder_layers)
+        ]
         self.norm = RMSNorm()
 
     def __call__(

@@ -196,7 +196,9 @@ def _elapsed(score_BNS: jax.Array, performance_BNS: jax.Array) -> tuple[jax.Arra
     return tuple(jnp.cumsum(gap, axis=1) - gap for gap in (score_gap, performed_gap))  # type: ignore[return-value]
 
 
-def _tempo_features(score: jax.Array, score_time: jax.Array, performed_time: jax.Array, n: jax.Array) -> jax.Array:
+def _tempo_features(
+    score: jax.Array, score_time: jax.Array, performed_time: jax.Array, n: jax.Array
+) -> jax.Array:
     """The gap and duration that the tempo of the last 4, 16 and 64 notes would give notes `n`, as time features."""
     features = []
     for span in TEMPO_SPANS:

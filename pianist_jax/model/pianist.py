@@ -64,7 +64,9 @@ class Pianist(nn.Module):
         """
         return self.decoder.step(state, n, previous_BS, pitch_B, choose)
 
-    def __call__(self, score_BNS: jax.Array, performance_BNS: jax.Array, note_mask_BN: jax.Array) -> jax.Array:
+    def __call__(
+        self, score_BNS: jax.Array, performance_BNS: jax.Array, note_mask_BN: jax.Array
+    ) -> jax.Array:
         """The same as `nll`; what initialisation traces."""
         return self.nll(score_BNS, performance_BNS, note_mask_BN)
 

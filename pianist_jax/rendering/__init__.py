@@ -1,0 +1,1 @@
+"""Scores to performances: sampling, decoding, windows, files."""

@@ -19,7 +19,7 @@ def open_checkpoints(folder: Path | str, *, keep: int = 2) -> ocp.CheckpointMana
 
 
 def save(manager: ocp.CheckpointManager, state: dict[str, Any]) -> None:
-    """Save a state under its own step; returns before the writing is done, which `manager.wait_until_finished` awaits."""
+    """Save a state under its own step; `manager.wait_until_finished` awaits the end of the writing."""
     manager.save(int(state["step"]), args=ocp.args.StandardSave(state))
 
 

@@ -8,7 +8,14 @@ from pianist_jax.config import ModelConfig
 from pianist_jax.model.pianist import initialise
 from pianist_jax.music.tokens import NOTE_TOKENS
 
-PEAK_BF16 = {"H100": 989e12, "H200": 989e12, "A100": 312e12, "TPU v5 lite": 197e12, "TPU v5p": 459e12, "TPU v6e": 918e12}
+PEAK_BF16 = {
+    "H100": 989e12,
+    "H200": 989e12,
+    "A100": 312e12,
+    "TPU v5 lite": 197e12,
+    "TPU v5p": 459e12,
+    "TPU v6e": 918e12,
+}
 
 
 def flops_per_note(config: ModelConfig, window: int) -> float:

@@ -41,13 +41,15 @@ def train(
     state = checkpoints.restore(manager, jax.eval_shape(lambda: new_state(config)))
     resumed = state is not None
     state = new_state(config, initial) if state is None else state
-    report(f"{config.task}: {'resumed at' if resumed else 'beginning with'} step {int(state['step'])} of {config.steps}")
+    report(
+        f"{config.task}: {'resumed at' if resumed else 'beginning with'} step {int(state['step'])} of {config.steps}"
+    )
     windows, validation = jax.device_put(windows), jax.device_put(validation)
     run = make_train(config, config.every).lower(state, windows).compile()
     validate = make_validate(config, config.validation_batches).lower(state["params"], validation).compile()
     report(f"compiled in {time.monotonic() - began:.0f} s")
     step, slowest, looked = int(state["step"]), 0.0, time.monotonic()
-    with open(workdir / "log.jsonl", "a") as log:
+    with (workdir / "log.jsonl").open("a") as log:
         while step < config.steps and time.monotonic() - began + 1.5 * slowest < seconds:
             state, sums = run(state, windows)
             step += config.every
@@ -56,7 +58,9 @@ def train(
             line |= _speed(config, now - looked, step)
             slowest, looked = max(slowest, now - looked), now
             if not math.isfinite(line["loss"]):
-                raise PianistError(f"{workdir}: the loss is {line['loss']} at step {step}; the last good checkpoint is kept")
+                raise PianistError(
+                    f"{workdir}: the loss is {line['loss']} at step {step}; the last good checkpoint is kept"
+                )
             if step % config.evaluate_every == 0 or step >= config.steps:
                 line["validation"] = per_field(validate(state["params"], validation))
                 checkpoints.save(manager, state)
@@ -98,7 +102,7 @@ def _sentence(line: dict[str, Any]) -> str:
 
     mfu = f" MFU {line['mfu']:.1%}" if "mfu" in line else ""
     text = (
-        f"step {line['step']} loss {line['loss']:.4f} | {fields(line['train'])} | {line['tokens_per_second']:,.0f} tokens/s"
-        f"{mfu} | {line['seconds_left']:.0f} s left"
+        f"step {line['step']} loss {line['loss']:.4f} | {fields(line['train'])} | "
+        f"{line['tokens_per_second']:,.0f} tokens/s{mfu} | {line['seconds_left']:.0f} s left"
     )
     return text + (f"\n  validation: {fields(line['validation'])}" if "validation" in line else "")

@@ -40,7 +40,13 @@ def loss_fn(
     k_example, k_dropout = jax.random.split(key)
     seen, performance, scored = example(batch, config, k_example, augmented=train)
     nll = Pianist(config.model).apply(
-        {"params": params}, seen, performance, batch["note_mask"], not train, method="nll", rngs={"dropout": k_dropout}
+        {"params": params},
+        seen,
+        performance,
+        batch["note_mask"],
+        not train,
+        method="nll",
+        rngs={"dropout": k_dropout},
     )
     nll = jnp.where(scored, nll, 0.0)  # type: ignore[arg-type]
     slot_sum, slot_count = jnp.sum(nll, axis=(0, 1)), jnp.sum(scored, axis=(0, 1), dtype=jnp.float32)
@@ -48,10 +54,10 @@ def loss_fn(
     if config.model.decoder == "note":  # its pitch is given
         weight = weight.at[0].set(0.0)
     loss = jnp.sum(slot_sum * weight) / jnp.maximum(jnp.sum(slot_count * weight), 1.0)
-    sums = {}
+    sums: Sums = {}
     for field, slots in FIELDS.items():
-        sums[field] = sum(slot_sum[slot] for slot in slots)
-        sums[f"{field}_count"] = sum(slot_count[slot] for slot in slots)
+        sums[field] = jnp.sum(slot_sum[jnp.array(slots)])
+        sums[f"{field}_count"] = jnp.sum(slot_count[jnp.array(slots)])
     return loss, sums
 
 

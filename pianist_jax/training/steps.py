@@ -1,6 +1,5 @@
 """The jitted programs of training: many steps in one call, without a word to the host between them."""
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -21,7 +20,11 @@ def new_state(config: TrainConfig, params: Any = None) -> State:
     """The state before the first step, with fresh parameters unless given."""
     if params is None:
         params = initialise(config.model, jax.random.key(config.seed))
-    return {"step": jnp.zeros((), jnp.int32), "params": params, "optimizer": make_optimizer(config).init(params)}
+    return {
+        "step": jnp.zeros((), jnp.int32),
+        "params": params,
+        "optimizer": make_optimizer(config).init(params),
+    }
 
 
 def train_step(state: State, windows: Windows, config: TrainConfig) -> tuple[State, Sums]:
@@ -37,7 +40,7 @@ def train_step(state: State, windows: Windows, config: TrainConfig) -> tuple[Sta
     return {"step": state["step"] + 1, "params": params, "optimizer": optimizer}, sums
 
 
-def make_train(config: TrainConfig, steps: int) -> Callable[[State, Windows], tuple[State, Sums]]:
+def make_train(config: TrainConfig, steps: int) -> jax.stages.Wrapped:
     """A program of `steps` steps; the old state's buffers are reused. Returns the sums over the steps."""
 
     def run(state: State, windows: Windows) -> tuple[State, Sums]:
@@ -47,7 +50,7 @@ def make_train(config: TrainConfig, steps: int) -> Callable[[State, Windows], tu
     return jax.jit(run, donate_argnums=0)
 
 
-def make_validate(config: TrainConfig, batches: int) -> Callable[[Any, Windows], Sums]:
+def make_validate(config: TrainConfig, batches: int) -> jax.stages.Wrapped:
     """A program that scores `batches` evenly spaced batches without augmentation: the same ones each time."""
 
     def run(params: Any, windows: Windows) -> Sums:

@@ -25,7 +25,9 @@ def weights_path(name: str) -> Path:
     path = folder / f"{name}.safetensors"
     if not path.exists():
         there = ", ".join(sorted(file.stem for file in folder.glob("*.safetensors"))) or "none"
-        raise PianistError(f'no bundled weights are called "{name}" (there: {there}); give one of these or a file')
+        raise PianistError(
+            f'no bundled weights are called "{name}" (there: {there}); give one of these or a file'
+        )
     return path
 
 
@@ -45,12 +47,16 @@ def save_weights(
             tensors[name], tensors[name + _SCALE] = _quantise(value)
         else:
             tensors[name] = value.astype(ml_dtypes.bfloat16 if dtype == "bfloat16" else np.float32)
-    settings = {"format": _FORMAT, "model": json.dumps(dataclasses.asdict(config)), "about": json.dumps(metadata or {})}
+    settings = {
+        "format": _FORMAT,
+        "model": json.dumps(dataclasses.asdict(config)),
+        "about": json.dumps(metadata or {}),
+    }
     temporary = Path(f"{path}.{os.getpid()}.part")
     try:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         safetensors.numpy.save_file(tensors, temporary, metadata=settings)
-        os.replace(temporary, path)
+        temporary.replace(path)
     except OSError as error:
         raise PianistError(f"{path}: cannot be written ({error.strerror}); choose another place") from error
     finally:
@@ -66,20 +72,24 @@ def load_weights(path: Path | str) -> tuple[ModelConfig, Any]:
         with safetensors.safe_open(path, framework="np") as file:
             about = file.metadata() or {}
             if about.get("format") != _FORMAT:
-                raise PianistError(f"{path}: not weights of this program; convert published ones with `pianist convert`")
+                raise PianistError(
+                    f"{path}: not weights of this program; convert published ones with `pianist convert`"
+                )
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         config = ModelConfig(**json.loads(about["model"]))
     except FileNotFoundError:
         raise PianistError(f"{path}: no such file; give a weights file or a bundled name") from None
     except (OSError, safetensors.SafetensorError, TypeError, KeyError, ValueError) as error:
         raise PianistError(f"{path}: damaged or not a weights file; fetch or export it again") from error
-    flat = {}
+    flat: dict[str, np.ndarray] = {}
     for name, value in tensors.items():
         if name.endswith(_SCALE):
             continue
         flat[name] = _restore(value, tensors.get(name + _SCALE))
         if not np.isfinite(flat[name]).all():
-            raise PianistError(f"{path}: weight {name} is not a finite number; fetch or export the file again")
+            raise PianistError(
+                f"{path}: weight {name} is not a finite number; fetch or export the file again"
+            )
     return config, _unflatten(flat)
 
 
@@ -100,7 +110,9 @@ def _quantise(value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _restore(value: np.ndarray, scale: np.ndarray | None) -> np.ndarray:
     if scale is None:
         return value.astype(np.float32)
-    return (value.astype(np.float32).reshape(-1, GROUP) * scale.astype(np.float32)[:, None]).reshape(value.shape)
+    return (value.astype(np.float32).reshape(-1, GROUP) * scale.astype(np.float32)[:, None]).reshape(
+        value.shape
+    )
 
 
 def _flatten(tree: Any, prefix: str = "") -> dict[str, np.ndarray]:
