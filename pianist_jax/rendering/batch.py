@@ -1,0 +1,159 @@
+"""Many score files at once: which they are, where their renderings go, and what becomes of each."""
+
+import dataclasses
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from pianist_jax.errors import PianistError
+from pianist_jax.rendering.outputs import SUFFIX, is_made, make_folder, output_paths, save_rendering
+from pianist_jax.rendering.programs import Model
+from pianist_jax.rendering.renderer import Piece, Rendering, identity_of, read_piece, render_all
+from pianist_jax.rendering.sampling import DEFAULT, Sampling
+
+SCORE_SUFFIXES = {".mid", ".midi"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """A score file and where its rendering goes: a path without suffix, relative to the folder of outputs."""
+
+    score: Path
+    stem: Path
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Outcome:
+    """What became of a score: a `rendering` now written to `files`, or those `files` left alone, or an `error`."""
+
+    score: Path
+    files: tuple[Path, ...] = ()
+    rendering: Rendering | None = None
+    error: PianistError | None = None
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Batch:
+    """Scores that are read and wait to be rendered into `folder`, and what has become of the others already."""
+
+    jobs: tuple[Job, ...]
+    pieces: tuple[Piece, ...]
+    outcomes: tuple[Outcome, ...]
+    folder: Path
+    seed: int
+    samples: int
+    sampling: Sampling
+
+    @property
+    def notes(self) -> int:
+        """How many notes are to be performed."""
+        return self.samples * sum(len(piece.score) for piece in self.pieces)
+
+
+def find_scores(arguments: Sequence[str]) -> tuple[list[Job], list[Outcome]]:
+    """The score files that are meant, each once, and an error for every folder without any.
+
+    A folder means all MIDI files in it at any depth, but no hidden ones and no renderings. Their renderings keep the
+    path below that folder, those of single files the name alone; where two would go to one place, they keep the path
+    below the folder they have in common, and the suffix where that is not enough.
+    """
+    found: dict[str, tuple[Path, Path]] = {}
+    outcomes = []
+    for argument in arguments:
+        path = Path(argument)
+        if not argument:
+            outcomes.append(Outcome(path, error=PianistError("an empty path is no score; give a file or a folder")))
+        elif path.is_dir():
+            files = sorted(file for file in path.rglob("*") if _is_score(file.relative_to(path)) and file.is_file())
+            if not files:
+                outcomes.append(Outcome(path, error=PianistError(f"{path}: no MIDI files in it; give another folder")))
+            for file in files:
+                found.setdefault(_place(file), (file, file.relative_to(path).with_suffix("")))
+        else:
+            found.setdefault(_place(path), (path, Path(path.stem)))
+    stems = _separate({place: stem for place, (_, stem) in found.items()})
+    return [Job(path, stems[place]) for place, (path, _) in found.items()], outcomes
+
+
+def _place(path: Path) -> str:
+    return os.path.abspath(path)  # noqa: PTH100 - links are not followed: two names are two scores
+
+
+def _is_score(path: Path) -> bool:
+    hidden = any(part.startswith(".") for part in path.parts)
+    return path.suffix.lower() in SCORE_SUFFIXES and not hidden and not path.name.endswith(SUFFIX)
+
+
+def _separate(stems: dict[str, Path]) -> dict[str, Path]:
+    """The stems, by absolute path of their scores, no two of them the same."""
+    for rename in (_below_common, _below_common_with_suffix):
+        stems = {**stems, **{place: rename(place, group) for group in _collisions(stems) for place in group}}
+    if _collisions(stems):
+        stems = {place: _below_common_with_suffix(place, list(stems)) for place in stems}
+    return stems
+
+
+def _collisions(stems: dict[str, Path]) -> list[list[str]]:
+    groups = defaultdict(list)
+    for place, stem in stems.items():
+        groups[stem].append(place)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def _below_common(place: str, group: list[str]) -> Path:
+    return _below_common_with_suffix(place, group).with_suffix("")
+
+
+def _below_common_with_suffix(place: str, group: list[str]) -> Path:
+    return Path(place).relative_to(os.path.commonpath([Path(other).parent for other in group]))
+
+
+def read_scores(
+    jobs: Sequence[Job],
+    folder: Path,
+    model: Model,
+    *,
+    seed: int = 0,
+    samples: int = 1,
+    sampling: Sampling = DEFAULT,
+    force: bool = False,
+) -> Batch:
+    """Read all scores; set aside those that cannot be read, are rendered already, or would replace something else."""
+    inputs = {_place(job.score) for job in jobs}
+    ready: list[tuple[Job, Piece]] = []
+    outcomes = []
+    for job in jobs:
+        stem = folder / job.stem
+        midi_paths, json_path = output_paths(stem, samples)
+        try:
+            piece = read_piece(job.score)
+            identity = identity_of(piece, model, seed, samples, sampling)
+            for path in midi_paths:
+                if _place(path) in inputs:
+                    raise PianistError(f"{path}: is itself a score to render; choose another folder with -o")
+            if not force and is_made(stem, identity):
+                outcomes.append(Outcome(job.score, (*midi_paths, json_path)))
+                continue
+            make_folder(stem.parent)
+            ready.append((job, piece))
+        except OSError as error:  # a name too long, a disk that fails
+            outcomes.append(Outcome(job.score, error=PianistError(f"{job.score}: {error.strerror}; check the path")))
+        except PianistError as error:
+            outcomes.append(Outcome(job.score, error=error))
+    jobs_ready, pieces = tuple(job for job, _ in ready), tuple(piece for _, piece in ready)
+    return Batch(jobs_ready, pieces, tuple(outcomes), folder, seed, samples, sampling)
+
+
+def render_files(batch: Batch, model: Model, *, advance: Callable[[int], None] | None = None) -> Iterator[Outcome]:
+    """Render what waits in `batch` and write it, each score as soon as it is done (`render_all`)."""
+    b = batch
+    rendered = render_all(b.pieces, model, seed=b.seed, samples=b.samples, sampling=b.sampling, advance=advance)
+    for number, rendering in rendered:
+        job = b.jobs[number]
+        try:
+            # Forced, as `read_scores` has asked what is in the way.
+            files = save_rendering(rendering, b.folder / job.stem, force=True)
+            yield Outcome(job.score, tuple(files), rendering)
+        except PianistError as error:
+            yield Outcome(job.score, error=error)

@@ -1,0 +1,108 @@
+"""Performing notes one after the other: one scan with static caches, which knows no model (paper §5).
+
+The model comes as two functions of its parameters, `Start` and `Step`. What each note may become comes as bounds:
+every slot of every note has a lowest and a highest value, and a known note is one where they are equal.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from pianist_jax.model.token_decoder import Choose
+from pianist_jax.music.tokens import BOS, MAX_IOI, NOTE_TOKENS, PITCH, SLOT_SIZE, SLOT_START, SLOTS
+from pianist_jax.rendering.sampling import Knobs, draw_value, uniforms
+
+Start = Callable[[Any, jax.Array, jax.Array], Any]
+Step = Callable[[Any, Any, jax.Array, jax.Array, jax.Array, Choose], tuple[Any, jax.Array]]
+Carry = dict[str, Any]
+
+IOI, VELOCITY, DURATION = (SLOTS.index(name) for name in ("ioi", "velocity", "duration"))
+LEAST_IOI = 5  # ms in the performance between notes that the score does not strike together
+CHUNK = 64  # notes performed by one call
+
+
+def value_bounds(
+    score_NS: np.ndarray, locked_NS: np.ndarray | None = None, *, opening: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """Lowest and highest value of each slot of N notes, int32 [N, 8] each, from their score tokens.
+
+    The pitch is the score's. A score IOI that is not 0 stays at least 5 ms; velocity and duration are at least 1.
+    The first notes are as in `locked_NS` (performed tokens of as many notes as it has); with `opening` the first
+    note of all begins at once, as nothing comes before it.
+    """
+    score = score_NS.astype(np.int32) - SLOT_START
+    low = np.zeros_like(score)
+    high = np.broadcast_to(SLOT_SIZE - 1, score.shape).astype(np.int32)
+    low[:, 0] = high[:, 0] = score[:, 0]
+    low[:, IOI] = np.where(score[:, IOI] > 0, LEAST_IOI, 0)
+    high[:, IOI] = MAX_IOI
+    low[:, [VELOCITY, DURATION]] = 1
+    if opening:
+        low[:1, IOI] = high[:1, IOI] = 0
+    if locked_NS is not None:
+        low[: len(locked_NS)] = high[: len(locked_NS)] = locked_NS - SLOT_START
+    return low, high
+
+
+def open_carry(start: Start, params: Any, score_BNS: jax.Array, note_mask_BN: jax.Array) -> Carry:
+    """Encode the score: what `perform` starts from, before the first note."""
+    return {
+        "state": start(params, score_BNS, note_mask_BN),
+        "n": jnp.zeros((), jnp.int32),
+        "previous": jnp.full((score_BNS.shape[0], NOTE_TOKENS), BOS, jnp.int32),
+    }
+
+
+def perform(
+    step: Step,
+    params: Any,
+    carry: Carry,
+    low_BNS: jax.Array,
+    high_BNS: jax.Array,
+    key_B: jax.Array,
+    number_B: jax.Array,
+    knobs: Knobs,
+    *,
+    likelihood: bool = False,
+) -> tuple[Carry, jax.Array]:
+    """Perform the next N notes of every row; returns the carry after them and their ids, int32 [B, N, 8].
+
+    `low_BNS` and `high_BNS` bound the values of these notes (`value_bounds`), `number_B` is the number of the first
+    of them in the row's piece, `key_B` are the rows' keys and `knobs` come from `Sampling.knobs`. With `likelihood`
+    the second result is the pair (ids, float32 [B, N, 8] nats of every value under the model itself, 0 for pitch).
+    """
+    notes = low_BNS.shape[1]
+
+    def note(carry: Carry, given: tuple[jax.Array, ...]) -> tuple[Carry, Any]:
+        low_BS, high_BS, uniform_BS2 = given
+        nats = [jnp.zeros(low_BS.shape[0], jnp.float32)] * NOTE_TOKENS
+
+        def choose(slot: int, logits_BR: jax.Array, low_R: jax.Array, width_R: jax.Array) -> jax.Array:
+            drawn_B = draw_value(logits_BR, low_R, width_R, uniform_BS2[:, slot], slot, knobs)
+            value_B = jnp.clip(drawn_B, low_BS[:, slot], high_BS[:, slot])
+            if likelihood:
+                nats[slot] = _nats(value_B, logits_BR, low_R, width_R)
+            return value_B
+
+        pitch_B = low_BS[:, 0] + PITCH
+        state, note_BS = step(params, carry["state"], carry["n"], carry["previous"], pitch_B, choose)
+        carry = {"state": state, "n": carry["n"] + 1, "previous": note_BS}
+        return carry, (note_BS, jnp.stack(nats, axis=-1)) if likelihood else note_BS
+
+    given = (_notes_first(low_BNS), _notes_first(high_BNS), uniforms(key_B, number_B, notes))
+    carry, performed = jax.lax.scan(note, carry, given)
+    return carry, jax.tree.map(_notes_first, performed)
+
+
+def _notes_first(x: jax.Array) -> jax.Array:
+    """[B, N, …] <-> [N, B, …]."""
+    return jnp.swapaxes(x, 0, 1)
+
+
+def _nats(value_B: jax.Array, logits_BR: jax.Array, low_R: jax.Array, width_R: jax.Array) -> jax.Array:
+    cell_B = jnp.sum(low_R[None] <= value_B[:, None], axis=-1, dtype=jnp.int32) - 1
+    picked_B = jnp.take_along_axis(logits_BR, cell_B[:, None], axis=-1)[:, 0]
+    return jax.nn.logsumexp(logits_BR, axis=-1) - picked_B + jnp.log(width_R[cell_B].astype(jnp.float32))

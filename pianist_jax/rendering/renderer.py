@@ -1,0 +1,181 @@
+"""A score in, a performance out: `render` for one score, `render_all` for many at once."""
+
+import dataclasses
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pianist_jax.errors import PianistError
+from pianist_jax.music.midi import read_midi
+from pianist_jax.music.notes import Notes, normalise
+from pianist_jax.music.tokens import encode
+from pianist_jax.rendering.outputs import save_rendering
+from pianist_jax.rendering.programs import Model, Player, Stopwatch
+from pianist_jax.rendering.realise import realise
+from pianist_jax.rendering.sampling import DEFAULT, Sampling
+from pianist_jax.rendering.windows import perform_pieces, windowing_for
+
+BATCH = 16  # performances made together; more are no faster on a CPU
+
+Score = str | os.PathLike[str] | Notes
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Rendering:
+    """A score and its performances, which correspond to it note by note.
+
+    `raw` are the M notes as they were read, `score` the N normalised ones, `note_of_raw` int64 [M] tells which of these
+    each raw note became or was merged into. Note n of every performance plays note n of `score`. `identity` says what
+    the performances follow from (score, model, seed, settings), `report` adds what was measured.
+    """
+
+    raw: Notes
+    score: Notes
+    note_of_raw: np.ndarray
+    performances: tuple[Notes, ...]
+    name: str
+    identity: dict[str, Any]
+    report: dict[str, Any]
+
+    @property
+    def notes(self) -> Notes:
+        """The first performance."""
+        return self.performances[0]
+
+    def save(self, path: str | os.PathLike[str] = ".", *, force: bool = False) -> list[Path]:
+        """Write `PATH.performance.mid` (with several samples `PATH-1.performance.mid` …) and `PATH.json`.
+
+        Where `path` is a folder, the score's name is added to it. Returns what was written: nothing where the same is
+        there already. Raises PianistError where another output is in the way and `force` is not set, or a file cannot
+        be written.
+        """
+        path = Path(path)
+        return save_rendering(self, path / self.name if path.is_dir() else path, force=force)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Piece:
+    """A score made ready: raw and normalised notes, tokens int32 [N, 8] from the first onset on, hash of the notes."""
+
+    name: str
+    raw: Notes
+    score: Notes
+    note_of_raw: np.ndarray
+    tokens: np.ndarray
+    content: str
+
+
+def render(
+    score: Score,
+    model: Model,
+    *,
+    seed: int = 0,
+    samples: int = 1,
+    temperature: float = 1.0,
+    top_p: float = 0.95,
+    top_k: int = 0,
+    pedal_top_p: float = 1.0,
+) -> Rendering:
+    """Perform a score (a MIDI file, or notes) `samples` times.
+
+    The same score, model, seed, sample number and settings give the same performance, in whatever company. The
+    performance begins when the score's first note does. Raises PianistError for a score or settings that make no sense.
+    """
+    sampling = Sampling(temperature, top_p, top_k, pedal_top_p)
+    ((_, rendering),) = render_all([read_piece(score)], model, seed=seed, samples=samples, sampling=sampling)
+    return rendering
+
+
+def read_piece(score: Score) -> Piece:
+    """Read, normalise and tokenise a score. Raises PianistError."""
+    raw = score if isinstance(score, Notes) else read_midi(score)
+    name = "score" if isinstance(score, Notes) else Path(score).stem
+    if not len(raw):
+        raise PianistError(f"{name}: no notes; give a score with a piano part")
+    notes, note_of_raw = normalise(raw)
+    begin = notes.onset[0]
+    pedal_time = np.maximum(notes.pedal_time - begin, 0)
+    tokens = encode(dataclasses.replace(notes, onset=notes.onset - begin, pedal_time=pedal_time))
+    return Piece(name, raw, notes, note_of_raw, tokens, content_hash(raw))
+
+
+def render_all(
+    pieces: Sequence[Piece],
+    model: Model,
+    *,
+    seed: int = 0,
+    samples: int = 1,
+    sampling: Sampling = DEFAULT,
+    batch: int = BATCH,
+    advance: Callable[[int], None] | None = None,
+) -> Iterator[tuple[int, Rendering]]:
+    """Perform many pieces `samples` times each, up to `batch` performances side by side, long pieces first.
+
+    Yields (number of the piece, its rendering) as soon as all its samples are there; its figures are those of all that
+    was played until then. `advance` is called with the number of notes performed since it was last called.
+    """
+    if samples < 1:
+        raise PianistError(f"samples is {samples}, but it must be 1 or more")
+    by_length = sorted(range(len(pieces)), key=lambda piece: (-len(pieces[piece].tokens), piece))
+    rows = [(piece, sample) for piece in by_length for sample in range(samples)]
+    if not rows:
+        return
+    tokens = [pieces[piece].tokens for piece, _ in rows]
+    keys = [sample_key(seed, pieces[piece].content, sample) for piece, sample in rows]
+    windowing = windowing_for(model.config.window)
+    stopwatch = Stopwatch()
+    room = min(len(tokens[0]), windowing.notes)
+    player = Player(model, sampling, min(batch, len(rows)), room, stopwatch, advance)
+    performances: dict[int, dict[int, Notes]] = {piece: {} for piece in by_length}
+    for row, performed in perform_pieces(tokens, keys, windowing, player.play, batch=batch):
+        piece, sample = rows[row]
+        performances[piece][sample] = realise(pieces[piece].score, performed)
+        if len(performances[piece]) == samples:
+            identity = identity_of(pieces[piece], model, seed, samples, sampling)
+            made = performances.pop(piece)
+            yield piece, _rendering(pieces[piece], [made[k] for k in range(samples)], identity, stopwatch)
+
+
+def sample_key(seed: int, content: str, sample: int) -> np.ndarray:
+    """Key data uint32 [2] of one performance: it follows from seed, score and sample number alone."""
+    digest = hashlib.sha256(f"{seed} {content} {sample}".encode()).digest()
+    return np.frombuffer(digest[:8], ">u4").astype(np.uint32)
+
+
+def content_hash(notes: Notes) -> str:
+    """A hash of all that `notes` hold."""
+    content = hashlib.sha256()
+    for field in dataclasses.fields(notes):
+        column = np.ascontiguousarray(getattr(notes, field.name), "<i8")
+        content.update(f"{field.name} {len(column)} ".encode() + column.tobytes())
+    return content.hexdigest()
+
+
+def identity_of(piece: Piece, model: Model, seed: int, samples: int, sampling: Sampling) -> dict[str, Any]:
+    """What a rendering follows from; outputs with the same identity are the same."""
+    windowing = windowing_for(model.config.window)
+    return {
+        "score": {"name": piece.name, "content": piece.content},
+        "model": {"name": model.name, "hash": model.hash, "dtype": model.config.dtype},
+        "seed": seed,
+        "settings": {"samples": samples, **dataclasses.asdict(sampling), "windows": dataclasses.asdict(windowing)},
+    }
+
+
+def _rendering(
+    piece: Piece, performances: Sequence[Notes], identity: dict[str, Any], stopwatch: Stopwatch
+) -> Rendering:
+    report = {
+        "notes_per_second": round(stopwatch.notes / stopwatch.perform_seconds, 2),
+        "compile_seconds": round(stopwatch.compile_seconds, 3),
+        "counts": {
+            "input_notes": len(piece.raw),
+            "performed_notes": len(piece.score),
+            "merged_notes": len(piece.raw) - len(piece.score),
+        },
+    }
+    return Rendering(piece.raw, piece.score, piece.note_of_raw, tuple(performances), piece.name, identity, report)
