@@ -4,6 +4,7 @@ import dataclasses
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -46,9 +47,7 @@ def test_parity_with_the_published_implementation(published):
     config, params = published
     golden = np.load(DATA / "tiny_golden.npz")
     score = golden["input_ids"].reshape(2, 40, 8)
-    prefix = golden[
-        "decoder_input_ids"
-    ]  # BOS, then the performance but for its last token, which is never read
+    prefix = golden["decoder_input_ids"]  # BOS, then the performance but for its last token, which is never read
     performance = np.concatenate([prefix[:, 1:], np.full((2, 1), 5, np.int32)], axis=1).reshape(2, 40, 8)
     assert golden["attention_mask"].all()
 
@@ -56,6 +55,8 @@ def test_parity_with_the_published_implementation(published):
         memory, length = model.encode(score, np.ones((2, 40), bool))
         return memory, model.decoder.logits(model.decoder.hidden(memory, length, performance, True))
 
+    memory: Any
+    logits: Any
     memory, logits = Pianist(config).apply({"params": params}, score, performance, method=states)
     assert logits.shape == (2, 320, 5389)
     np.testing.assert_allclose(memory, golden["encoder_output"], atol=1e-4, rtol=0)
@@ -66,10 +67,8 @@ def test_sizes_and_tree_are_the_model_s_own(published):
     config, params = published
     assert config == preset("tiny")
     ours = jax.eval_shape(lambda key: initialise(config, key), jax.random.key(0))
-    assert jax.tree.structure(params) == jax.tree.structure(ours)
-    assert jax.tree.map(lambda x: (x.shape, x.dtype), params) == jax.tree.map(
-        lambda x: (x.shape, x.dtype), ours
-    )
+    assert str(jax.tree.structure(params)) == str(jax.tree.structure(ours))
+    assert jax.tree.map(lambda x: (x.shape, x.dtype), params) == jax.tree.map(lambda x: (x.shape, x.dtype), ours)
 
 
 def test_there_and_back_is_exact(published, tmp_path):
@@ -86,9 +85,7 @@ def test_there_and_back_is_exact(published, tmp_path):
         assert tensor.dtype == after[name].dtype
         if not NEVER_READ.fullmatch(name):
             np.testing.assert_array_equal(tensor, after[name], err_msg=name)
-    assert json.loads((back.parent / "config.json").read_text()) == json.loads(
-        (DATA / "tiny_config.json").read_text()
-    )
+    assert json.loads((back.parent / "config.json").read_text()) == json.loads((DATA / "tiny_config.json").read_text())
     config, params = load_published(back)
     assert config == published[0]
     jax.tree.map(np.testing.assert_array_equal, params, published[1])
@@ -125,9 +122,7 @@ def test_sizes_of_the_published_135m_come_from_shapes_alone(monkeypatch):
 
 
 def test_sizes_in_a_full_configuration_are_found(broken, published):
-    path = broken(
-        {}, {"model_type": "t5gemma", "encoder": {"head_dim": 8, "hidden_size": 16}, "hidden_size": 16}
-    )
+    path = broken({}, {"model_type": "t5gemma", "encoder": {"head_dim": 8, "hidden_size": 16}, "hidden_size": 16})
     assert load_published(path)[0] == published[0]
 
 

@@ -25,6 +25,10 @@ NOTES, LENGTHS = 6, [6, 4, 1, 0]  # of one batch, the same wherever that serves,
 REAL = np.arange(NOTES)[None, :] < np.asarray(LENGTHS)[:, None]
 
 
+# These models are small and run a few times: compiling is what costs.
+quick_jit = functools.partial(jax.jit, static_argnames="config", compiler_options={"xla_backend_optimization_level": 0})
+
+
 def abstract_params(config: ModelConfig) -> Any:
     return jax.eval_shape(lambda key: initialise(config, key), jax.random.key(0))
 
@@ -74,15 +78,14 @@ def padded(tokens: np.ndarray, mask: np.ndarray) -> np.ndarray:
     return np.where(mask[:, :, None], tokens, PAD).astype(np.int32)
 
 
-@functools.partial(jax.jit, static_argnames="config")
+@quick_jit
 def nll(config: ModelConfig, params: Any, score: Any, performance: Any, mask: Any) -> jax.Array:
-    return Pianist(config).apply({"params": params}, score, performance, mask, method="nll")
+    losses: Any = Pianist(config).apply({"params": params}, score, performance, mask, method="nll")
+    return losses
 
 
-@functools.partial(jax.jit, static_argnames="config")
-def stepped(
-    config: ModelConfig, params: Any, score: Any, performance: Any, mask: Any
-) -> tuple[jax.Array, jax.Array]:
+@quick_jit
+def stepped(config: ModelConfig, params: Any, score: Any, performance: Any, mask: Any) -> tuple[jax.Array, jax.Array]:
     """`performance` forced through start and step: its NLL [B, N, 8], 0 for pitch, and the notes returned.
 
     Each step is given the note that the step before returned, so that a wrong id is not healed.
@@ -111,14 +114,12 @@ def stepped(
     return losses.swapaxes(0, 1), returned.swapaxes(0, 1)
 
 
-@functools.partial(jax.jit, static_argnames="config")
-def loss_and_gradient(
-    config: ModelConfig, params: Any, score: Any, performance: Any
-) -> tuple[jax.Array, Any]:
+@quick_jit
+def loss_and_gradient(config: ModelConfig, params: Any, score: Any, performance: Any) -> tuple[jax.Array, Any]:
     """Mean NLL of the common batch's real notes and its gradient, with the dropout that `config` asks for."""
 
     def mean(params: Any) -> jax.Array:
-        losses = Pianist(config).apply(
+        losses: Any = Pianist(config).apply(
             {"params": params},
             score,
             performance,

@@ -1,7 +1,5 @@
 """What each prediction may read: nothing performed later, no padding, no other row; and all of the rest."""
 
-import functools
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -10,12 +8,12 @@ import pytest
 
 from pianist_jax.model.pianist import Pianist
 from pianist_jax.music.tokens import SLOT_SIZE, SLOT_START
-from tests.model.helpers import CONFIGS, example, lively_params, nll, note_mask, padded
+from tests.model.helpers import CONFIGS, example, lively_params, nll, note_mask, padded, quick_jit
 
 ENCODER, DECODER = ("embedder",), {"token": ("decoder", "embed"), "note": ("decoder", "previous")}
 
 
-@functools.partial(jax.jit, static_argnames="config")
+@quick_jit
 def influence(config, params, score, performance, mask, delta):
     """Jacobian of the NLL [B, N, 8] with respect to what is added to the embedded score and performance.
 
@@ -53,7 +51,7 @@ def size_of_influence(name, mask, notes):
 
 
 @pytest.mark.usefixtures("strict_dtypes")
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", ["token", "uncompressed", "note"])
 def test_gradients_flow_from_the_past_and_the_whole_score_only(name):
     notes, lengths = 4, [4, 3, 0]
     mask = note_mask(lengths, notes)
@@ -75,7 +73,7 @@ def test_gradients_flow_from_the_past_and_the_whole_score_only(name):
         np.testing.assert_array_equal(of_score[b, n, slot] > 0, visible, err_msg=f"{b} {n} {slot}")
 
 
-@pytest.mark.parametrize("name", ["token", "note", "note-cross"])
+@pytest.mark.parametrize("name", ["token", "note"])
 def test_a_changed_value_alters_nothing_before_it(name):
     """Ids are not differentiable, and the note decoder's clocks and cascade read ids: so they are changed."""
     config, notes = CONFIGS[name], 4

@@ -80,6 +80,6 @@ def test_gathered_and_multiplied_embeddings_agree():
     score, performance = example(2, 5)
     special = np.array([0, 1, 2, 3, 4], np.int32)[None, :, None]
     for ids in (score, performance, np.broadcast_to(special, (2, 5, 8))):
-        together = NoteEmbedder(config).apply(params, ids)
-        alone = [NoteEmbedder(config).apply(params, ids[:, n : n + 1]) for n in range(5)]
+        together = np.asarray(NoteEmbedder(config).apply(params, ids))
+        alone = [np.asarray(NoteEmbedder(config).apply(params, ids[:, n : n + 1])) for n in range(5)]
         np.testing.assert_allclose(together, np.concatenate(alone, axis=1), atol=1e-5, rtol=0)

@@ -1,6 +1,6 @@
 """What the decoders call a probability is one: over all values of a slot it sums to 1."""
 
-import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -10,12 +10,12 @@ import pytest
 from pianist_jax.model.cells import CELLS, ROW_OF_ID, ROW_START, ROWS, TIME_CELL, cell_table
 from pianist_jax.model.pianist import Pianist
 from pianist_jax.music.tokens import BOS, EOS, MASK, PAD, PLAY, SLOT_SIZE, SLOT_START, SLOTS, VOCABULARY
-from tests.model.helpers import CONFIGS, example, lively_params
+from tests.model.helpers import CONFIGS, example, lively_params, quick_jit
 
 CHUNK = 128
 
 
-@functools.partial(jax.jit, static_argnames="config")
+@quick_jit
 def nll_of_chunks(config, params, score, performances):
     """NLL of the last note of many performances [K, CHUNK, N, 8] of one score [1, N, 8]: [K, CHUNK, 8]."""
     model, variables = Pianist(config), {"params": params}
@@ -28,7 +28,8 @@ def nll_of_chunks(config, params, score, performances):
         def decode(model):
             return model.decoder.nll(same(memory), same(length), same(score), performance, True)
 
-        return model.apply(variables, method=decode)[:, -1]
+        losses: Any = model.apply(variables, method=decode)
+        return losses[:, -1]
 
     return jax.lax.map(chunk, performances)
 
@@ -45,9 +46,7 @@ def test_values_of_every_slot_sum_to_one(name):
         many[:size, -1, slot] = SLOT_START[slot] + np.arange(size)
         variants.append(many)
     chunks = np.concatenate(variants).reshape(-1, CHUNK, 2, 8)
-    losses = np.asarray(nll_of_chunks(config, lively_params(config), score, chunks), np.float64).reshape(
-        -1, 8
-    )
+    losses = np.asarray(nll_of_chunks(config, lively_params(config), score, chunks), np.float64).reshape(-1, 8)
     start = 0
     for slot, many in zip(slots, variants, strict=True):
         probability = np.exp(-losses[start : start + SLOT_SIZE[slot], slot])
