@@ -30,9 +30,10 @@ def main() -> None:
     except PianistError as error:
         complain(error)
         sys.exit(2)
-    except KeyboardInterrupt:
-        complain("interrupted; what was finished is kept")
-        sys.exit(130)
+    except SystemExit as stop:  # also what typer makes of a KeyboardInterrupt
+        if stop.code == 130:
+            complain("interrupted; what was finished is kept")
+        raise
 
 
 @app.callback()

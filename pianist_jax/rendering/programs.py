@@ -31,7 +31,7 @@ class Model:
     """Weights to play with, and the programs compiled for them so far. `hash` tells one set of weights from another."""
 
     config: ModelConfig
-    params: Any
+    params: Any = dataclasses.field(repr=False)
     name: str
     hash: str
     programs: dict[tuple[int, int], "Program"] = dataclasses.field(default_factory=dict, repr=False)

@@ -1,0 +1,30 @@
+"""Models and scores that the tests of this folder share; compiling is what costs, so few shapes."""
+
+import dataclasses
+import functools
+
+import numpy as np
+
+from pianist_jax.config import preset
+from pianist_jax.music.notes import Notes
+from pianist_jax.rendering.programs import Model, make_model
+from tests.model.helpers import lively_params
+
+NOTE = dataclasses.replace(preset("note-tiny"), window=64)  # windows of 64 notes, each 40 further, prompts of 19
+TOKEN = dataclasses.replace(preset("tiny"), encoder_layers=2, window=64)
+
+
+@functools.cache
+def lively_model() -> Model:
+    """A note-decoder model with opinions; its programs stay compiled for the whole process."""
+    return make_model(NOTE, lively_params(NOTE), name="lively")
+
+
+def made_up_score(notes: int, seed: int = 0) -> Notes:
+    """Chords, repeated notes and runs, in steps of 125 ms."""
+    rng = np.random.default_rng(seed)
+    onset = np.cumsum(rng.choice([0, 125, 250, 500], notes, p=[0.4, 0.3, 0.2, 0.1]))
+    pitch = 40 + 7 * np.arange(notes) % 41  # no pitch twice in a chord
+    order = np.lexsort((pitch, onset))
+    duration = rng.choice([100, 125, 400, 1500], notes)
+    return Notes(pitch[order], onset[order], duration, np.full(notes, 64), np.zeros(0, int), np.zeros(0, int))

@@ -1,0 +1,140 @@
+"""The files of a rendering: what they say, and what they never replace."""
+
+import json
+
+import numpy as np
+import pytest
+
+from pianist_jax.errors import PianistError
+from pianist_jax.music.midi import read_midi
+from pianist_jax.rendering.renderer import render
+from tests.music.helpers import assert_same, notes_of
+from tests.rendering.models import lively_model, made_up_score
+
+# The second and the fourth note are the same; the second is longer.
+SCORE = notes_of([(60, 0, 500, 64), (67, 500, 800, 70), (64, 500, 500, 64), (67, 500, 700, 90), (72, 1500, 900, 64)])
+
+
+@pytest.fixture
+def rendering():
+    return render(SCORE, lively_model(), seed=3)
+
+
+def test_json_tells_what_became_of_every_note(rendering, tmp_path):
+    midi_path, json_path = rendering.save(tmp_path / "piece")
+    assert (midi_path.name, json_path.name) == ("piece.performance.mid", "piece.json")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["piece.json", "piece.performance.mid"]
+    told = json.loads(json_path.read_text())
+    assert told["notes_per_second"] > 0
+    assert told["compile_seconds"] >= 0
+    assert told["seed"] == 3
+    assert told["model"]["name"] == "lively"
+    assert told["settings"]["top_p"] == 0.95
+    assert told["counts"] == {"input_notes": 5, "performed_notes": 4, "merged_notes": 1}
+    assert told["performances"][0]["file"] == "piece.performance.mid"
+    played = read_midi(midi_path)
+    assert_same(played, rendering.notes)
+    order = [0, 2, 1, None, 3]  # raw note -> performed note, by pitch within the chord
+    assert len(told["notes"]) == 5
+    for line, raw, n in zip(told["notes"], range(5), order, strict=True):
+        assert line["pitch"] == SCORE.pitch[raw]
+        assert line["score"] == {"onset": SCORE.onset[raw], "duration": SCORE.duration[raw]}
+        if n is None:
+            assert line["merged_with"] == 1
+            assert "same pitch and onset" in line["reason"]
+            assert "performed" not in line
+        else:
+            expected = {name: int(getattr(played, name)[n]) for name in ("onset", "duration", "velocity")}
+            assert line["performed"] == [expected]
+
+
+def test_several_samples(tmp_path):
+    several = render(SCORE, lively_model(), samples=3)
+    paths = several.save(tmp_path / "piece")
+    names = [f"piece-{k}.performance.mid" for k in (1, 2, 3)]
+    assert [path.name for path in paths] == [*names, "piece.json"]
+    told = json.loads(paths[-1].read_text())
+    assert [made["file"] for made in told["performances"]] == names
+    for k, path in enumerate(paths[:3]):
+        notes = read_midi(path)
+        assert_same(notes, several.performances[k])
+        assert told["notes"][4]["performed"][k]["onset"] == notes.onset[3]
+
+
+def test_a_folder_gets_the_name_of_the_score(rendering, tmp_path):
+    assert rendering.save(tmp_path)[0] == tmp_path / "score.performance.mid"
+    assert rendering.save(tmp_path / "deep" / "er" / "x")[0] == tmp_path / "deep" / "er" / "x.performance.mid"
+
+
+def contents(folder):
+    return {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir()}
+
+
+def test_the_same_is_left_alone_and_another_refused(rendering, tmp_path):
+    rendering.save(tmp_path / "x")
+    before = contents(tmp_path)
+    assert render(SCORE, lively_model(), seed=3).save(tmp_path / "x") == []
+    others = [
+        render(SCORE, lively_model(), seed=4),
+        render(SCORE, lively_model(), seed=3, temperature=0.9),
+        render(SCORE, lively_model(), seed=3, samples=2),
+        render(made_up_score(40, seed=1), lively_model(), seed=3),
+    ]
+    for other in others:
+        with pytest.raises(PianistError, match=r"x\.json: is there already.*--force"):
+            other.save(tmp_path / "x")
+    assert contents(tmp_path) == before
+    assert len(others[0].save(tmp_path / "x", force=True)) == 2
+    assert contents(tmp_path) != before
+    assert others[0].save(tmp_path / "x") == []
+
+
+def test_what_is_lost_is_made_again_and_what_was_changed_is_kept(rendering, tmp_path):
+    midi_path, _ = rendering.save(tmp_path / "x")
+    content = midi_path.read_bytes()
+    midi_path.unlink()
+    rendering.save(tmp_path / "x")
+    assert midi_path.read_bytes() == content
+    midi_path.write_bytes(content + b"edited")
+    with pytest.raises(PianistError, match="was changed since it was rendered"):
+        rendering.save(tmp_path / "x")
+    assert midi_path.read_bytes() == content + b"edited"
+
+
+@pytest.mark.parametrize("name", ["x.performance.mid", "x.json"])
+@pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b'{"seed": 3}', b"\xff\xfe"])
+def test_files_of_others_are_kept(rendering, tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(PianistError, match=f"{name}: is there already"):
+        rendering.save(tmp_path / "x")
+    assert contents(tmp_path).keys() == {name}
+    assert (tmp_path / name).read_bytes() == content
+
+
+def test_places_that_cannot_be_written(rendering, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(PianistError, match="no folder can be made there"):
+        rendering.save(tmp_path / "file" / "x")
+    (tmp_path / "x.json").mkdir()
+    with pytest.raises(PianistError, match=r"x\.json: cannot be replaced"):
+        rendering.save(tmp_path / "x", force=True)
+    (tmp_path / "y.performance.mid").mkdir()
+    with pytest.raises(PianistError, match=r"y\.performance\.mid: cannot be written"):
+        rendering.save(tmp_path / "y", force=True)
+    leftovers = [path.name for path in tmp_path.rglob("*") if path.is_file()]
+    assert leftovers == ["file"]
+
+
+def test_nothing_half_written_stays(rendering, tmp_path, monkeypatch):
+    """The process dies while it writes the JSON file: the MIDI file is whole, no JSON file is there."""
+    from pianist_jax.rendering import outputs
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(outputs, "_json", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        rendering.save(tmp_path / "x")
+    assert [path.name for path in tmp_path.iterdir()] == ["x.performance.mid"]
+    assert len(read_midi(tmp_path / "x.performance.mid")) == 4
+    assert np.array_equal(read_midi(tmp_path / "x.performance.mid").onset, rendering.notes.onset)
