@@ -40,13 +40,14 @@ def lively_params(config: ModelConfig) -> Any:
     Fresh ones (std 0.02) would attend evenly everywhere: a wrong position or mask would not be seen.
     """
     rng = np.random.default_rng(0)
+    sharp = (2.5 / config.query_scale / config.head_size**0.5) ** 0.5  # attention scores of std 2.5
 
     def draw(path: Any, leaf: Any) -> jax.Array:
         names = [key.key for key in path]
         if names[-1] == "kernel":
             shape = leaf.shape[1:] if "blocks" in names else leaf.shape  # the encoder's are stacked
             inputs = np.prod(shape[:-2]) if names[-2] in "qkv" else np.prod(shape[:-1])
-            std = (4.0 if names[-2] in "qk" else 1.0) / np.sqrt(inputs)
+            std = (sharp if names[-2] in "qk" else 1.0) / np.sqrt(inputs)
         else:
             std = {"embedding": 0.5, "table": 0.3, "chosen": 0.3}.get(names[-1], 0.2)
         return jnp.asarray(rng.normal(0, std, leaf.shape), jnp.float32)
