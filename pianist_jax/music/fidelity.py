@@ -1,0 +1,111 @@
+"""How well a tempo-mapped file sounds like the performance: read back by other means, event by event."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from dataclasses import dataclass
+from itertools import pairwise
+
+import mido
+import numpy as np
+
+from pianist_jax.music.midi import SUSTAIN
+from pianist_jax.music.notes import Notes
+
+KINDS = ("note_on", "note_off", "pedal")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Of `count` events, by how many ms the file misses the performance: at worst and on average."""
+
+    count: int
+    worst: float
+    mean: float
+
+
+def compare(path: str | os.PathLike[str], performance: Notes, offset: int) -> dict[str, Difference]:
+    """How far a MIDI file is from `performance` + `offset` ms, for note-ons, note-offs and pedal events.
+
+    The file is read by mido alone, tick by tick and tempo by tempo, not through the map it was made with. The
+    k-th note of a pitch in the file is compared with the k-th of that pitch in the performance, the k-th pedal
+    event of every track that has any with the performance's k-th. Pedal before the file begins counts as at 0.
+    Raises ValueError where an event is missing, added or has another velocity or value.
+    """
+    heard = _read(path)
+    played = _expected(performance, offset)
+    found = {}
+    for kind in KINDS:
+        if heard[kind].keys() != played[kind].keys() and kind != "pedal":
+            raise ValueError(f"{path}: other pitches than the performance ({kind})")
+        pairs = [(own, played[kind][key if kind != "pedal" else 0]) for key, own in heard[kind].items()]
+        if kind == "pedal" and not pairs and len(performance.pedal_time):
+            raise ValueError(f"{path}: the pedal is missing")
+        errors = [_errors(path, kind, own, wanted) for own, wanted in pairs]
+        error = np.concatenate(errors) if errors else np.zeros(0)
+        worst, mean = (float(error.max()), float(error.mean())) if len(error) else (0.0, 0.0)
+        found[kind] = Difference(len(error), round(worst, 4), round(mean, 4))
+    return found
+
+
+Events = dict[str, dict[int, list[tuple[float, int]]]]
+
+
+def _errors(path: object, kind: str, heard: list[tuple[float, int]], played: list[tuple[float, int]]) -> np.ndarray:
+    if [value for _, value in heard] != [value for _, value in played]:
+        raise ValueError(f"{path}: {kind} events differ from the performance's in number, order or value")
+    return np.abs(np.array([time for time, _ in heard]) - np.array([time for time, _ in played]))
+
+
+def _expected(performance: Notes, offset: int) -> Events:
+    events: Events = {kind: defaultdict(list) for kind in KINDS}
+    for n in np.argsort(performance.onset, kind="stable").tolist():
+        key = int(performance.pitch[n])
+        events["note_on"][key].append((float(performance.onset[n] + offset), int(performance.velocity[n])))
+        events["note_off"][key].append((float(performance.end[n] + offset), 0))
+    pedal_time = np.maximum(performance.pedal_time + offset, 0).astype(float)
+    events["pedal"][0] = list(zip(pedal_time.tolist(), performance.pedal_value.tolist(), strict=True))
+    return events
+
+
+def _read(path: str | os.PathLike[str]) -> Events:
+    """Events in ms: notes by pitch, pedal by track."""
+    file = mido.MidiFile(os.fspath(path))
+    ms = _clock(file)
+    events: Events = {kind: defaultdict(list) for kind in KINDS}
+    for number, track in enumerate(file.tracks):
+        tick = 0
+        for message in track:
+            tick += message.time
+            if message.type == "control_change" and message.control == SUSTAIN:
+                events["pedal"][number].append((ms(tick), message.value))
+            elif message.type == "note_on" and message.velocity:
+                events["note_on"][message.note].append((ms(tick), message.velocity))
+            elif message.type in ("note_on", "note_off"):
+                events["note_off"][message.note].append((ms(tick), 0))
+    for kind in ("note_on", "note_off"):
+        for key in events[kind].values():
+            key.sort(key=lambda event: event[0])
+    return events
+
+
+def _clock(file: mido.MidiFile):  # noqa: ANN202
+    """The function from tick to ms of a file."""
+    changes: dict[int, int] = {0: 500_000}
+    for track in file.tracks:
+        tick = 0
+        for message in track:
+            tick += message.time
+            if message.type == "set_tempo":
+                changes[tick] = message.tempo
+    starts = sorted(changes)
+    seconds = [0.0]
+    for before, after in pairwise(starts):
+        seconds.append(seconds[-1] + mido.tick2second(after - before, file.ticks_per_beat, changes[before]))
+
+    def ms(tick: int) -> float:
+        k = int(np.searchsorted(starts, tick, side="right")) - 1
+        return 1000 * (seconds[k] + mido.tick2second(tick - starts[k], file.ticks_per_beat, changes[starts[k]]))
+
+    return ms

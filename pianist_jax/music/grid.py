@@ -1,0 +1,179 @@
+"""The score's grid: on which beat of which bar every note stands, in whole ticks. NumPy only."""
+
+from __future__ import annotations
+
+import os
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import mido
+import numpy as np
+
+from pianist_jax.music import midi
+from pianist_jax.music.notes import survivors
+
+RIGHT, LEFT = "Right hand", "Left hand"
+NO_SIGNATURE = (0, 4, 4)  # what a MIDI file without time signatures means
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreGrid:
+    """Where the N normalised notes of a score stand, in ticks of the score (`ticks_per_quarter` to a quarter).
+
+    `onset` and `duration` int64[N]; `part` int64[N] counts into `part_names` (the hands, where there are two).
+    `time_signatures` (tick, numerator, denominator) and `key_signatures` (tick, name as in `Bbm`) are sorted;
+    the first time signature stands at tick 0. A bar begins at every time signature.
+    """
+
+    ticks_per_quarter: int
+    onset: np.ndarray
+    duration: np.ndarray
+    part: np.ndarray
+    part_names: tuple[str, ...]
+    time_signatures: tuple[tuple[int, int, int], ...] = (NO_SIGNATURE,)
+    key_signatures: tuple[tuple[int, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        if len({len(self.onset), len(self.duration), len(self.part)}) > 1:
+            raise ValueError("onsets, durations and parts of a score grid differ in length")
+        if not self.time_signatures or self.time_signatures[0][0] != 0:
+            raise ValueError("a score grid needs a time signature at tick 0")
+        if len(self.part) and not 0 <= self.part.min() <= self.part.max() < len(self.part_names):
+            raise ValueError("a score grid names fewer parts than its notes have")
+
+    def __len__(self) -> int:
+        return len(self.onset)
+
+    @property
+    def quarters(self) -> np.ndarray:
+        """float64[N]: the onset of every note in quarters."""
+        return self.onset / self.ticks_per_quarter
+
+    @property
+    def end(self) -> int:
+        """The last tick of the last note."""
+        return int((self.onset + self.duration).max(initial=0))
+
+    def bars(self) -> np.ndarray:
+        """int64[B + 1]: the tick at which each bar begins, and where the last ends (at or after the last note)."""
+        return self._steps(lambda numerator, denominator: numerator * 4 / denominator)
+
+    def beats(self) -> np.ndarray:
+        """int64[K]: the ticks of all beats, to the first at or after the end of the last note.
+
+        A beat is the denominator of the time signature, or three of them in compound time (6/8, 9/8, 12/16 …).
+        """
+        return self._steps(beat_quarters)
+
+    def bar_of(self, ticks: Sequence[int] | np.ndarray) -> np.ndarray:
+        """float64: bar number (from 1) of each tick and how far into it the tick is: 17.5 is the middle of bar 17."""
+        starts = self.bars()
+        bar = np.clip(np.searchsorted(starts, ticks, side="right") - 1, 0, len(starts) - 2)
+        return bar + 1 + (np.asarray(ticks) - starts[bar]) / (starts[bar + 1] - starts[bar])
+
+    def _steps(self, quarters: Callable[[int, int], float]) -> np.ndarray:
+        """Ticks from each signature to the next in steps of `quarters(numerator, denominator)`."""
+        last = max(self.end, self.time_signatures[-1][0] + 1)
+        steps: list[int] = []
+        for (start, numerator, denominator), (stop, _, _) in pairwise([*self.time_signatures, (last, 0, 0)]):
+            step = quarters(numerator, denominator) * self.ticks_per_quarter
+            count = int(np.ceil((stop - start) / step - 1e-9))
+            steps += np.rint(start + step * np.arange(count)).astype(int).tolist()
+        return np.array([*steps, round(steps[-1] + step)], np.int64)
+
+
+def beat_quarters(numerator: int, denominator: int) -> float:
+    """How many quarters a beat has under a time signature: three denominators in compound time."""
+    compound = denominator >= 8 and numerator > 3 and numerator % 3 == 0
+    return (3 if compound else 1) * 4 / denominator
+
+
+def grid_of_midi(path: str | os.PathLike[str]) -> ScoreGrid:
+    """The grid of a MIDI file: note n stands for note n of `normalise(read_midi(path))[0]`.
+
+    Every track (in format 0: every channel) with notes is a part; of two, the one that plays higher is the
+    right hand, unless the file names them. Raises MidiError as `read_midi` does.
+    """
+    raw = midi.read_midi(path)
+    name = midi._printable(path)
+    file = midi._parse(name, midi._read_bytes(path, name))
+    columns: list[np.ndarray] = []
+    names: list[str] = []
+    for track in file.tracks:
+        events = midi._gather(name, [track])  # track by track: the order of read_midi
+        if events.start:
+            own, labels = _parts_of(track, len(names), file.type)
+            names += labels
+            pitch = events.pitch
+            columns.append(np.array([events.start, events.end, own, pitch], np.int64).reshape(4, -1))
+    start, end, part, pitch = np.concatenate(columns, axis=1)
+    kept = survivors(raw)
+    start, end, part, pitch = start[kept], end[kept], part[kept], pitch[kept]
+    return ScoreGrid(
+        file.ticks_per_beat,
+        start,
+        np.maximum(end - start, 1),
+        part,
+        hand_names(names, part, pitch),
+        _time_signatures(file.tracks),
+        _key_signatures(file.tracks),
+    )
+
+
+def hand_names(names: Sequence[str], part: np.ndarray, pitch: np.ndarray) -> tuple[str, ...]:
+    """What the parts are called: hands where there are two that do not say so themselves."""
+    if len(names) != 2:
+        return tuple(label or f"Part {k + 1}" for k, label in enumerate(names))
+    said = [label.lower() for label in names]
+    if any("left" in label for label in said) or any("right" in label for label in said):
+        return tuple(label or "Piano" for label in names)
+    mean = [pitch[part == k].mean() if np.any(part == k) else 64.0 for k in range(2)]
+    return (RIGHT, LEFT) if mean[0] >= mean[1] else (LEFT, RIGHT)
+
+
+def _parts_of(track: Iterable[mido.Message], first: int, kind: int) -> tuple[list[int], list[str]]:
+    """Part of every note that begins in a track, counted from `first`, and the names of its parts."""
+    label = ""
+    channels: list[int] = []
+    for message in track:
+        if message.type == "track_name" and not label:
+            label = message.name.strip("\0 \t\r\n")
+        if message.type == "note_on" and message.velocity > 0 and message.channel != midi.DRUM_CHANNEL:
+            channels.append(message.channel)
+    if kind == 1:
+        return [first] * len(channels), [label]
+    order = sorted(set(channels))
+    names = [label] if len(order) == 1 else [""] * len(order)
+    return [first + order.index(channel) for channel in channels], names
+
+
+def _signatures(tracks: Iterable[mido.MidiTrack], kind: str) -> list[tuple[int, mido.MetaMessage]]:
+    """(tick, event) of one kind over all tracks, sorted, the last of those at one tick."""
+    found: dict[int, mido.MetaMessage] = {}
+    for track in tracks:
+        tick = 0
+        for message in track:
+            tick += message.time
+            if message.type == kind:
+                found[tick] = message
+    return sorted(found.items(), key=lambda event: event[0])
+
+
+def _time_signatures(tracks: Iterable[mido.MidiTrack]) -> tuple[tuple[int, int, int], ...]:
+    events = _signatures(tracks, "time_signature")
+    found = [(tick, event.numerator, event.denominator) for tick, event in events if event.numerator > 0]
+    if not found or found[0][0] > 0:
+        found.insert(0, NO_SIGNATURE)
+    return tuple(found)
+
+
+def _key_signatures(tracks: Iterable[mido.MidiTrack]) -> tuple[tuple[int, str], ...]:
+    return tuple((tick, event.key) for tick, event in _signatures(tracks, "key_signature"))
+
+
+def signature_at(grid: ScoreGrid, tick: int) -> tuple[int, int]:
+    """The time signature (numerator, denominator) in force at a tick."""
+    place = bisect_right([start for start, _, _ in grid.time_signatures], tick) - 1
+    return grid.time_signatures[max(place, 0)][1:]
