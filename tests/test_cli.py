@@ -51,7 +51,7 @@ def run(tmp_path, monkeypatch, capsys, weights, load_once):
             patched.setattr(sys, "argv", ["pianist", *map(str, arguments), "--model", str(model)])
             try:
                 cli.main()
-                code = 0
+                code: str | int = 0
             except SystemExit as stopped:
                 code = stopped.code or 0
         out, err = capsys.readouterr()

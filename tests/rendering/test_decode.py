@@ -76,7 +76,7 @@ def test_any_model_will_do():
     score[:, :, IOI] = TIME + 50
     low, high = bounds_of(score)
     low[1, 2, 1:] = high[1, 2, 1:] = 7  # a locked note
-    carry = open_carry(start, 1e3, score, np.ones((2, 6), bool))
+    carry = open_carry(start, 1e3, jnp.asarray(score), jnp.ones((2, 6), bool))
     play = quick_jit(functools.partial(perform, step))
     keys = jax.random.split(jax.random.key(0), 2)
     first, later = np.zeros(2, np.int32), np.full(2, 4, np.int32)

@@ -55,7 +55,7 @@ def test_long_gaps_come_back_at_the_local_tempo():
 def test_long_notes_end_with_the_notes_they_sound_under():
     """An 18 s note under steady quarters that are played slower and slower."""
     onset = 500 * np.arange(60)
-    rows = [(70, time, 300, 64) for time in onset]
+    rows = [(70, int(time), 300, 64) for time in onset]
     score = notes_of([(40, 0, 18_000, 64), *rows])
     gaps = 500 + 10 * np.arange(60)
     tokens = [(40, 0, 70, 4800, 0), *[(70, gap, 70, 250, 0) for gap in np.append(0, gaps[1:])]]
