@@ -22,6 +22,8 @@ ROOMS: dict[str, set[str]] = {
     "errors": set(),
     "config": set(),
     "music": {"config"},
+    "audio": {"music"},
+    "plotting": {"music"},
     "data": {"config", "music"},
     "model": {"config", "music.tokens"},  # of music the vocabulary alone
     "parallel": {"config"},
