@@ -1,0 +1,243 @@
+"""Does a MusicXML score give the same notes as the MIDI file that a notation program made of it?
+
+    python -m experiments.score_input --asap DIR [--out FILE.json] [--all]
+
+Reads every MusicXML score of ASAP and its MIDI twin with `read_score` and pairs their notes: same pitch, onsets
+within 1/40 quarter (12 ticks of the twins' 480; twins hold tuplets rounded to ticks). Unisons count once. Prints
+the worst pieces (or all), the share of equal notes, and the class of every note that has no equal.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pianist_jax.errors import PianistError
+from pianist_jax.music.score import Mark, Score, read_score
+
+TOLERANCE = 1 / 40  # quarters
+NEAR = 1.0  # quarters within which a note counts as the same one, moved
+ORNAMENT = int(Mark.TRILL | Mark.MORDENT | Mark.TURN)
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """One piece: how many notes each file has (unisons once), how many are equal, and why the rest are not."""
+
+    piece: str
+    split: str
+    score: int
+    twin: int
+    equal: int
+    same_ms: int
+    same_length: int
+    same_velocity: int
+    bars: tuple[float, float]
+    classes: dict[str, int]
+
+    @property
+    def share(self) -> float:
+        """Equal notes over the notes of the larger file."""
+        return self.equal / max(self.score, self.twin)
+
+
+def pieces(asap: Path) -> list[tuple[str, str, Path, Path]]:
+    """(piece, split, MusicXML, MIDI) of all scores of ASAP that have both, by piece."""
+    with (asap / "metadata.csv").open(newline="") as file:
+        rows = {row["folder"]: row for row in csv.DictReader(file)}
+    found = []
+    for folder, row in sorted(rows.items()):
+        xml, midi = asap / row["xml_score"], asap / row["midi_score"]
+        if xml.is_file() and midi.is_file():
+            found.append((folder, row["split"], xml, midi))
+    return found
+
+
+def unique(score: Score) -> np.ndarray:
+    """int64[K] indices of the notes, of unisons (same pitch and place) the longest."""
+    place = np.round(score.onset, 3)
+    order = np.lexsort((-score.duration, place, score.notes.pitch))
+    pitch, place = score.notes.pitch[order], place[order]
+    first = np.ones(len(order), bool)
+    first[1:] = (pitch[1:] != pitch[:-1]) | (place[1:] != place[:-1])
+    return order[first]
+
+
+def pair(
+    a: Score, b: Score, left: np.ndarray, right: np.ndarray, within: float, shift: np.ndarray | None = None
+) -> np.ndarray:
+    """int64[M, 2] pairs of indices from `left` and `right`: same pitch, onsets within so many quarters, in order."""
+    pairs = []
+    onset = a.onset if shift is None else a.onset + shift
+    for pitch in np.intersect1d(a.notes.pitch[left], b.notes.pitch[right]):
+        i = left[a.notes.pitch[left] == pitch]
+        j = right[b.notes.pitch[right] == pitch]
+        i, j = i[np.argsort(onset[i])], j[np.argsort(b.onset[j])]
+        at = 0
+        for index in i:
+            while at < len(j) and b.onset[j[at]] < onset[index] - within:
+                at += 1
+            if at < len(j) and b.onset[j[at]] <= onset[index] + within:
+                pairs.append((index, j[at]))
+                at += 1
+    return np.array(pairs, np.int64).reshape(-1, 2)
+
+
+def shifts(score: Score, twin: Score, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """float64[N] quarters by which the twin's bar comes later than the score's, for each note of the score.
+
+    A bar keeps the shift of the one before unless another shift (at most 8 quarters away) puts twice as many of
+    its notes on a twin's note: where the files disagree on a bar's length, all that follows is shifted.
+    """
+    places = {pitch: np.sort(twin.onset[right][twin.notes.pitch[right] == pitch]) for pitch in range(128)}
+    shift, all_shifts = 0.0, np.zeros(len(score))
+    bar = score.bar[left]
+    for index in range(len(score.bars)):
+        notes = left[(bar == index) & ~score.grace[left]]
+        votes: Counter[int] = Counter()
+        for note in notes:
+            at = score.onset[note] + shift
+            near = places[int(score.notes.pitch[note])]
+            low, high = np.searchsorted(near, [at - 8, at + 8])
+            for delta in {round((other - at) / TOLERANCE) for other in near[low:high]}:
+                votes[delta] += 1
+        stay = votes[0] + max(votes[-1], votes[1])
+        best, count = max(votes.items(), key=lambda item: (item[1], -abs(item[0])), default=(0, 0))
+        if abs(best) > 1 and count > 2 * stay and count >= 0.6 * len(notes) and len(notes) >= 4:
+            shift += best * TOLERANCE
+        all_shifts[score.bar == index] = shift
+    return all_shifts
+
+
+def compare(piece: str, split: str, score: Score, twin: Score) -> Agreement:
+    """Pair the notes of a score and its twin and name the class of those that are left."""
+    left, right = unique(score), unique(twin)
+    equal = pair(score, twin, left, right, TOLERANCE)
+    i, j = equal.T
+    left_over, right_over = np.setdiff1d(left, i), np.setdiff1d(right, j)
+    shift = shifts(score, twin, left, right)
+    shifted = pair(score, twin, left_over, right_over, 2 * TOLERANCE, shift)
+    left_over, right_over = np.setdiff1d(left_over, shifted[:, 0]), np.setdiff1d(right_over, shifted[:, 1])
+    moved = pair(score, twin, left_over, right_over, NEAR, shift)
+    ms = score.notes.onset[i] - round(score.lead) - twin.notes.onset[j]
+    classes = Counter(_why_moved(score, index) for index in moved[:, 0])
+    classes["shifted: a bar before it has another length"] += len(shifted)
+    for index in np.setdiff1d(left_over, moved[:, 0]):
+        classes[f"only in the score: {_kind(score, index)}"] += 1
+    for index in np.setdiff1d(right_over, moved[:, 1]):
+        classes[f"only in the twin: {_why_added(score, twin, index)}"] += 1
+    return Agreement(
+        piece,
+        split,
+        len(left),
+        len(right),
+        len(equal),
+        int(np.sum(np.abs(ms) <= 20)),
+        int(np.sum(np.abs(score.duration[i] - twin.duration[j]) <= 2 * TOLERANCE)),
+        int(np.sum(score.notes.velocity[i] == twin.notes.velocity[j])),
+        (length(score), length(twin)),
+        dict(+classes),
+    )
+
+
+def length(score: Score) -> float:
+    """Quarters from the beginning to the last bar line."""
+    return score.bars[-1].start + score.bars[-1].length
+
+
+def _kind(score: Score, index: int) -> str:
+    if score.grace[index]:
+        return "grace note"
+    marks = int(score.marks[index])
+    for name, flags in (("ornament", ORNAMENT), ("tremolo", Mark.TREMOLO), ("arpeggio", Mark.ARPEGGIO)):
+        if marks & flags:
+            return name
+    return "small note" if marks & Mark.SMALL else "plain note"
+
+
+def _why_moved(score: Score, index: int) -> str:
+    if score.grace[index]:
+        return "moved: grace note"
+    place = score.onset[index]
+    with_it = (score.onset == place) & ~score.grace
+    if np.any(score.marks[with_it] & Mark.ARPEGGIO):
+        return "moved: arpeggio spread"
+    bar = score.bar[index]
+    graces = score.grace & (score.bar == bar) & (score.hand == score.hand[index])
+    if np.any(graces & (score.onset < place) & (score.onset >= place - 1.5)):
+        return "moved: after a grace note"
+    return f"moved: {_kind(score, index)}"
+
+
+def _why_added(score: Score, twin: Score, index: int) -> str:
+    place, pitch = twin.onset[index], twin.notes.pitch[index]
+    sounding = (score.onset <= place + NEAR / 2) & (score.onset + score.duration >= place - NEAR / 2)
+    near = sounding & (np.abs(score.notes.pitch - pitch) <= 3)
+    if np.any(score.marks[near] & ORNAMENT):
+        return "ornament written out"
+    if np.any(score.marks[sounding] & Mark.TREMOLO):
+        return "tremolo written out"
+    return "plain note"
+
+
+def table(found: list[Agreement], worst: int | None) -> str:
+    """The pieces with the smallest share of equal notes, then the totals."""
+    lines = [
+        f"{'piece':52} {'split':10} {'score':>6} {'twin':>6} {'equal':>6} {'share':>7}  quarters; classes"
+    ]
+    for one in sorted(found, key=lambda one: one.share)[:worst]:
+        top = sorted(one.classes.items(), key=lambda item: -item[1])[:4]
+        what = ", ".join(f"{count} {name}" for name, count in top)
+        lines.append(
+            f"{one.piece[-52:]:52} {one.split:10} {one.score:6} {one.twin:6} {one.equal:6} {one.share:7.2%}  "
+            f"{one.bars[0]:g}/{one.bars[1]:g}; {what}"
+        )
+    for split in ("train", "validation", None):
+        some = [one for one in found if split in (None, one.split)]
+        if not some:
+            continue
+        equal, score, twin = (sum(getattr(one, name) for one in some) for name in ("equal", "score", "twin"))
+        rest = "; of these "
+        for name in ("same_ms", "same_length", "same_velocity"):
+            rest += f"{name} {sum(getattr(one, name) for one in some) / max(equal, 1):.2%} "
+        shares = [one.share for one in some]
+        lines.append(
+            f"{split or 'all'}: {len(some)} pieces, {equal} equal of {score} score notes ({equal / score:.2%}) and "
+            f"{twin} twin notes ({equal / twin:.2%}), median piece {np.median(shares):.2%}, "
+            f"{sum(share > 0.99 for share in shares)} above 99%{rest}"
+        )
+    classes: Counter[str] = Counter()
+    for one in found:
+        classes.update(one.classes)
+    lines += [f"{count:7}  {name}" for name, count in classes.most_common()]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Read, compare, print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--asap", type=Path, required=True)
+    parser.add_argument("--out", type=Path, help="all figures as JSON")
+    parser.add_argument("--all", action="store_true", help="every piece, not only the worst 25")
+    options = parser.parse_args()
+    found = []
+    for piece, split, xml, midi in pieces(options.asap):
+        try:
+            found.append(compare(piece, split, read_score(xml), read_score(midi)))
+        except PianistError as error:
+            print(f"not read: {error}")
+    print(table(found, None if options.all else 25))
+    if options.out:
+        options.out.write_text(json.dumps([vars(one) for one in found], indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,149 @@
+"""What MusicXML writes between the notes: dynamics, hairpins, tempo, pedal, bar lines, jumps."""
+
+from __future__ import annotations
+
+import re
+from xml.etree.ElementTree import Element
+
+from pianist_jax.music.score_reader import BEAT_UNITS, Reader, number, velocity_of, whole
+from pianist_jax.music.score_written import ACCENT_VELOCITY, LEVEL_VELOCITY, LEVELS, Sign, Span
+
+ATTACKS = {"sf", "sfz", "sffz", "fz", "rf", "rfz", "sfp", "sfpp", "sfzp", "fp", "pf"}
+AFTER_ATTACK = {"fp": "p", "pf": "f", "sfp": "p", "sfpp": "pp", "sfzp": "p"}
+EXTREMES = {"ppppp": "pppp", "pppppp": "pppp", "fffff": "ffff", "ffffff": "ffff"}
+SLOWEST, FASTEST = 4.0, 3000.0  # quarters a minute; what lies outside is a slip of the pen
+LONGEST_WORD = 8  # bars that "cresc." and "dim." last at most
+GROWING = re.compile(r"\s*(?:(poco|molto|sempre|e|più|a|un|-)\s+)*(?:(cresc)|(dim|decresc))", re.IGNORECASE)
+MAX_PASSES = 16
+
+
+def read_direction(reader: Reader, element: Element) -> None:
+    """One <direction>: signs at the reader's place, moved by its offset; sound only where that says so."""
+    staff = whole(element.findtext("staff"), reader.name, 0, 99, 0)
+    place = sounding = max(reader.place, 0.0)
+    offset = element.find("offset")
+    if offset is not None and offset.text:
+        moved = reader.place + number(offset.text, reader.name, -1e9, 1e9) / reader.divisions
+        place = max(moved, 0.0)
+        sounding = place if offset.get("sound") == "yes" else sounding
+    sounds = element.findall("sound")
+    loud = next((text for sound in sounds if (text := sound.get("dynamics")) is not None), None)
+    tags = set()
+    for child in element.iterfind("direction-type/*"):
+        tags.add(child.tag)
+        match child.tag:
+            case "dynamics":
+                for sign in child:
+                    _read_dynamics(reader, sign.tag, place, staff, loud)
+            case "wedge":
+                _read_wedge(reader, child, place)
+            case "words":
+                _read_words(reader, child.text or "", place)
+            case "metronome":
+                _read_metronome(reader, child, sounding)
+            case "pedal":
+                _read_pedal(reader, child.get("type"), place)
+            case "segno":
+                reader.written.bars[reader.bar].jumps.segno = True
+    for sound in sounds:
+        read_sound(reader, sound, sounding, tags)
+
+
+def read_sound(reader: Reader, element: Element, place: float, signs: set[str] | None = None) -> None:
+    """One <sound>: tempo, jumps, and whatever the `signs` of its direction do not say already."""
+    signs = signs or set()
+    if (tempo := element.get("tempo")) is not None:
+        _set_tempo(reader, number(tempo, reader.name, 0, 1e9), place)
+    if (loud := element.get("dynamics")) is not None and not signs & {"dynamics", "wedge"}:
+        velocity = velocity_of(number(loud, reader.name, 0, 1e4))
+        level = min(range(len(LEVELS)), key=lambda index: abs(LEVEL_VELOCITY[index] - velocity))
+        reader.written.levels.append(Sign(reader.bar, place, (level, velocity), reader.part))
+    if (damper := element.get("damper-pedal")) is not None and "pedal" not in signs:
+        _read_pedal(reader, {"yes": "start", "no": "stop"}.get(damper), place)
+    jumps = reader.written.bars[reader.bar].jumps
+    jumps.da_capo |= element.get("dacapo") == "yes"
+    jumps.fine |= element.get("fine") is not None
+    jumps.dal_segno |= element.get("dalsegno") is not None
+    jumps.to_coda |= element.get("tocoda") is not None
+    jumps.segno |= element.get("segno") is not None
+    jumps.coda |= element.get("coda") is not None
+
+
+def read_barline(reader: Reader, element: Element) -> None:
+    """Repeat signs and volta brackets."""
+    jumps = reader.written.bars[reader.bar].jumps
+    repeat, ending = element.find("repeat"), element.find("ending")
+    if ending is not None and ending.get("type") == "start":
+        passes = [int(text) for text in re.findall(r"\d{1,3}", ending.get("number", "") or ending.text or "")]
+        reader.brackets = frozenset(turn for turn in passes if 1 <= turn <= MAX_PASSES)
+    if repeat is not None and repeat.get("direction") == "forward":
+        jumps.repeat_start = True
+    if repeat is not None and repeat.get("direction") == "backward":
+        jumps.repeat_end = whole(repeat.get("times"), reader.name, 0, MAX_PASSES, 2)
+
+
+def _read_dynamics(reader: Reader, tag: str, place: float, staff: int, loud: str | None) -> None:
+    written, here = reader.written, (reader.bar, place)
+    if tag in ATTACKS:
+        written.sforzandi.append(Sign(*here, (ACCENT_VELOCITY,), reader.part, staff))
+        tag = AFTER_ATTACK.get(tag, "")
+        if tag:  # from the next note on; a millionth of a quarter is enough
+            here, loud = (reader.bar, place + 2e-6), None
+    tag = EXTREMES.get(tag, tag)
+    if tag in LEVELS:
+        level = LEVELS.index(tag)
+        given = None if loud is None else velocity_of(number(loud, reader.name, 0, 1e4))
+        written.levels.append(Sign(*here, (level, given or LEVEL_VELOCITY[level]), reader.part, staff))
+    if written.levels and tag in LEVELS:
+        _end_word(reader, place)
+
+
+def _read_wedge(reader: Reader, element: Element, place: float) -> None:
+    key, kind = element.get("number", "1")[:10], element.get("type")
+    here = (reader.bar, place)
+    if kind in ("crescendo", "diminuendo"):
+        if len(reader.hairpins) < 100:
+            reader.hairpins[key] = (*here, 1 if kind == "crescendo" else -1)
+    elif kind == "stop" and key in reader.hairpins:
+        bar, offset, grows = reader.hairpins.pop(key)
+        if (bar, offset) < here:
+            reader.written.hairpins.append(Span((bar, offset), here, reader.part, kind=grows))
+
+
+def _read_words(reader: Reader, words: str, place: float) -> None:
+    """ "cresc." and "dim." hold to the next dynamic mark, as far as that is near; to their bar's end otherwise."""
+    found = GROWING.match(words[:60])
+    if found:
+        _end_word(reader, place)
+        reader.hairpins["word"] = (reader.bar, place, 1 if found[2] else -1)
+
+
+def _end_word(reader: Reader, place: float) -> None:
+    if "word" in reader.hairpins:
+        bar, offset, grows = reader.hairpins.pop("word")
+        near = reader.bar - bar <= LONGEST_WORD
+        end = (reader.bar, place) if near else (bar + 1, 0.0)
+        reader.written.hairpins.append(Span((bar, offset), end, reader.part, kind=grows))
+
+
+def _read_metronome(reader: Reader, element: Element, place: float) -> None:
+    units = element.findall("beat-unit")
+    found = re.search(r"\d{1,5}(?:\.\d{1,5})?", element.findtext("per-minute") or "")
+    if len(units) != 1 or found is None:  # a relation between two note values says no tempo
+        return
+    unit = BEAT_UNITS.get((units[0].text or "").strip())
+    if unit is not None:
+        dots = len(element.findall("beat-unit-dot"))
+        _set_tempo(reader, float(found[0]) * unit * (2 - 0.5**dots), place)
+
+
+def _set_tempo(reader: Reader, quarters_per_minute: float, place: float) -> None:
+    if SLOWEST <= quarters_per_minute <= FASTEST:
+        reader.written.tempos.append(Sign(reader.bar, place, (quarters_per_minute,)))
+    else:
+        reader.written.left_out["impossible tempo marks"] += 1
+
+
+def _read_pedal(reader: Reader, kind: str | None, place: float) -> None:
+    values = {"start": (127,), "stop": (0,), "change": (0, 127)}.get(kind or "", ())
+    reader.written.pedal += [Sign(reader.bar, place, (value,)) for value in values]

@@ -1,0 +1,127 @@
+"""A score as it stands on the page: what every reader of engraved scores gives, before it is played out.
+
+Places are a bar's index and an offset in quarters from its bar line.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import IntFlag
+
+from pianist_jax.music.score_repeats import Jumps
+
+MAX_NOTES = 200_000
+MAX_QUARTERS = 200_000.0  # a bar, a note or a piece: a day of music at 140 quarters a minute
+PLACE_DIGITS = 6  # places that agree to a millionth of a quarter are one
+LEVELS = ("pppp", "ppp", "pp", "p", "mp", "mf", "f", "ff", "fff", "ffff")
+LEVEL_VELOCITY = (8, 16, 33, 49, 64, 80, 96, 112, 126, 127)
+DEFAULT_VELOCITY = 80
+ACCENT_VELOCITY = 112  # sf and its kin, where nothing louder is in force
+
+
+class Mark(IntFlag):
+    """Signs at a note; facts only, none changes its time or length."""
+
+    STACCATO = 1 << 0
+    STACCATISSIMO = 1 << 1
+    TENUTO = 1 << 2
+    ACCENT = 1 << 3
+    MARCATO = 1 << 4
+    SFORZANDO = 1 << 5
+    FERMATA = 1 << 6
+    SLUR = 1 << 7  # under a slur, its first and last note included
+    SLUR_START = 1 << 8
+    SLUR_STOP = 1 << 9
+    TRILL = 1 << 10
+    MORDENT = 1 << 11
+    TURN = 1 << 12
+    TREMOLO = 1 << 13
+    ARPEGGIO = 1 << 14
+    SMALL = 1 << 15  # cue size: cadenzas and ossia-like passages
+    BREATH = 1 << 16  # a breath mark or caesura after the note
+
+
+@dataclass
+class WrittenBar:
+    """One bar of the page: its length in quarters, its printed number, and where it sends the player."""
+
+    length: float
+    number: int
+    pickup: bool = False
+    jumps: Jumps = field(default_factory=Jumps)
+
+
+@dataclass(slots=True)
+class WrittenNote:
+    """One notehead; `offset` and `length` in quarters, `grace` the steps before the beat (0: no grace note)."""
+
+    bar: int
+    offset: float
+    length: float
+    pitch: int
+    part: int
+    staff: int
+    voice: int
+    id: str
+    marks: int = 0
+    grace: int = 0
+    tie_start: bool = False
+    tie_stop: bool = False
+    velocity: int = 0  # 0: none given at the note itself
+    level: int = -1  # index into LEVELS
+    hairpin: int = 0  # 1 crescendo, -1 diminuendo
+    hand: int = 0
+
+
+@dataclass(frozen=True)
+class Sign:
+    """Something at a place of one part and staff (0: all staves); `value` depends on the list it stands in."""
+
+    bar: int
+    offset: float
+    value: tuple[float, ...]
+    part: int = 0
+    staff: int = 0
+
+
+@dataclass(frozen=True)
+class Span:
+    """Something from one place (bar, offset) to another, in the voices of its two ends or in all (empty)."""
+
+    begin: tuple[int, float]
+    end: tuple[int, float]
+    part: int
+    voices: frozenset[int] = frozenset()
+    kind: int = 0
+
+
+@dataclass
+class Written:
+    """A whole score as written. Times, keys, tempos and pedal hold for all parts.
+
+    Values of the signs: `times` (beats, beat type), `keys` (fifths, 1 for minor), `tempos` (quarters a minute),
+    `pedal` (0..127), `levels` (index into LEVELS or -1, velocity), `sforzandi` (velocity of the attack).
+    Hairpins are of kind 1 (crescendo) or -1. `left_out` counts what was read but is not played.
+    """
+
+    bars: list[WrittenBar] = field(default_factory=list)
+    notes: list[WrittenNote] = field(default_factory=list)
+    times: list[Sign] = field(default_factory=list)
+    keys: list[Sign] = field(default_factory=list)
+    tempos: list[Sign] = field(default_factory=list)
+    pedal: list[Sign] = field(default_factory=list)
+    levels: list[Sign] = field(default_factory=list)
+    sforzandi: list[Sign] = field(default_factory=list)
+    slurs: list[Span] = field(default_factory=list)
+    hairpins: list[Span] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
+
+
+def bar_starts(lengths: Iterable[float]) -> list[float]:
+    """Where bars of these lengths begin, in quarters; one place more than there are bars."""
+    starts = [0.0]
+    for length in lengths:
+        starts.append(round(starts[-1] + length, 9))
+    return starts
