@@ -17,7 +17,7 @@ from pianist_jax.rendering.outputs import save_rendering
 from pianist_jax.rendering.programs import Model, Player, Stopwatch
 from pianist_jax.rendering.realise import realise
 from pianist_jax.rendering.sampling import DEFAULT, Sampling
-from pianist_jax.rendering.windows import perform_pieces, windowing_for
+from pianist_jax.rendering.windows import Windowing, joins, perform_pieces, windowing_for
 
 BATCH = 16  # performances made together; more are no faster on a CPU
 
@@ -45,6 +45,11 @@ class Rendering:
     def notes(self) -> Notes:
         """The first performance."""
         return self.performances[0]
+
+    @property
+    def joins(self) -> np.ndarray:
+        """int64: numbers of the score notes at which one window of the decoder takes over from another."""
+        return joins(len(self.score), Windowing(**self.identity["settings"]["windows"]))
 
     def save(self, path: str | os.PathLike[str] = ".", *, force: bool = False) -> list[Path]:
         """Write `PATH.performance.mid` (with several samples `PATH-1.performance.mid` …) and `PATH.json`.

@@ -69,6 +69,11 @@ def cut_windows(notes: int, windowing: Windowing) -> list[Window]:
     return windows
 
 
+def joins(notes: int, windowing: Windowing) -> np.ndarray:
+    """Where one window takes over from another: int64 numbers of the first notes that a later window performs."""
+    return np.array([w.first + w.prompt for w in cut_windows(notes, windowing)[1:]], np.int64)
+
+
 def perform_pieces(
     pieces: Sequence[np.ndarray],
     keys: Sequence[np.ndarray],
