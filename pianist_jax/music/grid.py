@@ -176,4 +176,5 @@ def _key_signatures(tracks: Iterable[mido.MidiTrack]) -> tuple[tuple[int, str], 
 def signature_at(grid: ScoreGrid, tick: int) -> tuple[int, int]:
     """The time signature (numerator, denominator) in force at a tick."""
     place = bisect_right([start for start, _, _ in grid.time_signatures], tick) - 1
-    return grid.time_signatures[max(place, 0)][1:]
+    _, numerator, denominator = grid.time_signatures[max(place, 0)]
+    return numerator, denominator
