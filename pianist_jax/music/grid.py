@@ -13,9 +13,15 @@ import numpy as np
 
 from pianist_jax.music import midi
 from pianist_jax.music.notes import survivors
+from pianist_jax.music.score_facts import Score
 
 RIGHT, LEFT = "Right hand", "Left hand"
 NO_SIGNATURE = (0, 4, 4)  # what a MIDI file without time signatures means
+MAJOR = ("Cb", "Gb", "Db", "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#")
+MINOR = tuple(
+    f"{tonic}m" for tonic in ("Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#", "G#", "D#", "A#")
+)
+RESOLUTIONS = (480, 10_080, 30_240)  # 10 080 holds tuplets of 3, 5, 7 and 9
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +85,9 @@ class ScoreGrid:
         steps: list[int] = []
         for (start, numerator, denominator), (stop, _, _) in pairwise([*self.time_signatures, (last, 0, 0)]):
             step = quarters(numerator, denominator) * self.ticks_per_quarter
-            count = int(np.ceil((stop - start) / step - 1e-9))
+            # What a bar of odd length leaves over before the next signature is no bar of its own.
+            slack = self.ticks_per_quarter / 16 if stop < last else 0
+            count = max(1, int(np.ceil((stop - start - slack) / step - 1e-9)))
             steps += np.rint(start + step * np.arange(count)).astype(int).tolist()
         return np.array([*steps, round(steps[-1] + step)], np.int64)
 
@@ -178,3 +186,43 @@ def signature_at(grid: ScoreGrid, tick: int) -> tuple[int, int]:
     place = bisect_right([start for start, _, _ in grid.time_signatures], tick) - 1
     _, numerator, denominator = grid.time_signatures[max(place, 0)]
     return numerator, denominator
+
+
+def grid_of_score(score: Score) -> ScoreGrid:
+    """The grid of a score: note n stands for note n of `normalise(score.notes)[0]`.
+
+    Bars begin where the score's do: one that is longer or shorter than its time signature (pick-ups, bars that
+    repeats cut) gets a time signature of its own. A grace note before the first bar stands on its first beat.
+    """
+    kept = survivors(score.notes)
+    starts = np.array([bar.start for bar in score.bars])
+    steady = np.concatenate([score.onset[~score.grace], starts])
+    quarter = next((q for q in RESOLUTIONS if np.abs(steady * q - np.rint(steady * q)).max() < 0.02), RESOLUTIONS[-1])
+    onset = np.maximum(np.rint(score.onset[kept] * quarter), 0).astype(np.int64)
+    duration = np.maximum(np.rint(score.duration[kept] * quarter), 1).astype(np.int64)
+    hand = score.hand[kept].astype(np.int64)
+    present = np.unique(hand)
+    names = {0: "Piano" if len(present) == 1 else "Other", 1: RIGHT, 2: LEFT}
+    order = [h for h in (1, 2, 0) if h in present]
+    part = np.array([order.index(h) for h in hand.tolist()], np.int64)
+    times = [(round(start * quarter), over, under) for start, over, under in _bar_signatures(score)]
+    keys = [
+        (round(key.start * quarter), (MINOR if key.minor else MAJOR)[key.fifths + 7]) for key in score.key_signatures
+    ]
+    labels = tuple(names[h] for h in order)
+    return ScoreGrid(quarter, onset, duration, part, labels, tuple(times), tuple(keys))
+
+
+def _bar_signatures(score: Score) -> list[tuple[float, int, int]]:
+    """Time signatures (quarters, numerator, denominator) under which every bar begins where it does."""
+    found: list[tuple[float, int, int]] = []
+    for bar in score.bars:
+        said = [(sign.beats, sign.beat_type) for sign in score.time_signatures if sign.start <= bar.start + 1e-6]
+        over, under = said[-1] if said else (4, 4)
+        while under < 64 and abs(bar.length * under / 4 - round(bar.length * under / 4)) > 1e-3:
+            under *= 2
+        if abs(bar.length - over * 4 / under) > 1e-3:
+            over = min(max(round(bar.length * under / 4), 1), 255)
+        if not found or found[-1][1:] != (over, under):
+            found.append((bar.start if found else 0.0, over, under))
+    return found

@@ -1,4 +1,6 @@
 import dataclasses
+from itertools import pairwise
+from pathlib import Path
 
 import mido
 import numpy as np
@@ -10,9 +12,11 @@ from hypothesis import strategies as st
 from pianist_jax.errors import PianistError
 from pianist_jax.music import tempo
 from pianist_jax.music.fidelity import compare
-from pianist_jax.music.grid import ScoreGrid, grid_of_midi
+from pianist_jax.music.grid import ScoreGrid, grid_of_midi, grid_of_score
 from pianist_jax.music.midi import read_midi
 from pianist_jax.music.notes import Notes, normalise, survivors
+from pianist_jax.music.score import read_score
+from pianist_jax.music.score_facts import Bar, KeySignature, TimeSignature
 
 MODES = pytest.mark.parametrize("events", tempo.TEMPO_EVENTS)
 
@@ -238,6 +242,35 @@ def test_bars_under_changing_signatures():
     grid = grid_of([0, 5000], signatures=((0, 6, 8), (2880, 2, 2)))
     assert grid.bars().tolist() == [0, 1440, 2880, 4800, 6720]
     assert grid.beats().tolist() == [0, 720, 1440, 2160, 2880, 3840, 4800, 5760]
+
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+@pytest.mark.parametrize("name", ["bach-prelude-bwv846", "chopin-prelude-op28-20", "petzold-minuet-bwvanh114"])
+def test_notation_and_midi_have_one_grid(name):
+    score = read_score(EXAMPLES / f"{name}.musicxml")
+    grid, twin = grid_of_score(score), grid_of_midi(EXAMPLES / f"{name}.mid")
+    assert len(grid) == len(normalise(score.notes)[0])
+    np.testing.assert_array_equal(grid.quarters, twin.quarters)
+    np.testing.assert_array_equal(grid.part, twin.part)
+    np.testing.assert_array_equal(grid.bars() / grid.ticks_per_quarter, twin.bars() / twin.ticks_per_quarter)
+    assert grid.part_names == twin.part_names == ("Right hand", "Left hand")
+    assert grid.time_signatures == twin.time_signatures
+    assert grid.key_signatures == twin.key_signatures
+
+
+def test_bars_that_are_not_what_their_signature_says():
+    score = read_score(EXAMPLES / "petzold-minuet-bwvanh114.musicxml")
+    starts = [0, 1, 4, 6.0625, 9.0625]
+    bars = [Bar(start, stop - start, k) for k, (start, stop) in enumerate(pairwise([*starts, 12.0625]))]
+    signs = (TimeSignature(0, 3, 4),)
+    keys = (KeySignature(0, -7, True), KeySignature(4, 6, False))
+    score = dataclasses.replace(score, bars=tuple(bars), time_signatures=signs, key_signatures=keys)
+    grid = grid_of_score(score)
+    assert grid.time_signatures == ((0, 1, 4), (480, 3, 4), (1920, 33, 64), (2910, 3, 4))
+    assert (grid.bars()[:5] / 480).tolist() == starts
+    assert grid.key_signatures == ((0, "Abm"), (1920, "F#"))
 
 
 def test_what_makes_no_sense_is_refused(played, tmp_path):
