@@ -82,6 +82,15 @@ def read_barline(reader: Reader, element: Element) -> None:
         jumps.repeat_end = whole(repeat.get("times"), reader.name, 0, MAX_PASSES, 2)
 
 
+def end_word(reader: Reader, place: float) -> None:
+    """End a "cresc." or "dim." here: at a dynamic mark, at the next such word, or where the piece ends."""
+    if "word" in reader.hairpins:
+        bar, offset, grows = reader.hairpins.pop("word")
+        near = reader.bar - bar <= LONGEST_WORD
+        end = (reader.bar, place) if near else (bar + 1, 0.0)
+        reader.written.hairpins.append(Span((bar, offset), end, reader.part, kind=grows))
+
+
 def _read_dynamics(reader: Reader, tag: str, place: float, staff: int, loud: str | None) -> None:
     written, here = reader.written, (reader.bar, place)
     if tag in ATTACKS:
@@ -94,8 +103,7 @@ def _read_dynamics(reader: Reader, tag: str, place: float, staff: int, loud: str
         level = LEVELS.index(tag)
         given = None if loud is None else velocity_of(number(loud, reader.name, 0, 1e4))
         written.levels.append(Sign(*here, (level, given or LEVEL_VELOCITY[level]), reader.part, staff))
-    if written.levels and tag in LEVELS:
-        _end_word(reader, place)
+        end_word(reader, place)
 
 
 def _read_wedge(reader: Reader, element: Element, place: float) -> None:
@@ -111,19 +119,11 @@ def _read_wedge(reader: Reader, element: Element, place: float) -> None:
 
 
 def _read_words(reader: Reader, words: str, place: float) -> None:
-    """ "cresc." and "dim." hold to the next dynamic mark, as far as that is near; to their bar's end otherwise."""
+    """Words like "cresc." hold to the next dynamic mark, or the piece's end, where near; else for their bar."""
     found = GROWING.match(words[:60])
     if found:
-        _end_word(reader, place)
+        end_word(reader, place)
         reader.hairpins["word"] = (reader.bar, place, 1 if found[2] else -1)
-
-
-def _end_word(reader: Reader, place: float) -> None:
-    if "word" in reader.hairpins:
-        bar, offset, grows = reader.hairpins.pop("word")
-        near = reader.bar - bar <= LONGEST_WORD
-        end = (reader.bar, place) if near else (bar + 1, 0.0)
-        reader.written.hairpins.append(Span((bar, offset), end, reader.part, kind=grows))
 
 
 def _read_metronome(reader: Reader, element: Element, place: float) -> None:

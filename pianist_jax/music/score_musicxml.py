@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from xml.etree.ElementTree import Element
 
-from pianist_jax.music.score_directions import read_barline, read_direction, read_sound
+from pianist_jax.music.score_directions import end_word, read_barline, read_direction, read_sound
 from pianist_jax.music.score_files import ScoreError
 from pianist_jax.music.score_reader import (
     Reader,
@@ -73,6 +73,7 @@ def read_musicxml(root: Element, name: str) -> Written:
             reader.bar = bar
             _read_measure(reader, measure)
         _close_graces(reader)
+        end_word(reader, reader.length)
     _number_bars(written, parts)
     return written
 

@@ -152,7 +152,7 @@ def _bars(parts: list[Any], measure: type, name: str) -> tuple[np.ndarray, list[
 
 
 def _note(
-    note: Any, number: int, part: Any, place: Callable[..., tuple[int, float]], grace: type
+    note: Any, number: int, part: Any, place: Callable[..., tuple[int, float]], grace: type[Any]
 ) -> WrittenNote:
     bar, offset = place(part, note.start.t)
     steps = 0

@@ -41,13 +41,13 @@ Fact = TypeVar("Fact")
 
 @dataclass
 class _Sounding:
-    """One note that is heard: a written note, with those tied to it. `shift` is how far a grace note is moved."""
+    """One note that is heard: a written note with those tied to it, whose marks it has too."""
 
     note: WrittenNote
     played_bar: int
     start: float
     end: float
-    shift: float = 0.0
+    marks: int
 
 
 def play(written: Written, *, repeats: bool = True) -> Score:
@@ -93,7 +93,13 @@ def _unfold(written: Written, order: Sequence[int], starts: Sequence[float]) -> 
     if sum(len(by_bar[bar]) for bar in order) > MAX_NOTES:
         raise ValueError(f"more than {MAX_NOTES} notes, repeats played out")
     return [
-        _Sounding(note, played, starts[played] + note.offset, starts[played] + note.offset + note.length)
+        _Sounding(
+            note,
+            played,
+            starts[played] + note.offset,
+            starts[played] + note.offset + note.length,
+            note.marks,
+        )
         for played, bar in enumerate(order)
         for note in by_bar[bar]
     ]
@@ -123,6 +129,7 @@ def _join_ties(fragments: Sequence[_Sounding]) -> list[_Sounding]:
                 last[id(fragment)] = note
             continue
         joined.end = fragment.end
+        joined.marks |= note.marks
         last[id(joined)] = note
         if not note.tie_start:
             held[key].remove(joined)
@@ -206,7 +213,7 @@ def _score(
     end = np.round([s.end for s in sounding], 9)
     bar = np.array([s.played_bar for s in sounding], np.int32)
     pedal_place = np.array([at for at, _ in pedal], np.float64)
-    lead = -min(float(elapsed(tempos, onset[:1])[0]), 0.0)
+    lead = -float(elapsed(tempos, onset[:1])[0]) if onset[0] < 0 else 0.0
     onset_ms, end_ms, pedal_ms = (
         np.rint(lead + elapsed(tempos, place)).astype(np.int64) for place in (onset, end, pedal_place)
     )
@@ -229,7 +236,7 @@ def _score(
         hand=np.array([note.hand for note in notes], np.int8),
         voice=np.array([note.voice for note in notes], np.int16),
         grace=np.array([note.grace > 0 for note in notes], bool),
-        marks=np.array([note.marks for note in notes], np.uint32),
+        marks=np.array([s.marks for s in sounding], np.uint32),
         level=np.array([note.level for note in notes], np.int8),
         hairpin=np.array([note.hairpin for note in notes], np.int8),
         bars=bars,

@@ -11,6 +11,7 @@ from pianist_jax.music.score_written import MAX_QUARTERS, Written, WrittenNote
 
 EVEN = 1e-4  # quarters
 OVERFLOW = 0.1  # quarters
+UNDERFULL = 0.2  # quarters
 GRID = 3360  # of a quarter: where bar lines stand, whatever rounding the divisions bring
 FORTE = 90  # velocity of <sound dynamics="100">
 
@@ -100,12 +101,14 @@ def velocity_of(percent: float) -> int:
 def bar_length(reader: Reader) -> float:
     """How long the bar was that has been read, freed from what rounding made of tuplets.
 
-    Rests that overflow make no bar longer, if another voice ends where the time signature says. A 64th is let
-    pass: MuseScore plays such a bar longer, too.
+    Rests that overflow make no bar longer, if another voice ends where the time signature says (but by a 64th
+    they do: MuseScore plays such bars longer, too). A bar that lacks less than a 16th is filled.
     """
     length, nominal = reader.length, reader.nominal
     full = any(abs(end - nominal) < EVEN for end in (*reader.run_ends, reader.place))
     if nominal and full and reader.sounding < nominal + EVEN and length > nominal + OVERFLOW:
+        return nominal
+    if reader.bar and EVEN < nominal - length < UNDERFULL:
         return nominal
     even = round(length * GRID) / GRID
     return even if abs(even - length) < EVEN else length
