@@ -145,23 +145,32 @@ def override(config: Any, settings: dict[str, Any]) -> Any:
 
     Strings are parsed by the field's own type. Raises PianistError for an unknown key or a value of another type.
     """
+    tree: dict[str, Any] = {}
     for key, value in settings.items():
-        config = _override_one(config, key.split("."), value, key)
-    return config
+        *parents, leaf = key.split(".")
+        place = tree
+        for parent in parents:
+            place = place.setdefault(parent, {})
+        place[leaf] = value
+    return _override(config, tree, "")
 
 
-def _override_one(config: Any, path: list[str], value: Any, key: str) -> Any:
+def _override(config: Any, tree: dict[str, Any], prefix: str) -> Any:
+    """All changes of one level at once: settings are checked together when the new config is made."""
     names = [field.name for field in dataclasses.fields(config)]
-    if path[0] not in names:
-        near = difflib.get_close_matches(path[0], names, n=1)
-        hint = f'; did you mean "{near[0]}"?' if near else f"; there are {', '.join(names)}"
-        raise PianistError(f'no setting is called "{key}"{hint}')
-    old = getattr(config, path[0])
-    if len(path) > 1:
-        if not dataclasses.is_dataclass(old):
-            raise PianistError(f'"{path[0]}" in "{key}" has no settings of its own')
-        return dataclasses.replace(config, **{path[0]: _override_one(old, path[1:], value, key)})
-    return dataclasses.replace(config, **{path[0]: _typed(value, old, key)})
+    changes = {}
+    for name, value in tree.items():
+        key = f"{prefix}{name}"
+        if name not in names:
+            near = difflib.get_close_matches(name, names, n=1)
+            hint = f'; did you mean "{prefix}{near[0]}"?' if near else f"; there are {', '.join(names)}"
+            raise PianistError(f'no setting is called "{key}"{hint}')
+        old = getattr(config, name)
+        if isinstance(value, dict) != dataclasses.is_dataclass(old):
+            problem = "has no settings of its own" if isinstance(value, dict) else "is a group: set one of its settings"
+            raise PianistError(f'"{key}" {problem}')
+        changes[name] = _override(old, value, f"{key}.") if isinstance(value, dict) else _typed(value, old, key)
+    return dataclasses.replace(config, **changes)
 
 
 def _typed(value: Any, old: Any, key: str) -> Any:

@@ -35,22 +35,48 @@ def train(
     `initial` are the parameters to begin with when nothing is saved yet. Leaves a checkpoint and `log.jsonl`, one
     line a look at the clock. Raises PianistError when the loss is no longer a number; the last checkpoint stays.
     """
-    began = time.monotonic()
+    deadline = time.monotonic() + seconds
     workdir = Path(workdir)
-    manager = checkpoints.open_checkpoints(workdir / "checkpoints")
-    state = checkpoints.restore(manager, jax.eval_shape(lambda: new_state(config)))
-    resumed = state is not None
-    state = new_state(config, initial) if state is None else state
-    report(
-        f"{config.task}: {'resumed at' if resumed else 'beginning with'} step {int(state['step'])} of {config.steps}"
-    )
-    windows, validation = jax.device_put(windows), jax.device_put(validation)
+    with checkpoints.open_checkpoints(
+        workdir / "checkpoints"
+    ) as manager:  # leaves when all is written, whatever happens
+        state = checkpoints.restore(manager, jax.eval_shape(lambda: new_state(config)))
+        begun = "resumed at" if state is not None else "beginning with"
+        state = new_state(config, initial) if state is None else state
+        report(f"{config.task}: {begun} step {int(state['step'])} of {config.steps}")
+        state = _run(
+            config,
+            state,
+            jax.device_put(windows),
+            jax.device_put(validation),
+            manager,
+            workdir,
+            deadline,
+            report,
+        )
+        if manager.latest_step() != int(state["step"]):
+            checkpoints.save(manager, state)
+    return state
+
+
+def _run(
+    config: TrainConfig,
+    state: State,
+    windows: Windows,
+    validation: Windows,
+    manager: Any,
+    workdir: Path,
+    deadline: float,
+    report: Callable[[str], None],
+) -> State:
+    """Compile, then train until the last step or the deadline."""
+    began = time.monotonic()
     run = make_train(config, config.every).lower(state, windows).compile()
     validate = make_validate(config, config.validation_batches).lower(state["params"], validation).compile()
     report(f"compiled in {time.monotonic() - began:.0f} s")
     step, slowest, looked = int(state["step"]), 0.0, time.monotonic()
     with (workdir / "log.jsonl").open("a") as log:
-        while step < config.steps and time.monotonic() - began + 1.5 * slowest < seconds:
+        while step < config.steps and time.monotonic() + 1.5 * slowest < deadline:
             state, sums = run(state, windows)
             step += config.every
             line = {"step": step, **_means(sums, config)}
@@ -58,8 +84,13 @@ def train(
             line |= _speed(config, now - looked, step)
             slowest, looked = max(slowest, now - looked), now
             if not math.isfinite(line["loss"]):
+                kept = (
+                    f"the checkpoint of step {manager.latest_step()} is kept"
+                    if manager.all_steps()
+                    else "none is saved yet"
+                )
                 raise PianistError(
-                    f"{workdir}: the loss is {line['loss']} at step {step}; the last good checkpoint is kept"
+                    f"{workdir}: the loss is {line['loss']} at step {step}; {kept}; lower learning_rate"
                 )
             if step % config.evaluate_every == 0 or step >= config.steps:
                 line["validation"] = per_field(validate(state["params"], validation))
@@ -68,10 +99,6 @@ def train(
             log.write(json.dumps(line) + "\n")
             log.flush()
             report(_sentence(line))
-    if manager.latest_step() != step:
-        checkpoints.save(manager, state)
-    manager.wait_until_finished()
-    manager.close()
     return state
 
 

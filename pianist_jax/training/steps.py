@@ -36,7 +36,7 @@ def train_step(state: State, windows: Windows, config: TrainConfig) -> tuple[Sta
     (loss, sums), gradients = grad(state["params"], batch, config, k_loss)
     updates, optimizer = make_optimizer(config).update(gradients, state["optimizer"], state["params"])
     params = optax.apply_updates(state["params"], updates)
-    sums = {**sums, "loss": loss, "gradient": optax.global_norm(gradients)}
+    sums = {**sums, "loss": loss, "gradient": optax.tree.norm(gradients)}
     return {"step": state["step"] + 1, "params": params, "optimizer": optimizer}, sums
 
 

@@ -116,7 +116,7 @@ def _restore(value: np.ndarray, scale: np.ndarray | None) -> np.ndarray:
 
 
 def _flatten(tree: Any, prefix: str = "") -> dict[str, np.ndarray]:
-    flat = {}
+    flat: dict[str, np.ndarray] = {}
     for name, value in tree.items():
         path = f"{prefix}{name}"
         flat |= _flatten(value, f"{path}.") if isinstance(value, dict) else {path: np.asarray(value)}

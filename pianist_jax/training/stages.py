@@ -1,0 +1,99 @@
+"""A stage of training from files to files: exported corpora in, checkpoints and a weights file out."""
+
+import dataclasses
+import importlib.util
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from pianist_jax.config import Augmentation, Masking, ModelConfig, TrainConfig
+from pianist_jax.data.parts import load_pairs, load_parts
+from pianist_jax.data.windows import pair_windows, piece_windows
+from pianist_jax.errors import PianistError
+from pianist_jax.training import checkpoints
+from pianist_jax.training.loop import train
+from pianist_jax.training.steps import new_state
+from pianist_jax.weights import load_weights, save_weights
+
+_CONFIG = "config.json"
+
+
+def run_stage(
+    config: TrainConfig,
+    data: Path,
+    workdir: Path,
+    *,
+    source: Path | None = None,
+    seconds: float = math.inf,
+    report: Callable[[str], None] = print,
+) -> None:
+    """Pre-train on the `pretrain-*.part` of `data`, or fine-tune on its `pairs-*.part`; validate on the pairs.
+
+    Resumes what `workdir` holds, else begins from `source` (a weights file or another run's folder) or from
+    nothing. Raises PianistError where data or source are missing or of another model.
+    """
+    pairs = load_pairs(_parts(data, "pairs"))
+    validation = pair_windows(pairs, config.window, "validation", stride=config.window)
+    if config.task == "pretrain":
+        windows = piece_windows(load_parts(_parts(data, "pretrain")), config.window)
+    else:
+        windows = pair_windows(pairs, config.window, "train")
+    initial = None
+    if source is not None:
+        model, initial = load_run(source)
+        expected = jax.eval_shape(lambda: new_state(config))["params"]
+        if jax.tree.map(lambda x: x.shape, initial) != jax.tree.map(lambda x: x.shape, expected):
+            raise PianistError(f"{source}: holds a model of other sizes ({model}); set the same model")
+    workdir.mkdir(parents=True, exist_ok=True)
+    (workdir / _CONFIG).write_text(json.dumps(dataclasses.asdict(config), indent=1))
+    train(config, windows, validation, workdir, initial=initial, seconds=seconds, report=report)
+
+
+def export_run(workdir: Path, out: Path, *, dtype: str = "int8") -> None:
+    """Write the parameters of a run's last checkpoint to one weights file that `pianist render --model` takes."""
+    config, params = load_run(workdir)
+    plain = dataclasses.replace(config, dtype="float32", attention="xla", dropout=0.0, remat=False)
+    lines = [json.loads(line) for line in (workdir / "log.jsonl").read_text().splitlines()]
+    last: dict = next((line for line in reversed(lines) if "validation" in line), {})
+    about = {"config": json.loads((workdir / _CONFIG).read_text()), "last": last}
+    save_weights(out, plain, params, dtype=dtype, metadata=about)
+
+
+def load_run(source: Path) -> tuple[ModelConfig, Any]:
+    """Model settings and parameters of a weights file, or of the last checkpoint of a run's folder."""
+    if source.is_file():
+        return load_weights(source)
+    try:
+        settings = json.loads((source / _CONFIG).read_text())
+    except OSError as error:
+        raise PianistError(f"{source}: is no training run ({error.strerror}); give a run's folder or a file") from error
+    groups = {"model": ModelConfig, "augmentation": Augmentation, "masking": Masking}
+    config = TrainConfig(**{key: groups[key](**value) if key in groups else value for key, value in settings.items()})
+    with checkpoints.open_checkpoints(source / "checkpoints") as manager:
+        state = checkpoints.restore(manager, jax.eval_shape(lambda: new_state(config)))
+    if state is None:
+        raise PianistError(f"{source}: holds no checkpoint yet; train first")
+    return config.model, state["params"]
+
+
+def load_config(path: Path, stage: str, model: str) -> TrainConfig:
+    """What `get_config(stage, model)` of a Python file returns. Raises PianistError where there is none."""
+    specification = importlib.util.spec_from_file_location("recipe", path) if path.is_file() else None
+    if specification is None or specification.loader is None:
+        raise PianistError(f"{path}: no such recipe; give a Python file with get_config(stage, model)")
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    if not hasattr(module, "get_config"):
+        raise PianistError(f"{path}: has no get_config(stage, model)")
+    return module.get_config(stage, model)
+
+
+def _parts(data: Path, name: str) -> list[Path]:
+    found = sorted(data.glob(f"{name}-*.part"))
+    if not found:
+        raise PianistError(f"{data}: holds no {name}-*.part; make them with `pianist data export`")
+    return found

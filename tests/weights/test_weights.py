@@ -1,0 +1,68 @@
+"""Weights files: what is written comes back, and what is wrong is named."""
+
+import numpy as np
+import pytest
+
+from pianist_jax.config import preset
+from pianist_jax.errors import PianistError
+from pianist_jax.weights import about_weights, load_weights, save_weights, weights_path
+
+
+@pytest.fixture
+def params() -> dict:
+    rng = np.random.default_rng(0)
+    return {
+        "encoder": {"kernel": rng.normal(0, 0.02, (3, 64, 128)).astype(np.float32)},
+        "norm": {"weight": rng.normal(0, 0.1, 64).astype(np.float32)},
+        "zeros": {"kernel": np.zeros((64, 64), np.float32)},
+    }
+
+
+@pytest.mark.parametrize(("dtype", "error"), [("float32", 0.0), ("bfloat16", 2**-8), ("int8", 1 / 250)])
+def test_weights_come_back_within_their_precision(params: dict, tmp_path, dtype: str, error: float) -> None:
+    path = tmp_path / "deep" / "w.safetensors"
+    save_weights(path, preset("note-tiny"), params, dtype=dtype, metadata={"steps": 3})
+    config, back = load_weights(path)
+    assert config == preset("note-tiny")
+    assert about_weights(path) == {"steps": 3}
+    for group, tensors in params.items():
+        for name, value in tensors.items():
+            largest = np.abs(value).max() if dtype == "int8" else np.abs(value)
+            assert (np.abs(back[group][name] - value) <= error * largest + 1e-12).all()
+    assert [file.name for file in path.parent.iterdir()] == ["w.safetensors"]
+
+
+def test_int8_takes_little_more_than_a_byte_a_weight(params: dict, tmp_path) -> None:
+    big = {"kernel": np.ones((512, 512), np.float32)}
+    save_weights(tmp_path / "w.safetensors", preset("note-tiny"), big)
+    assert (tmp_path / "w.safetensors").stat().st_size < 512 * 512 * 1.04 + 2000
+
+
+def test_what_is_not_finite_is_never_written_nor_read(params: dict, tmp_path) -> None:
+    path = tmp_path / "w.safetensors"
+    params["norm"]["weight"][3] = np.nan
+    with pytest.raises(PianistError, match=r"norm\.weight is not a finite number"):
+        save_weights(path, preset("note-tiny"), params)
+    assert not list(tmp_path.iterdir())
+
+
+def test_damaged_missing_and_foreign_files_are_named(params: dict, tmp_path) -> None:
+    path = tmp_path / "w.safetensors"
+    with pytest.raises(PianistError, match="no such file"):
+        load_weights(path)
+    save_weights(path, preset("note-tiny"), params)
+    whole = path.read_bytes()
+    for damaged in (b"", whole[:7], whole[: len(whole) // 2], b"x" * 1000):
+        path.write_bytes(damaged)
+        with pytest.raises(PianistError, match="damaged or not a weights file"):
+            load_weights(path)
+    with pytest.raises(PianistError, match=r'no bundled weights are called "nobody" \(there: default'):
+        weights_path("nobody")
+
+
+def test_the_bundled_model_fits_into_the_package() -> None:
+    path = weights_path("default")
+    assert path.stat().st_size <= 24e6
+    config, params = load_weights(path)
+    assert config.decoder == "note"
+    assert "decoder" in params
