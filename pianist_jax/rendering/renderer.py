@@ -10,10 +10,8 @@ from typing import Any
 import numpy as np
 
 from pianist_jax.errors import PianistError
-from pianist_jax.music.midi import read_midi
 from pianist_jax.music.notes import Notes, normalise
 from pianist_jax.music.tokens import encode
-from pianist_jax.rendering.outputs import save_rendering
 from pianist_jax.rendering.programs import Model, Player, Stopwatch
 from pianist_jax.rendering.realise import realise
 from pianist_jax.rendering.sampling import DEFAULT, Sampling
@@ -58,6 +56,8 @@ class Rendering:
         there already. Raises PianistError where another output is in the way and `force` is not set, or a file cannot
         be written.
         """
+        from pianist_jax.rendering.outputs import save_rendering  # only files need a MIDI library
+
         path = Path(path)
         return save_rendering(self, path / self.name if path.is_dir() else path, force=force)
 
@@ -97,8 +97,12 @@ def render(
 
 def read_piece(score: Score) -> Piece:
     """Read, normalise and tokenise a score. Raises PianistError."""
-    raw = score if isinstance(score, Notes) else read_midi(score)
-    name = "score" if isinstance(score, Notes) else Path(score).stem
+    if isinstance(score, Notes):
+        name, raw = "score", score
+    else:
+        from pianist_jax.music.midi import read_midi
+
+        name, raw = Path(score).stem, read_midi(score)
     if not len(raw):
         raise PianistError(f"{name}: no notes; give a score with a piano part")
     notes, note_of_raw = normalise(raw)
