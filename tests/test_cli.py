@@ -303,7 +303,8 @@ def test_lines_elsewhere_tell_how_it_goes(capsys, monkeypatch):
 def test_help_needs_no_jax(tmp_path):
     code = "import sys, pianist_jax.cli as c; sys.argv = ['pianist', 'render', '--help']\ntry: c.main()\n"
     code += "except SystemExit: pass\nassert not {'jax', 'numpy', 'rich.progress'} & set(sys.modules)"
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    paths = [str(Path(__file__).parent.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "--top-p" in done.stdout
