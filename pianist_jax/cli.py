@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from pianist_jax.cli_training import training
 from pianist_jax.errors import PianistError
 
 app = typer.Typer(
@@ -18,6 +19,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+app.add_typer(training)
 
 Advance = Callable[[int], None]
 SECONDS_BETWEEN_LINES = 10.0
