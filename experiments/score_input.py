@@ -22,6 +22,8 @@ from pianist_jax.errors import PianistError
 from pianist_jax.music.score import Mark, Score, read_score
 
 TOLERANCE = 1 / 40  # quarters
+EXACT = 1 / 500  # paired first, before anything else takes such a note
+OTHER_REPEATS = 8.0  # quarters: where the lengths differ by more, repeats do
 NEAR = 1.0  # quarters within which a note counts as the same one, moved
 ORNAMENT = int(Mark.TRILL | Mark.MORDENT | Mark.TURN)
 
@@ -118,7 +120,9 @@ def shifts(score: Score, twin: Score, left: np.ndarray, right: np.ndarray) -> np
 def compare(piece: str, split: str, score: Score, twin: Score) -> Agreement:
     """Pair the notes of a score and its twin and name the class of those that are left."""
     left, right = unique(score), unique(twin)
-    equal = pair(score, twin, left, right, TOLERANCE)
+    exact = pair(score, twin, left, right, EXACT)
+    rest = (np.setdiff1d(left, exact[:, 0]), np.setdiff1d(right, exact[:, 1]))
+    equal = np.concatenate([exact, pair(score, twin, *rest, TOLERANCE)])
     i, j = equal.T
     left_over, right_over = np.setdiff1d(left, i), np.setdiff1d(right, j)
     shift = shifts(score, twin, left, right)
@@ -132,6 +136,8 @@ def compare(piece: str, split: str, score: Score, twin: Score) -> Agreement:
         classes[f"only in the score: {_kind(score, index)}"] += 1
     for index in np.setdiff1d(right_over, moved[:, 1]):
         classes[f"only in the twin: {_why_added(score, twin, index)}"] += 1
+    if abs(length(score) - length(twin)) > OTHER_REPEATS:
+        classes = Counter({"the twin plays other repeats": classes.total()})
     return Agreement(
         piece,
         split,

@@ -36,7 +36,7 @@ def name_everything(root: Element) -> None:
             element.set(ID, f"e{number}" if f"e{number}" not in given else f"e{number}-own")
 
 
-def add_mei_facts(written: Written, root: Element, name: str) -> None:
+def add_mei_facts(written: Written, root: Element) -> None:
     """Add marks, ties, slurs, dynamics, pedal, tempo and repeats of an MEI document to its score, in place."""
     by_id = {note.id: note for note in written.notes}
     for element in root.iter():
@@ -45,7 +45,7 @@ def add_mei_facts(written: Written, root: Element, name: str) -> None:
             notes = [by_id[key] for each in element.iter() if (key := each.get(ID, "")) in by_id]
             _mark_notes(element, notes)
         elif tag in AT_NOTES:
-            for note in _named(element, root, by_id):
+            for note in _named(element, by_id):
                 note.marks |= AT_NOTES[tag]
         elif tag == "slur":
             _add_slur(written, element, by_id)
@@ -74,7 +74,7 @@ def _references(element: Element) -> list[str]:
     return [reference.removeprefix("#") for reference in text.split()[:200]]
 
 
-def _named(element: Element, root: Element, by_id: dict[str, WrittenNote]) -> Iterator[WrittenNote]:
+def _named(element: Element, by_id: dict[str, WrittenNote]) -> Iterator[WrittenNote]:
     return (by_id[key] for key in _references(element) if key in by_id)
 
 
@@ -92,6 +92,7 @@ def _add_slur(written: Written, element: Element, by_id: dict[str, WrittenNote])
 
 def _add_measures(written: Written, root: Element, by_id: dict[str, WrittenNote]) -> None:
     """What stands in <measure> elements, whose order is that of the bars; repeats, endings and signs by time."""
+    parts = sorted({note.part for note in written.notes})
     parents = {child: parent for parent in root.iter() for child in parent}
     measures = [element for element in root.iter() if element.tag.rpartition(":")[2] == "measure"]
     for bar, measure in zip(range(len(written.bars)), measures, strict=False):
@@ -107,14 +108,16 @@ def _add_measures(written: Written, root: Element, by_id: dict[str, WrittenNote]
             passes = (int(text) for text in re.findall(r"\d{1,2}", ending.get("n", "")))
             jumps.endings = frozenset(turn for turn in passes if 1 <= turn <= 16)
         for element in measure.iter():
-            _add_sign(written, element, bar, by_id)
+            _add_sign(written, element, bar, by_id, parts)
     for element in root.iter():
         if element.tag.rpartition(":")[2] == "scoreDef" and (bpm := _float(element.get("midi.bpm"))) > 0:
             written.tempos.append(Sign(0, 0.0, (bpm,)))
             break
 
 
-def _add_sign(written: Written, element: Element, bar: int, by_id: dict[str, WrittenNote]) -> None:
+def _add_sign(
+    written: Written, element: Element, bar: int, by_id: dict[str, WrittenNote], parts: list[int]
+) -> None:
     tag = element.tag.rpartition(":")[2]
     if tag not in ("dynam", "tempo", "pedal"):
         return
@@ -130,8 +133,7 @@ def _add_sign(written: Written, element: Element, bar: int, by_id: dict[str, Wri
     text = "".join(element.itertext()).strip()
     if tag == "dynam" and text in LEVELS:
         level = LEVELS.index(text)
-        for part in sorted({note.part for note in written.notes}):
-            written.levels.append(Sign(*place, (level, LEVEL_VELOCITY[level]), part))
+        written.levels += [Sign(*place, (level, LEVEL_VELOCITY[level]), part) for part in parts]
     if tag == "pedal":
         values = {"down": (127,), "up": (0,), "bounce": (0, 127)}.get(element.get("dir", ""), ())
         written.pedal += [Sign(*place, (value,)) for value in values]

@@ -27,6 +27,7 @@ from pianist_jax.music.score_reader import (
 from pianist_jax.music.score_repeats import MAX_BARS
 from pianist_jax.music.score_written import MAX_NOTES, Mark, Sign, Span, Written, WrittenBar, WrittenNote
 
+MAX_PARTS = 100
 STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 NOTATIONS = {
     "staccato": Mark.STACCATO,
@@ -64,6 +65,8 @@ def read_musicxml(root: Element, name: str) -> Written:
     count = max((len(measures) for measures in parts), default=0)
     if not count:
         raise ScoreError(f"{name}: a score without bars; export it again")
+    if len(parts) > MAX_PARTS:
+        raise ScoreError(f"{name}: more than {MAX_PARTS} parts; give the piano part alone")
     if count > MAX_BARS:
         raise ScoreError(f"{name}: more than {MAX_BARS} bars; split it")
     written = Written(bars=[WrittenBar(0.0, 0) for _ in range(count)])

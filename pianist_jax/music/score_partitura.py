@@ -33,7 +33,7 @@ from pianist_jax.music.score_written import (
     WrittenNote,
 )
 
-MAX_TEXT = 8 << 20  # bytes of MEI or kern: partitura takes seconds a megabyte
+MAX_MEI, MAX_KERN = 4 << 20, 1 << 20  # bytes; partitura takes half a minute for either
 STEP = 1e-6
 
 
@@ -41,16 +41,16 @@ def read_mei(root: Element, name: str) -> Written:
     """An MEI document (parsed by `parse_xml`) as written. Raises ScoreError where partitura cannot read it."""
     name_everything(root)
     clean = ElementTree.tostring(root, encoding="utf-8")
-    if len(clean) > MAX_TEXT:
-        raise ScoreError(f"{name}: more than {MAX_TEXT >> 20} MiB of MEI; split it or export it as MusicXML")
-    written = _written(_load(clean, "score.mei", name), name)
-    add_mei_facts(written, root, name)
+    if len(clean) > MAX_MEI:
+        raise ScoreError(f"{name}: more than {MAX_MEI >> 20} MiB of MEI; split it or export it as MusicXML")
+    written = _through_partitura(clean, "score.mei", name)
+    add_mei_facts(written, root)
     return written
 
 
 def read_kern(data: bytes, name: str) -> Written:
     """A Humdrum file with **kern spines as written. Raises ScoreError where partitura cannot read it."""
-    if len(data) > MAX_TEXT or max(map(len, data.split(b"\n"))) > 10_000:
+    if len(data) > MAX_KERN or max(map(len, data.split(b"\n"))) > 10_000:
         raise ScoreError(f"{name}: more kern than a score needs; split it or export it as MusicXML")
     if not data.lstrip().startswith((b"!", b"**")):
         raise ScoreError(
@@ -59,7 +59,7 @@ def read_kern(data: bytes, name: str) -> Written:
     text = data.decode("utf-8", errors="replace")
     # Comments say nothing that is played, and NumPy, which partitura reads with, warns of empty lines.
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("!")]
-    written = _written(_load("\n".join([*lines, ""]).encode(), "score.krn", name), name)
+    written = _through_partitura("\n".join([*lines, ""]).encode(), "score.krn", name)
     signs = [line.split("\t")[0] for line in lines if line.startswith("=")]
     first = 0 if lines and _bar_line_first(lines) else 1
     for index, sign in enumerate(signs, first):
@@ -75,25 +75,27 @@ def _bar_line_first(lines: list[str]) -> bool:
     return next((line for line in lines if not line.startswith("*")), "").startswith("=")
 
 
-def _load(data: bytes, file_name: str, name: str) -> Any:
-    """partitura's score of these bytes, quietly. It only reads files, and takes a URL for one: it gets our own."""
-    with warnings.catch_warnings():
+def _through_partitura(data: bytes, file_name: str, name: str) -> Written:
+    """These bytes, read and walked quietly. partitura takes names of files, or URLs: it gets a file of our own."""
+    with (
+        warnings.catch_warnings(),
+        contextlib.redirect_stdout(io.StringIO()),  # it prints what it does not know
+        np.errstate(all="ignore"),
+        tempfile.TemporaryDirectory() as folder,
+    ):
         warnings.simplefilter("ignore")
         import partitura
 
-        load: Callable[..., Any] = partitura.load_mei if file_name.endswith(".mei") else partitura.load_kern
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder, file_name)
-            path.write_bytes(data)
-            try:
-                with contextlib.redirect_stdout(io.StringIO()):  # it prints what it does not know
-                    return load(str(path))
-            except (MemoryError, KeyboardInterrupt):
-                raise
-            except Exception as error:  # whatever the malformed text led partitura to
-                raise ScoreError(
-                    f"{name}: cannot be read ({type(error).__name__}); export it as MusicXML"
-                ) from error
+        path = Path(folder, file_name)
+        path.write_bytes(data)
+        try:
+            load = partitura.load_mei if file_name.endswith(".mei") else partitura.load_kern
+            return _written(load(str(path)), name)
+        except (ScoreError, MemoryError):
+            raise
+        except Exception as error:  # whatever the malformed text led partitura to
+            kind = type(error).__name__
+            raise ScoreError(f"{name}: cannot be read ({kind}); check it or export it as MusicXML") from error
 
 
 def _written(loaded: Any, name: str) -> Written:
@@ -168,8 +170,8 @@ def _note(
         length=0.0 if steps else end - start,
         pitch=int(note.midi_pitch),
         part=number,
-        staff=int(note.staff or 1),
-        voice=int(note.voice or 1),
+        staff=min(int(note.staff or 1), 99),
+        voice=min(int(note.voice or 1), 9999),
         id=str(note.id)[:100],
         grace=steps,
         tie_start=note.tie_next is not None,

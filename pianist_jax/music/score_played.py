@@ -34,6 +34,7 @@ from pianist_jax.music.score_written import (
 GRACE = 0.125  # quarters; the length of a grace note where there is room
 GRACE_ROOM = 0.5  # of the time since the onset before; all grace notes of one place share it
 PEDAL_LIFT = 0.125  # quarters for which a pedal that is changed stays up
+MAX_HELD = 32  # tied notes of one pitch at once
 SAME = 10.0**-PLACE_DIGITS
 
 Fact = TypeVar("Fact")
@@ -59,12 +60,16 @@ def play(written: Written, *, repeats: bool = True) -> Score:
     (tempo, signatures, pedal) is what the page says there, whichever way the player came.
     Raises ValueError where it grows beyond the limits of a score.
     """
+    if sum(map(len, (written.times, written.keys, written.tempos, written.pedal))) > MAX_NOTES:
+        raise ValueError(f"more than {MAX_NOTES} tempo marks, signatures and pedal marks")
     order = played_order([bar.jumps for bar in written.bars], repeats=repeats)
     starts = bar_starts(written.bars[bar].length for bar in order)
     if starts[-1] > MAX_QUARTERS:
         raise ValueError(f"more than {MAX_QUARTERS:g} quarters long, repeats played out")
     bars, times_through = _bars(written, order, starts)
     sounding = _join_ties(_unfold(written, order, starts))
+    if not sounding:
+        raise ValueError("no notes in the bars that are played")
     _place_graces(sounding)
     sounding.sort(key=lambda s: (round(s.start, PLACE_DIGITS), s.note.pitch))
     tempos = _unfold_signs(written.tempos, written, order, starts, lambda at, value: Tempo(at, value[0]))
@@ -116,7 +121,7 @@ def _join_ties(fragments: Sequence[_Sounding]) -> list[_Sounding]:
     order = sorted(fragments, key=lambda s: (round(s.start, PLACE_DIGITS), not s.note.grace, -s.note.grace))
     for fragment in order:
         note, key = fragment.note, (fragment.note.part, fragment.note.pitch)
-        held[key] = [other for other in held[key] if other.end > fragment.start - 2 * SAME]
+        held[key] = [other for other in held[key] if other.end > fragment.start - 2 * SAME][-MAX_HELD:]
         joined = None
         if note.tie_stop:
             near = [other for other in held[key] if abs(other.end - fragment.start) < 2 * SAME]

@@ -165,6 +165,12 @@ def test_what_is_too_long_is_refused(tmp_path):
     slow = score_xml(*[attributes() + '<sound tempo="4"/>' + note("C4", 96)] * 2000)
     assert "24 hours" in refused(tmp_path, slow)
     assert "200000 quarters" in refused(tmp_path, score_xml(*[attributes() + note("C4", 24 * 150_000)] * 2))
+    signs = '<sound tempo="60"/>' * 200_001
+    assert "more than 200000 tempo marks" in refused(
+        tmp_path, score_xml(attributes() + signs + note("C4", 96))
+    )
+    parts = f'<part><measure number="1">{note("C4", 96)}</measure></part>' * 101
+    assert "more than 100 parts" in refused(tmp_path, f"<score-partwise>{parts}</score-partwise>")
     assert "20000 bars" in refused(tmp_path, score_xml(*["<b/>"] * 20_001))
 
 
@@ -202,6 +208,23 @@ def test_paths(tmp_path):
         file.truncate(MAX_BYTES + 1)
     with pytest.raises(ScoreError, match="larger than 32 MiB"):
         read_score(huge)
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_of_everything_takes_seconds(tmp_path):
+    """Nothing takes quadratic time: ties, slurs, hairpins and dynamics on one pitch and at one place."""
+    sign = "<direction><direction-type><{}/></direction-type></direction>".format
+    tied = note(
+        "C4", 0, inside='<tie type="start"/>', notations='<slur type="start"/><slur type="stop"/>', grace=True
+    )
+    long = note("C4", 9600, inside='<tie type="start"/><tie type="stop"/>', chord=True)
+    bar = attributes() + note("C4", 9600) + long * 30_000 + tied * 20_000
+    bar += sign('wedge type="crescendo"') * 10_000 + sign('wedge type="stop"') * 10_000
+    bar += "<direction><direction-type><dynamics><p/><sf/></dynamics></direction-type></direction>" * 10_000
+    began = time.monotonic()
+    score = read(tmp_path, score_xml(bar, note("D4", 96)))
+    assert time.monotonic() - began < 60
+    assert len(score) == 50_002
 
 
 def test_no_element_is_lost_by_the_parser():
