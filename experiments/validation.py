@@ -12,8 +12,10 @@ import json
 import time
 from pathlib import Path
 
-from pianist_jax.evaluation.dataset import load_pieces
-from pianist_jax.evaluation.suite import evaluate_pieces, format_table
+import numpy as np
+
+from pianist_jax.evaluation.dataset import load_pieces, load_training_tokens
+from pianist_jax.evaluation.suite import evaluate_controls, evaluate_pieces, format_table
 from pianist_jax.rendering.programs import load_model
 from pianist_jax.rendering.renderer import read_piece, render_all
 from pianist_jax.rendering.sampling import Sampling
@@ -31,6 +33,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--sampling", nargs="+", default=["1:0.95:1"])
+    parser.add_argument("--controls", action="store_true", help="also judge humans, the flat score and controls")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     pieces = load_pieces(options.asap, options.cache)
@@ -56,6 +59,10 @@ def main() -> None:
             print(f"{model.name} {text}: {notes} notes in {seconds:.0f} s", flush=True)
             candidates = [list(played[index].performances) for index in range(len(pieces))]
             reports[f"{model.name} {text}"] = evaluate_pieces(pieces, candidates)
+    if options.controls:
+        rng = np.random.default_rng(options.seed)
+        pool = load_training_tokens(options.asap, 100, rng)
+        reports |= evaluate_controls(pieces, pool, rng)
     print(format_table(reports))
     if options.out:
         options.out.write_text(json.dumps(reports, indent=1))

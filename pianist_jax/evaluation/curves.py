@@ -17,6 +17,7 @@ from pianist_jax.music.notes import Notes
 from pianist_jax.music.tokens import decode
 
 CURVES = ("velocity", "log_ioi", "log_articulation")
+ONE_ONSET = 10  # ms: voices of a score MIDI are rounded to ticks apart, so that one beat comes twice, 1 or 2 ms apart
 OUTLIER = {"log_ioi": np.log(8.0), "log_articulation": np.log(16.0)}  # distance from the curve's own median
 
 
@@ -68,7 +69,7 @@ class Dealt:
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """The skeleton of a score: O distinct onsets.
+    """The skeleton of a score: O distinct onsets, those within 10 ms of the first of them being one.
 
     `onset` float64[O] ms; `group` int64[N] the onset of each note; `first` int64[O] the first note of each
     onset; `start` and `end` float64[N] ms of each note.
@@ -158,10 +159,15 @@ def candidate_notes(piece: Piece, candidates: np.ndarray | Sequence[Notes | np.n
 def frame_of(score: Notes) -> Frame:
     """The skeleton of a normalised score."""
     onset, first, group = np.unique(score.onset, return_index=True, return_inverse=True)
+    begins = [0]
+    for number, time in enumerate(onset.tolist()):
+        if time - onset[begins[-1]] > ONE_ONSET:
+            begins.append(number)
+    merged = np.searchsorted(begins, np.arange(len(onset)), side="right") - 1
     return Frame(
-        onset=onset.astype(np.float64),
-        group=group,
-        first=first,
+        onset=onset[begins].astype(np.float64),
+        group=merged[group],
+        first=first[begins],
         start=score.onset.astype(np.float64),
         end=score.end.astype(np.float64),
     )
