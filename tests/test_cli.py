@@ -69,8 +69,9 @@ def test_a_score_becomes_a_performance(run):
     write_midi("prelude.mid", SCORE)
     code, out, err = run("render", "prelude.mid")
     assert (code, err) == (0, [])
-    assert files() == ["prelude.json", "prelude.mid", "prelude.performance.mid"]
-    assert "prelude.performance.mid" in out[-1]
+    assert files() == ["prelude.daw.mid", "prelude.json", "prelude.mid", "prelude.performance.mid"]
+    assert "prelude.performance.mid" in out[-2]
+    assert re.fullmatch(r"  on the score's beats it sounds the same within 0\.\d\d ms", out[-1])
     played = read_midi("prelude.performance.mid")
     np.testing.assert_array_equal(played.pitch, normalise(SCORE)[0].pitch)
     told = json.loads(Path("prelude.json").read_text())
@@ -84,7 +85,8 @@ def test_every_option_reaches_the_performance(run):
     write_midi("a.mid", SCORE)
     options = ["--seed", 7, "--samples", 2, "--temperature", 0.8, "--top-p", 0.7, "--top-k", 9]
     assert run("render", "a.mid", "-o", "deep/out", *options)[0] == 0
-    assert files("deep/out") == ["a-1.performance.mid", "a-2.performance.mid", "a.json"]
+    names = ["a-1.daw.mid", "a-1.performance.mid", "a-2.daw.mid", "a-2.performance.mid", "a.json"]
+    assert files("deep/out") == names
     told = json.loads(Path("deep/out/a.json").read_text())
     expected = {"samples": 2, "temperature": 0.8, "top_p": 0.7, "top_k": 9}
     assert (told["seed"], told["settings"].items() >= expected.items()) == (7, True)
@@ -120,7 +122,7 @@ def test_same_names_from_different_folders(run):
         Path(name).parent.mkdir(parents=True, exist_ok=True)
         write_midi(name, SCORE)
     assert run("render", "x", "y", "-o", "out")[0] == 0
-    made = [name for name in files("out") if name.endswith(".mid")]
+    made = [name for name in files("out") if name.endswith(".performance.mid")]
     assert made == ["deep/2.performance.mid", "x/1.performance.mid", "y/1.performance.mid"]
 
 
@@ -156,7 +158,8 @@ def test_one_bad_file_among_many(run):
     code, _, err = run("render", "a.mid", "b.mid", "gone.mid", "c.mid", "-o", "out")
     assert code == 1
     assert [line.split(":")[1].strip() for line in err] == ["b.mid", "gone.mid"]
-    assert files("out") == ["a.json", "a.performance.mid", "c.json", "c.performance.mid"]
+    suffixes = ("daw.mid", "json", "performance.mid")
+    assert files("out") == [f"{name}.{suffix}" for name in "ac" for suffix in suffixes]
     code, _, err = run("render", "b.mid", "gone.mid", "-o", "out")
     assert (code, len(err)) == (2, 2)
 
@@ -170,7 +173,7 @@ def test_odd_but_good_scores(run):
     Path("late.mid").write_bytes(midi(track((3_600_000, on(60)), (100, off(60)))))
     code, out, err = run("render", "tracks.mid", "text.mid", latin, "late.mid", "-o", "out")
     assert (code, err) == (0, [])
-    assert len(out) == 5
+    assert len(out) == 1 + 2 * 4
     assert len(read_midi("out/tracks.performance.mid")) == 100
     assert json.loads(Path("out/text.json").read_text())["counts"]["input_notes"] == 1
     assert Path(os.fsdecode(b"out/Pr\xe9lude\n1.performance.mid")).is_file()
@@ -287,7 +290,7 @@ def test_a_terminal_gets_a_bar_and_whole_lines(run, monkeypatch):
     code, out, _ = run("render", f"{long}.mid")
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", "\n".join(out))
     assert code == 0
-    assert f"{long}.mid -> {long}.performance.mid {long}.json" in text
+    assert f"{long}.mid -> {long}.performance.mid {long}.daw.mid {long}.json" in text
     assert "notes/s" in text
 
 

@@ -16,6 +16,7 @@ from pianist_jax.music.notes import survivors
 from pianist_jax.music.score_facts import Score
 
 RIGHT, LEFT = "Right hand", "Left hand"
+NOTATION = (".musicxml", ".xml", ".mxl", ".mei", ".krn", ".kern")  # suffixes of `grid_of_score`'s files
 NO_SIGNATURE = (0, 4, 4)  # what a MIDI file without time signatures means
 MAJOR = ("Cb", "Gb", "Db", "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#")
 MINOR = tuple(

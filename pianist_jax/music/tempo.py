@@ -251,7 +251,8 @@ def write_mapped(path: str | os.PathLike[str], mapped: Mapped) -> None:
     The pedal stands in every part, so that each can have its own instrument. The file appears whole or not
     at all. Raises MidiError where it cannot be written.
     """
-    score, notes, name = mapped.score, mapped.notes, Path(os.fsdecode(path)).name.split(".")[0]
+    score, notes = mapped.score, mapped.notes
+    name = Path(os.fsdecode(path)).name.split(".")[0].encode("utf-8", "replace").decode()
     new = mapped.tempo.ticks_per_quarter
     head: list[tuple[int, Any]] = [(0, mido.MetaMessage("track_name", name=name))]
     for tick, over, under in score.time_signatures:

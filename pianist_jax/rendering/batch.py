@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from pianist_jax.errors import PianistError
-from pianist_jax.rendering.outputs import SUFFIX, is_made, make_folder, output_paths, save_rendering
+from pianist_jax.rendering.extras import Extras
+from pianist_jax.rendering.outputs import DEFAULT_EXTRAS, MADE, is_made, make_folder, save_rendering, wanted_paths
 from pianist_jax.rendering.programs import Model
 from pianist_jax.rendering.renderer import Piece, Rendering, identity_of, read_piece, render_all
 from pianist_jax.rendering.sampling import DEFAULT, Sampling
@@ -44,6 +45,7 @@ class Batch:
     seed: int
     samples: int
     sampling: Sampling
+    extras: Extras = DEFAULT_EXTRAS
 
     @property
     def notes(self) -> int:
@@ -82,7 +84,7 @@ def _place(path: Path) -> str:
 
 def _is_score(path: Path) -> bool:
     hidden = any(part.startswith(".") for part in path.parts)
-    return path.suffix.lower() in SCORE_SUFFIXES and not hidden and not path.name.endswith(SUFFIX)
+    return path.suffix.lower() in SCORE_SUFFIXES and not hidden and not path.name.endswith(MADE)
 
 
 def _separate(stems: dict[str, Path]) -> dict[str, Path]:
@@ -118,6 +120,7 @@ def read_scores(
     samples: int = 1,
     sampling: Sampling = DEFAULT,
     force: bool = False,
+    extras: Extras = DEFAULT_EXTRAS,
 ) -> Batch:
     """Read all scores; set aside those that cannot be read, are rendered already, or would replace something else."""
     inputs = {_place(job.score) for job in jobs}
@@ -125,15 +128,16 @@ def read_scores(
     outcomes = []
     for job in jobs:
         stem = folder / job.stem
-        midi_paths, json_path = output_paths(stem, samples)
         try:
             piece = read_piece(job.score)
             identity = identity_of(piece, model, seed, samples, sampling)
-            for path in midi_paths:
+            has_bars = piece.grid is not None
+            paths = wanted_paths(stem, samples, extras, has_bars=has_bars)
+            for path in paths:
                 if _place(path) in inputs:
                     raise PianistError(f"{path}: is itself a score to render; choose another folder with -o")
-            if not force and is_made(stem, identity):
-                outcomes.append(Outcome(job.score, (*midi_paths, json_path)))
+            if not force and is_made(stem, identity, extras, has_bars=has_bars):
+                outcomes.append(Outcome(job.score, tuple(paths)))
                 continue
             make_folder(stem.parent)
             ready.append((job, piece))
@@ -142,7 +146,7 @@ def read_scores(
         except PianistError as error:
             outcomes.append(Outcome(job.score, error=error))
     jobs_ready, pieces = tuple(job for job, _ in ready), tuple(piece for _, piece in ready)
-    return Batch(jobs_ready, pieces, tuple(outcomes), folder, seed, samples, sampling)
+    return Batch(jobs_ready, pieces, tuple(outcomes), folder, seed, samples, sampling, extras)
 
 
 def render_files(batch: Batch, model: Model, *, advance: Callable[[int], None] | None = None) -> Iterator[Outcome]:
@@ -153,7 +157,7 @@ def render_files(batch: Batch, model: Model, *, advance: Callable[[int], None] |
         job = b.jobs[number]
         try:
             # Forced, as `read_scores` has asked what is in the way.
-            files = save_rendering(rendering, b.folder / job.stem, force=True)
+            files = save_rendering(rendering, b.folder / job.stem, force=True, extras=b.extras)
             yield Outcome(job.score, tuple(files), rendering)
         except PianistError as error:
             yield Outcome(job.score, error=error)

@@ -5,7 +5,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from pianist_jax.rendering.programs import Model, Player, Stopwatch
 from pianist_jax.rendering.realise import realise
 from pianist_jax.rendering.sampling import DEFAULT, Sampling
 from pianist_jax.rendering.windows import Windowing, joins, perform_pieces, windowing_for
+
+if TYPE_CHECKING:
+    from pianist_jax.music.grid import ScoreGrid
 
 BATCH = 16  # performances made together; more are no faster on a CPU
 
@@ -28,7 +31,8 @@ class Rendering:
 
     `raw` are the M notes as they were read, `score` the N normalised ones, `note_of_raw` int64 [M] tells which of these
     each raw note became or was merged into. Note n of every performance plays note n of `score`. `identity` says what
-    the performances follow from (score, model, seed, settings), `report` adds what was measured.
+    the performances follow from (score, model, seed, settings), `report` adds what was measured. `grid` says where the
+    score's bars and beats are, if it came from a file.
     """
 
     raw: Notes
@@ -38,6 +42,7 @@ class Rendering:
     name: str
     identity: dict[str, Any]
     report: dict[str, Any]
+    grid: "ScoreGrid | None" = None
 
     @property
     def notes(self) -> Notes:
@@ -49,17 +54,30 @@ class Rendering:
         """int64: numbers of the score notes at which one window of the decoder takes over from another."""
         return joins(len(self.score), Windowing(**self.identity["settings"]["windows"]))
 
-    def save(self, path: str | os.PathLike[str] = ".", *, force: bool = False) -> list[Path]:
+    def save(
+        self,
+        path: str | os.PathLike[str] = ".",
+        *,
+        force: bool = False,
+        tempo_events: str = "onset",
+        plot: bool = False,
+        audio: bool = False,
+    ) -> list[Path]:
         """Write `PATH.performance.mid` (with several samples `PATH-1.performance.mid` …) and `PATH.json`.
+
+        Of a score that came from a file also `PATH.daw.mid`, the same on the score's beats, with tempo changes at every
+        "onset" or on every "beat" only; `plot` adds `PATH.png` (of up to four samples), `audio` adds `PATH.wav`.
 
         Where `path` is a folder, the score's name is added to it. Returns what was written: nothing where the same is
         there already. Raises PianistError where another output is in the way and `force` is not set, or a file cannot
         be written.
         """
-        from pianist_jax.rendering.outputs import save_rendering  # only files need a MIDI library
+        from pianist_jax.rendering.extras import Extras  # only files need a MIDI library
+        from pianist_jax.rendering.outputs import save_rendering
 
         path = Path(path)
-        return save_rendering(self, path / self.name if path.is_dir() else path, force=force)
+        stem = path / self.name if path.is_dir() else path
+        return save_rendering(self, stem, force=force, extras=Extras(tempo_events, plot, audio))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -72,6 +90,7 @@ class Piece:
     note_of_raw: np.ndarray
     tokens: np.ndarray
     content: str
+    grid: "ScoreGrid | None" = None
 
 
 def render(
@@ -97,19 +116,27 @@ def render(
 
 def read_piece(score: Score) -> Piece:
     """Read, normalise and tokenise a score. Raises PianistError."""
-    if isinstance(score, Notes):
-        name, raw = "score", score
-    else:
-        from pianist_jax.music.midi import read_midi
-
-        name, raw = Path(score).stem, read_midi(score)
+    name, raw, grid = ("score", score, None) if isinstance(score, Notes) else _read_file(Path(score))
     if not len(raw):
         raise PianistError(f"{name}: no notes; give a score with a piano part")
     notes, note_of_raw = normalise(raw)
     begin = notes.onset[0]
     pedal_time = np.maximum(notes.pedal_time - begin, 0)
     tokens = encode(dataclasses.replace(notes, onset=notes.onset - begin, pedal_time=pedal_time))
-    return Piece(name, raw, notes, note_of_raw, tokens, content_hash(raw))
+    return Piece(name, raw, notes, note_of_raw, tokens, content_hash(raw), grid)
+
+
+def _read_file(path: Path) -> "tuple[str, Notes, ScoreGrid]":
+    """Name, notes and grid of a score file: notation by its suffix, anything else as MIDI."""
+    from pianist_jax.music.grid import NOTATION, grid_of_midi, grid_of_score
+    from pianist_jax.music.midi import read_midi
+
+    if path.suffix.lower() not in NOTATION:
+        return path.stem, read_midi(path), grid_of_midi(path)
+    from pianist_jax.music.score import read_score
+
+    written = read_score(path)
+    return path.stem, written.notes, grid_of_score(written)
 
 
 def render_all(
@@ -187,4 +214,5 @@ def _rendering(
             "merged_notes": len(piece.raw) - len(piece.score),
         },
     }
-    return Rendering(piece.raw, piece.score, piece.note_of_raw, tuple(performances), piece.name, identity, report)
+    notes = (piece.raw, piece.score, piece.note_of_raw, tuple(performances))
+    return Rendering(*notes, piece.name, identity, report, piece.grid)

@@ -40,7 +40,7 @@ def test_files_keep_their_name(here):
 
 def test_folders_keep_the_paths_below_them(here):
     touch("s/one.mid", "s/deep/two.MIDI", "s/deep/er/one.mid", "s/notes.txt", "s/x.json")
-    touch("s/one.performance.mid", "s/.hidden.mid", "s/.git/three.mid", "s/folder.mid/four.mid")
+    touch("s/one.performance.mid", "s/one.daw.mid", "s/.hidden.mid", "s/.git/three.mid", "s/folder.mid/four.mid")
     assert stems("s") == {
         "s/one.mid": "one",
         "s/deep/two.MIDI": "deep/two",
@@ -110,9 +110,10 @@ def test_one_bad_score_does_not_stop_the_others(here):
     assert list(errors) == ["bad.mid", "taken.mid", "gone.mid", "loop.mid", long_name]
     assert all("; " in error and "\n" not in error for error in errors.values())
     (outcome,) = render_files(batch, lively_model())
-    assert outcome.files == (Path("out/good.performance.mid"), Path("out/good.json"))
+    assert outcome.files == tuple(Path("out") / name for name in ("good.performance.mid", "good.daw.mid", "good.json"))
     assert Path("out/taken.json").read_text() == "mine"
-    assert sorted(path.name for path in Path("out").iterdir()) == ["good.json", "good.performance.mid", "taken.json"]
+    names = ["good.daw.mid", "good.json", "good.performance.mid", "taken.json"]
+    assert sorted(path.name for path in Path("out").iterdir()) == names
 
 
 def test_a_score_is_never_replaced(here):
@@ -142,4 +143,4 @@ def test_an_output_that_fails_does_not_stop_the_others(here):
     outcomes = {outcome.score.name: outcome for outcome in render_files(batch, lively_model())}
     assert "cannot be written" in str(outcomes["a.mid"].error)
     assert outcomes["b.mid"].error is None
-    assert len(outcomes["b.mid"].files) == 2
+    assert len(outcomes["b.mid"].files) == 3

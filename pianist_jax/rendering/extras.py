@@ -1,0 +1,111 @@
+"""What is made of a performance beside the raw MIDI file: one to edit, on the score's beats; a picture; sound."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pianist_jax.errors import PianistError
+from pianist_jax.music.fidelity import compare
+from pianist_jax.music.notes import Notes
+from pianist_jax.music.tempo import TEMPO_EVENTS, Mapped, map_tempo, write_mapped
+
+if TYPE_CHECKING:
+    from pianist_jax.music.grid import ScoreGrid
+    from pianist_jax.rendering.renderer import Rendering
+
+DAW, PLOT, AUDIO = ".daw.mid", ".png", ".wav"
+MOST_DRAWN = 4  # performances in one picture
+
+
+@dataclasses.dataclass(frozen=True)
+class Extras:
+    """Which files to write beside the performance; `tempo_events` is where the editable one changes tempo.
+
+    Raises PianistError for `tempo_events` that there are not.
+    """
+
+    tempo_events: str = "onset"
+    plot: bool = False
+    audio: bool = False
+
+    def __post_init__(self) -> None:
+        if self.tempo_events not in TEMPO_EVENTS:
+            modes = " or ".join(TEMPO_EVENTS)
+            raise PianistError(f"tempo events {self.tempo_events!r} are none; choose {modes}")
+
+
+def extra_paths(names: Sequence[Path], stem: Path, extras: Extras, *, has_bars: bool) -> list[Path]:
+    """The files that are wanted: `names` are the performances' paths without suffix.
+
+    Raises PianistError where a plot of notes without bars is wanted.
+    """
+    if extras.plot and not has_bars:
+        raise PianistError(f"{stem.name}: a plot needs a score file, with bars; give one")
+    suffixes = [DAW] * has_bars + [AUDIO] * extras.audio
+    paths = [name.with_name(name.name + suffix) for name in names for suffix in suffixes]
+    return paths + [stem.with_name(stem.name + PLOT)] * extras.plot
+
+
+def write_extras(
+    rendering: Rendering, names: Sequence[Path], stem: Path, extras: Extras
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Write what is wanted; tell of it for every performance, and for all together."""
+    extra_paths(names, stem, extras, has_bars=rendering.grid is not None)
+    told: list[dict[str, Any]] = []
+    drawn: list[tuple[str, Mapped]] = []
+    for name, notes in zip(names, rendering.performances, strict=True):
+        own: dict[str, Any] = {}
+        if rendering.grid is not None:
+            own["editable"] = _write_editable(name.with_name(name.name + DAW), rendering.grid, notes, extras)
+            if extras.plot and len(drawn) < MOST_DRAWN and "file" in own["editable"]:
+                drawn.append((f"performance {len(told) + 1}", map_tempo(rendering.grid, notes, "beat")))
+        if extras.audio:
+            from pianist_jax.audio import write_wav
+
+            path = name.with_name(name.name + AUDIO)
+            write_wav(path, notes)
+            own["audio"] = _file(path)
+        told.append(own)
+    if not drawn:
+        return told, {}
+    from pianist_jax.plotting import plot
+
+    path = stem.with_name(stem.name + PLOT)
+    plot(path, drawn, title=rendering.name)
+    return told, {"plot": _file(path)}
+
+
+def _write_editable(path: Path, grid: ScoreGrid, notes: Notes, extras: Extras) -> dict[str, Any]:
+    """Write an editable file; tell how it was made, how far from the performance it sounds, or why it is not there."""
+    try:
+        mapped = map_tempo(grid, notes, extras.tempo_events)
+    except PianistError as error:  # the performance itself is worth having
+        return {"left_out": str(error)}
+    write_mapped(path, mapped)
+    found = compare(path, notes, mapped.offset)
+    return {
+        **_file(path),
+        "tempo_events": mapped.events,
+        "ticks_per_quarter": mapped.tempo.ticks_per_quarter,
+        "tempo_changes": len(mapped.tempo.tick),
+        "offset_ms": mapped.offset,
+        "on_grid": round(mapped.on_grid, 4),
+        "error_ms": {kind: dataclasses.asdict(difference) for kind, difference in found.items()},
+    }
+
+
+def worst_error(told: Sequence[dict[str, Any]]) -> float | None:
+    """ms by which an editable file misses its performance at worst; None where there is none."""
+    errors = [error["worst"] for own in told for error in own.get("editable", {}).get("error_ms", {}).values()]
+    return max(errors) if errors else None
+
+
+def _file(path: Path) -> dict[str, str]:
+    try:
+        return {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    except OSError as error:
+        raise PianistError(f"{path}: cannot be read ({error.strerror}); check its folder and your rights") from error

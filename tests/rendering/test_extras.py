@@ -1,0 +1,108 @@
+"""What is written beside a performance: the editable file, the picture, the sound, and what is told of them."""
+
+import json
+import wave
+from pathlib import Path
+
+import mido
+import numpy as np
+import pytest
+
+from pianist_jax.errors import PianistError
+from pianist_jax.music.fidelity import compare
+from pianist_jax.music.grid import grid_of_midi
+from pianist_jax.music.midi import read_midi
+from pianist_jax.rendering import extras
+from pianist_jax.rendering.renderer import render
+from tests.rendering.models import lively_model, made_up_score
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+CHORALE = EXAMPLES / "chopin-prelude-op28-20.mid"
+
+
+@pytest.fixture(scope="module")
+def chorale():
+    return render(CHORALE, lively_model(), seed=2)
+
+
+@pytest.mark.parametrize("events", ["onset", "beat"])
+def test_the_editable_file_sounds_like_the_performance(chorale, tmp_path, events):
+    paths = chorale.save(tmp_path / "x", tempo_events=events)
+    assert [path.name for path in paths] == ["x.performance.mid", "x.daw.mid", "x.json"]
+    told = json.loads((tmp_path / "x.json").read_text())
+    editable = told["performances"][0]["editable"]
+    assert (editable["file"], editable["tempo_events"]) == ("x.daw.mid", events)
+    found = compare(tmp_path / "x.daw.mid", read_midi(tmp_path / "x.performance.mid"), editable["offset_ms"])
+    for kind, difference in found.items():
+        assert difference.worst == editable["error_ms"][kind]["worst"] < 0.8
+    assert found["note_on"].count == len(chorale.score)
+    assert told["editable_worst_error_ms"] == max(difference.worst for difference in found.values())
+
+    grid, score = grid_of_midi(tmp_path / "x.daw.mid"), grid_of_midi(CHORALE)
+    assert grid.part_names == score.part_names == ("Right hand", "Left hand")
+    np.testing.assert_array_equal(grid.bars()[:13] / grid.ticks_per_quarter, score.bars()[:13] / 480)
+    assert grid.key_signatures == score.key_signatures == ((0, "Cm"),)
+
+
+def test_notation_is_performed_too(tmp_path):
+    rendering = render(EXAMPLES / "chopin-prelude-op28-20.musicxml", lively_model())
+    assert rendering.save(tmp_path)[1].name == "chopin-prelude-op28-20.daw.mid"
+    times = [m for track in mido.MidiFile(tmp_path / "chopin-prelude-op28-20.daw.mid").tracks for m in track]
+    assert [(m.numerator, m.denominator) for m in times if m.type == "time_signature"] == [(4, 4)]
+
+
+def test_picture_and_sound(tmp_path):
+    notes = render(CHORALE, lively_model(), samples=2)
+    names = [path.name for path in notes.save(tmp_path / "x", plot=True, audio=True)]
+    files = ["performance.mid", "daw.mid", "wav"]
+    assert sorted(names) == sorted([f"x-{k}.{suffix}" for k in (1, 2) for suffix in files] + ["x.png", "x.json"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names)
+    assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
+    with wave.open(str(tmp_path / "x-2.wav")) as file:
+        seconds = file.getnframes() / file.getframerate()
+    assert seconds > notes.performances[1].onset.max() / 1000
+    told = json.loads((tmp_path / "x.json").read_text())
+    assert [own["audio"]["file"] for own in told["performances"]] == ["x-1.wav", "x-2.wav"]
+    assert told["plot"]["file"] == "x.png"
+    assert notes.save(tmp_path / "x", plot=True, audio=True) == []
+    (tmp_path / "x.png").write_bytes(b"mine")
+    with pytest.raises(PianistError, match=r"x\.png: was changed"):
+        notes.save(tmp_path / "x", plot=True)
+
+
+def test_another_wish_is_fulfilled_and_nothing_else_changes(chorale, tmp_path):
+    chorale.save(tmp_path / "x")
+    performed = (tmp_path / "x.performance.mid").read_bytes()
+    assert chorale.save(tmp_path / "x") == []
+    assert len(chorale.save(tmp_path / "x", tempo_events="beat")) == 3
+    assert chorale.save(tmp_path / "x", tempo_events="beat") == []
+    assert len(chorale.save(tmp_path / "x", tempo_events="beat", plot=True)) == 4
+    assert (tmp_path / "x.performance.mid").read_bytes() == performed
+
+
+def test_others_are_kept(chorale, tmp_path):
+    (tmp_path / "x.daw.mid").write_bytes(b"mine")
+    with pytest.raises(PianistError, match=r"x\.daw\.mid: is there already"):
+        chorale.save(tmp_path / "x")
+    assert [path.name for path in tmp_path.iterdir()] == ["x.daw.mid"]
+
+
+def test_a_performance_too_long_for_an_editable_file_is_written_all_the_same(chorale, tmp_path, monkeypatch):
+    def refuse(*_):
+        raise PianistError("too long")
+
+    monkeypatch.setattr(extras, "map_tempo", refuse)
+    names = [path.name for path in chorale.save(tmp_path / "x", plot=True, audio=True)]
+    assert names == ["x.performance.mid", "x.wav", "x.json"]
+    told = json.loads((tmp_path / "x.json").read_text())
+    assert told["performances"][0]["editable"] == {"left_out": "too long"}
+    assert told["editable_worst_error_ms"] is None
+
+
+def test_what_cannot_be_wished(tmp_path):
+    rendering = render(made_up_score(5), lively_model())
+    with pytest.raises(PianistError, match="choose onset or beat"):
+        rendering.save(tmp_path, tempo_events="bar")
+    with pytest.raises(PianistError, match="a plot needs a score file"):
+        rendering.save(tmp_path, plot=True)
+    assert list(tmp_path.iterdir()) == []
