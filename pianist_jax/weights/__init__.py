@@ -1,5 +1,6 @@
 """Single-file weights: safetensors with the model's settings inside, stored as int8, bfloat16 or float32."""
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -46,7 +47,7 @@ def save_weights(
         if dtype == "int8" and value.size % GROUP == 0 and value.size >= 4096:
             tensors[name], tensors[name + _SCALE] = _quantise(value)
         else:
-            tensors[name] = value.astype(ml_dtypes.bfloat16 if dtype == "bfloat16" else np.float32)
+            tensors[name] = np.ascontiguousarray(value, ml_dtypes.bfloat16 if dtype == "bfloat16" else np.float32)
     settings = {
         "format": _FORMAT,
         "model": json.dumps(dataclasses.asdict(config)),
@@ -60,7 +61,8 @@ def save_weights(
     except OSError as error:
         raise PianistError(f"{path}: cannot be written ({error.strerror}); choose another place") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def load_weights(path: Path | str) -> tuple[ModelConfig, Any]:

@@ -13,6 +13,7 @@ def params() -> dict:
     rng = np.random.default_rng(0)
     return {
         "encoder": {"kernel": rng.normal(0, 0.02, (3, 64, 128)).astype(np.float32)},
+        "turned": {"kernel": rng.normal(0, 0.02, (32, 8)).astype(np.float32).T},  # not contiguous in memory
         "norm": {"weight": rng.normal(0, 0.1, 64).astype(np.float32)},
         "zeros": {"kernel": np.zeros((64, 64), np.float32)},
     }
@@ -44,6 +45,12 @@ def test_what_is_not_finite_is_never_written_nor_read(params: dict, tmp_path) ->
     with pytest.raises(PianistError, match=r"norm\.weight is not a finite number"):
         save_weights(path, preset("note-tiny"), params)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_place_that_cannot_be_written_is_named(params: dict, tmp_path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(PianistError, match="cannot be written"):
+        save_weights(tmp_path / "file" / "w.safetensors", preset("note-tiny"), params)
 
 
 def test_damaged_missing_and_foreign_files_are_named(params: dict, tmp_path) -> None:
