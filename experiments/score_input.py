@@ -5,6 +5,30 @@
 Reads every MusicXML score of ASAP and its MIDI twin with `read_score` and pairs their notes: same pitch, onsets
 within 1/40 quarter (12 ticks of the twins' 480; twins hold tuplets rounded to ticks). Unisons count once. Prints
 the worst pieces (or all), the share of equal notes, and the class of every note that has no equal.
+
+Result (213 of 216 scores; three have no MusicXML upstream; 30 s of one core for 426 files):
+
+    split        equal / score notes     of the twins'   with shifted bars put back   median piece
+    train        473560 / 520559 91.0%   88.5%           96.7% / 94.0%                98.2%
+    validation    36647 /  38210 95.9%   93.2%           98.1% / 95.3%                95.8%
+
+In the 179 pieces whose two files are of one length 98.4% of the score's notes are equal, 96.5% of the twin's. Of
+the equal notes 94% lie within 20 ms of the twin (nine pieces have other tempo marks in the two files), 88% have
+its length (the twins play staccato and slurs shorter), 84% its velocity (twins play hairpins and sf otherwise).
+
+    30482  in 48 pieces: a bar before them is of another length, so that all that follows is shifted. Bars whose
+           voices do not add up (small-note runs, tuplets cut to ticks, pick-ups of 1/2 against 3/4 quarter): each
+           program mends its own way.
+    15835  in 6 pieces the twin plays other repeats than the score writes: five _no_repeat, one _extra_repeat.
+    13277  trills, mordents, turns and tremolos that the twin writes out and the score keeps as marks; 3909 of
+           them trills that it plays above those that small notes spell out, or whose sign the score has lost.
+     5409  grace notes, and the main notes behind them: played on the beat there, before it here.
+     2648  arpeggios, spread there, a mark here.
+     3669  others: broken tuplets, ties with one end, ornaments and small notes of a little other place.
+
+39 of the scores have repeats, voltas or a da capo: 31 are of the twin's length, four are among the six above, four
+differ by bars that do not add up. Ties whose second end the file lacks (some twelve files) are joined: of 182
+such, 122 agree with the twin, 60 do not.
 """
 
 from __future__ import annotations
@@ -25,6 +49,7 @@ TOLERANCE = 1 / 40  # quarters
 EXACT = 1 / 500  # paired first, before anything else takes such a note
 OTHER_REPEATS = 8.0  # quarters: where the lengths differ by more, repeats do
 NEAR = 1.0  # quarters within which a note counts as the same one, moved
+TRILL = 5  # notes of nearly one pitch within a quarter
 ORNAMENT = int(Mark.TRILL | Mark.MORDENT | Mark.TURN)
 
 
@@ -189,7 +214,8 @@ def _why_added(score: Score, twin: Score, index: int) -> str:
         return "ornament written out"
     if np.any(score.marks[sounding] & Mark.TREMOLO):
         return "tremolo written out"
-    return "plain note"
+    like = (np.abs(twin.onset - place) <= NEAR / 2) & (np.abs(twin.notes.pitch - pitch) <= 2)
+    return "trill without a sign" if like.sum() >= TRILL and twin.duration[index] <= 1 / 4 else "plain note"
 
 
 def table(found: list[Agreement], worst: int | None) -> str:

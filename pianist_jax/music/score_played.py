@@ -113,26 +113,32 @@ def _unfold(written: Written, order: Sequence[int], starts: Sequence[float]) -> 
 def _join_ties(fragments: Sequence[_Sounding]) -> list[_Sounding]:
     """Notes that continue a tie end the note that the tie began with, and are heard no more themselves.
 
-    Where several notes of one pitch are tied at once (two voices), a note continues the one of its own voice.
+    Where several notes of one pitch are tied at once (two voices), a note continues the one of its own voice. A
+    tie whose second end is not written leads to the next note of the page, if that has its pitch and place.
     """
     heard: list[_Sounding] = []
     held: defaultdict[tuple[int, int], list[_Sounding]] = defaultdict(list)
     last: dict[int, WrittenNote] = {}  # the written note that each held one has got to
-    order = sorted(fragments, key=lambda s: (round(s.start, PLACE_DIGITS), not s.note.grace, -s.note.grace))
-    for fragment in order:
+
+    def may_follow(note: WrittenNote, other: _Sounding) -> bool:
+        return note.tie_stop or (not note.grace and note.bar - last[id(other)].bar in (0, 1))
+
+    def order(s: _Sounding) -> tuple[float, bool, int, bool]:
+        return round(s.start, PLACE_DIGITS), not s.note.grace, -s.note.grace, not s.note.tie_stop
+
+    for fragment in sorted(fragments, key=order):
         note, key = fragment.note, (fragment.note.part, fragment.note.pitch)
         held[key] = [other for other in held[key] if other.end > fragment.start - 2 * SAME][-MAX_HELD:]
-        joined = None
-        if note.tie_stop:
-            near = [other for other in held[key] if abs(other.end - fragment.start) < 2 * SAME]
-            near.sort(key=lambda other: last[id(other)].voice != note.voice)
-            joined = next(iter(near), None)
-        if joined is None:
+        near = [
+            other for other in held[key] if other.end < fragment.start + 2 * SAME and may_follow(note, other)
+        ]
+        if not near:
             heard.append(fragment)
             if note.tie_start:
                 held[key].append(fragment)
                 last[id(fragment)] = note
             continue
+        joined = min(near, key=lambda other: last[id(other)].voice != note.voice)
         joined.end = fragment.end
         joined.marks |= note.marks
         last[id(joined)] = note

@@ -90,6 +90,18 @@ def test_ties_of_two_voices_on_one_pitch_stay_apart(tmp_path):
     assert rows(score) == [(60, 0.0, 5.0), (60, 2.0, 6.0)]
 
 
+def test_a_tie_whose_second_end_is_missing_leads_to_the_next_note(tmp_path):
+    """As some programs write ties between voices. Where the end is written, it is that and no other."""
+    start, stop = TIE.format("start"), TIE.format("stop")
+    first = attributes() + note("C4", 96, inside=start) + backup(96) + note("E4", 96, voice=2, inside=start)
+    second = note("E4", 48) + note("C4", 48) + backup(96) + note("C4", 48, voice=2)
+    score = read(tmp_path, score_xml(first, second))
+    assert rows(score) == [(60, 0, 6), (64, 0, 6), (60, 6, 2)]
+    second = note("C4", 48) + backup(48) + note("C4", 24, voice=2, inside=stop)
+    score = read(tmp_path, score_xml(first, second))
+    assert rows(score)[:3] == [(60, 0, 5), (64, 0, 4), (60, 4, 2)]
+
+
 def test_a_tie_that_leads_nowhere_leaves_the_note_as_it_is(tmp_path):
     score = read(
         tmp_path, score_xml(attributes() + note("C4", 48, inside=TIE.format("start")) + note("D4", 48))

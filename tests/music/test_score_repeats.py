@@ -104,6 +104,19 @@ def test_a_tie_leads_into_every_volta(tmp_path):
     assert rows(read(tmp_path, voltas(START))) == [(62, 0, 8), (62, 8, 8), (64, 16, 4)]
 
 
+def test_a_tie_does_not_lead_back_to_the_beginning(tmp_path):
+    section = bar("C4", attributes(), barline("backward", kind="stop"), inside=START)
+    score = read(tmp_path, score_xml(bar("D4", attributes()), section, bar("C4")))
+    assert rows(score) == [
+        (62, 0, 4), (60, 4, 4), (62, 8, 4), (60, 12, 8),
+    ]  # fmt: skip
+    same = read(
+        tmp_path,
+        score_xml(bar("C4", attributes()), bar("C4", "", barline("backward", kind="stop"), inside=START)),
+    )
+    assert rows(same) == [(60, 0, 4), (60, 4, 4), (60, 8, 4), (60, 12, 4)]
+
+
 def test_what_is_in_force_is_what_the_page_says(tmp_path):
     """Tempo, dynamics and signatures of the first bars come back with them."""
     first = attributes(4, 4) + '<sound tempo="60"/><sound dynamics="20"/>' + note("C4", 96)
