@@ -18,6 +18,15 @@ three in ten are ornaments written closer than 1/32 quarter; the others were str
 ahead of them that no tempo up to 600 bpm leads there. In mode `beat` 24.9 % have one. 95 % of the notes stand
 within 0.09 | 0.19 quarters of where they are written, rolled chords included. 12 300 | 5 600 ticks a quarter on
 average. The longest (Liszt's Ballade 2, 6 822 notes) takes 0.5 s and 154 kB.
+
+Renderings of the 14 validation scores (`pianist render`, default model, seed 0; 39 295 notes, 64 267 pedal events in
+the files), measured the same way, as NAME.json does for every rendering:
+
+    note-on    worst 0.333  mean 0.009 | worst 0.400  mean 0.034
+    note-off   worst 0.234  mean 0.020 | worst 0.333  mean 0.038
+    pedal      worst 0.245  mean 0.015 | worst 0.392  mean 0.037
+
+97.4 % (at least 89.2 %) of the written onsets have a note on the grid in mode `onset`, 26.4 % in mode `beat`.
 """
 
 from __future__ import annotations
