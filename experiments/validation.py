@@ -58,7 +58,8 @@ def main() -> None:
             notes = sum(len(score.tokens) for score in scores) * options.samples
             print(f"{model.name} {text}: {notes} notes in {seconds:.0f} s", flush=True)
             candidates = [list(played[index].performances) for index in range(len(pieces))]
-            reports[f"{model.name} {text}"] = evaluate_pieces(pieces, candidates)
+            joins = [played[index].joins for index in range(len(pieces))]
+            reports[f"{model.name} {text}"] = evaluate_pieces(pieces, candidates, boundaries=joins)
     if options.controls:
         rng = np.random.default_rng(options.seed)
         pool = load_training_tokens(options.asap, 100, rng)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -41,7 +42,7 @@ def windows() -> Windows:
     )
 
 
-def config(**changes: object) -> TrainConfig:
+def config(**changes: Any) -> TrainConfig:
     small = TrainConfig(
         model=SMALL, task="finetune", batch=8, window=32, steps=200, warmup=10, learning_rate=5e-3, every=10,
         evaluate_every=20, validation_batches=1, weight_decay=0.0,
@@ -166,7 +167,7 @@ def test_settings_are_typed_and_named() -> None:
 
 
 def test_flops_are_those_that_xla_counts() -> None:
-    """The matrix products of an unrolled model, forward and backward, are what the formula says within a tenth."""
+    """The matrix products of a model of one layer each, forward and backward, are what the formula says."""
     from pianist_jax.training.flops import flops_per_note
 
     sizes = dataclasses.replace(preset("note-tiny"), width=128, feed_forward=512, encoder_layers=1, decoder_layers=1)
@@ -179,8 +180,8 @@ def test_flops_are_those_that_xla_counts() -> None:
     }
     params = new_state(settings)["params"]
     gradient = jax.jit(jax.grad(lambda p: loss_fn(p, batch, settings, jax.random.key(0), train=True)[0]))
-    counted = gradient.lower(params).compile().cost_analysis()["flops"]
-    embeddings = 6 * 3 * params["embedder"]["table"].size * 2 * 64  # looked up by a product with ones and zeros
+    counted = (gradient.lower(params).compile().cost_analysis() or {})["flops"]
+    # Two tables are looked up by a product with ones and zeros, forward and for the table's gradient.
+    embeddings = 2 * 4 * params["embedder"]["table"].size * 2 * 64
     ours = flops_per_note(sizes, 64) * 2 * 64
-    assert 0.5 < (counted - embeddings) / ours < 1.6
-    assert jnp.isfinite(counted)
+    assert 0.95 < (counted - embeddings) / ours < 1.25  # XLA counts what is not a matrix product too
