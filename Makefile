@@ -15,7 +15,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 .PHONY: demo test test-slow examples clean
 
 demo: $(READY)
-	$(BIN)/pianist render examples/*.mid -o demo --force
+	$(BIN)/pianist render examples/*.musicxml -o demo --plot --audio --force
 
 test: $(READY)
 	$(BIN)/ruff check .
