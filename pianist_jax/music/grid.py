@@ -106,12 +106,12 @@ def grid_of_midi(path: str | os.PathLike[str]) -> ScoreGrid:
     right hand, unless the file names them. Raises MidiError as `read_midi` does.
     """
     raw = midi.read_midi(path)
-    name = midi._printable(path)
-    file = midi._parse(name, midi._read_bytes(path, name))
+    name = midi.printable(path)
+    file = midi.parse_midi(name, midi.read_bytes(path, name))
     columns: list[np.ndarray] = []
     names: list[str] = []
     for track in file.tracks:
-        events = midi._gather(name, [track])  # track by track: the order of read_midi
+        events = midi.gather_events(name, [track])  # track by track: the order of read_midi
         if events.start:
             own, labels = _parts_of(track, len(names), file.type)
             names += labels

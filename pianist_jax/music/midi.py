@@ -62,9 +62,9 @@ def read_midi(path: str | os.PathLike[str]) -> Notes:
     track does. Of tempo events at one tick the last counts, whatever its track.
     Raises MidiError for anything that is not a readable MIDI file with piano notes.
     """
-    name = _printable(path)
-    midi = _parse(name, _read_bytes(path, name))
-    events = _gather(name, midi.tracks)
+    name = printable(path)
+    midi = parse_midi(name, read_bytes(path, name))
+    events = gather_events(name, midi.tracks)
     if not events.start:
         what = "only drum notes (channel 10)" if events.drums else "no notes"
         raise MidiError(f"{name}: {what}; give a file with a piano part")
@@ -82,7 +82,8 @@ def read_midi(path: str | os.PathLike[str]) -> Notes:
     return Notes(pitch, onset, end - onset, velocity, pedal_time, pedal[:, 1])
 
 
-def _printable(path: str | os.PathLike[str]) -> str:
+def printable(path: str | os.PathLike[str]) -> str:
+    """A path for messages: one line, nothing that moves a terminal's cursor."""
     name = os.fsdecode(path)
     return name if name.isprintable() else ascii(name)
 
@@ -92,7 +93,8 @@ def _by_tick(events: list[tuple[int, int]]) -> np.ndarray:
     return np.array(sorted(events, key=lambda event: event[0]), np.int64).reshape(-1, 2)
 
 
-def _read_bytes(path: str | os.PathLike[str], name: str) -> bytes:
+def read_bytes(path: str | os.PathLike[str], name: str) -> bytes:
+    """The content of a MIDI file of a sensible size. Raises MidiError."""
     try:
         path = Path(os.fsdecode(path))
         status = path.stat()
@@ -110,7 +112,8 @@ def _read_bytes(path: str | os.PathLike[str], name: str) -> bytes:
     return data
 
 
-def _parse(name: str, data: bytes) -> mido.MidiFile:
+def parse_midi(name: str, data: bytes) -> mido.MidiFile:
+    """The tracks of a MIDI file. Raises MidiError, whatever the bytes are."""
     if not data.startswith(b"MThd"):
         raise MidiError(f"{name}: not a MIDI file (no MThd header); give a .mid or .midi file")
     if ENDLESS_NUMBER in data.translate(HIGH_BITS):
@@ -130,7 +133,8 @@ def _parse(name: str, data: bytes) -> mido.MidiFile:
     return midi
 
 
-def _gather(name: str, tracks: Iterable[mido.MidiTrack]) -> _Events:
+def gather_events(name: str, tracks: Iterable[mido.MidiTrack]) -> _Events:
+    """Notes, pedal and tempi of tracks in ticks, drums left out. Raises MidiError."""
     events = _Events()
     for track in tracks:
         tick = 0
@@ -222,7 +226,7 @@ def write_ticks(
         raise ValueError(f"ticks_per_quarter {ticks_per_quarter} is outside 1..32767")
     tempo = list(tempo)
     _require("tempo", np.array([micros for _, micros in tempo], np.int64), 1, (1 << 24) - 1)
-    _require_writable(notes)
+    require_writable(notes)
     track = [(0, mido.MetaMessage("track_name", name=name)), (0, mido.Message("program_change", program=0))]
     for tick, numerator, denominator in time_signatures:
         track.append((tick, mido.MetaMessage("time_signature", numerator=numerator, denominator=denominator)))
@@ -242,7 +246,7 @@ def write_ticks(
     midi.tracks.append(mido.MidiTrack(message for _, message in track))
     content = io.BytesIO()
     midi.save(file=content)
-    _replace(Path(os.fsdecode(path)), content.getvalue())
+    replace_file(Path(os.fsdecode(path)), content.getvalue())
 
 
 def _require(what: str, values: np.ndarray, low: int, high: int) -> None:
@@ -252,7 +256,8 @@ def _require(what: str, values: np.ndarray, low: int, high: int) -> None:
         raise ValueError(f"{what} {where} is {values[where]}, outside {low}..{high}")
 
 
-def _require_writable(notes: Notes) -> None:
+def require_writable(notes: Notes) -> None:
+    """Raises ValueError for notes that MIDI cannot give back as they are."""
     _require("pitch", notes.pitch, 0, 127)
     _require("velocity", notes.velocity, 1, 127)
     _require("onset", notes.onset, 0, MAX_DELTA)
@@ -268,7 +273,7 @@ def _require_writable(notes: Notes) -> None:
         raise ValueError(f"notes of pitch {pitch[where]} overlap at {onset[where + 1]}: normalise them first")
 
 
-def _replace(path: Path, content: bytes) -> None:
+def replace_file(path: Path, content: bytes) -> None:
     """Write a file whole or not at all."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
@@ -276,6 +281,6 @@ def _replace(path: Path, content: bytes) -> None:
         temporary.replace(path)
     except OSError as error:
         reason = f"cannot be written ({error.strerror})"
-        raise MidiError(f"{_printable(path)}: {reason}; check its folder and your rights") from error
+        raise MidiError(f"{printable(path)}: {reason}; check its folder and your rights") from error
     finally:
         temporary.unlink(missing_ok=True)

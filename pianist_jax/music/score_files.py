@@ -17,6 +17,7 @@ from xml.etree import ElementTree
 from xml.parsers import expat
 
 from pianist_jax.errors import PianistError
+from pianist_jax.music.midi import printable
 
 MAX_BYTES = 32 << 20  # the longest piano scores take 4 MB of MusicXML
 MAX_MEMBERS = 1000
@@ -32,12 +33,6 @@ PLAIN_METHODS = (
 
 class ScoreError(PianistError):
     """A score file that cannot be read: which file, what is wrong, what to do."""
-
-
-def printable(path: str | os.PathLike[str]) -> str:
-    """A path for messages: one line, nothing that moves a terminal's cursor."""
-    name = os.fsdecode(path)
-    return name if name.isprintable() else ascii(name)
 
 
 def read_bytes(path: str | os.PathLike[str], limit: int = MAX_BYTES) -> bytes:

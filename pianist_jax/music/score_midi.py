@@ -8,9 +8,9 @@ from itertools import pairwise
 import mido
 import numpy as np
 
-from pianist_jax.music.midi import _gather, _parse, _read_bytes, read_midi
+from pianist_jax.music.midi import gather_events, parse_midi, printable, read_bytes, read_midi
 from pianist_jax.music.score_facts import DEFAULT_TEMPO, Bar, KeySignature, Score, Tempo, TimeSignature
-from pianist_jax.music.score_files import ScoreError, printable
+from pianist_jax.music.score_files import ScoreError
 from pianist_jax.music.score_repeats import MAX_BARS
 
 CIRCLE = (
@@ -45,8 +45,8 @@ def read_midi_score(path: str | os.PathLike[str]) -> Score:
     """
     name = printable(path)
     raw = read_midi(path)
-    midi = _parse(name, _read_bytes(path, name))
-    tracks = [_gather(name, [track]) for track in midi.tracks]
+    midi = parse_midi(name, read_bytes(path, name))
+    tracks = [gather_events(name, [track]) for track in midi.tracks]
     quarter = midi.ticks_per_beat
     onset = np.array([tick for events in tracks for tick in events.start], np.float64) / quarter
     end = np.array([tick for events in tracks for tick in events.end], np.float64) / quarter

@@ -101,7 +101,7 @@ def map_tempo(score: ScoreGrid, performance: Notes, events: str = "onset") -> Ma
         raise ValueError(f"the score has {len(score)} notes, the performance {len(performance)}")
     if events not in TEMPO_EVENTS:
         raise ValueError(f"tempo events {events!r} are none of {TEMPO_EVENTS}")
-    midi._require_writable(performance)
+    midi.require_writable(performance)
     place, time, offset, last_pace = _points(score, performance)
     if events == "beat":
         place, time = _at_beats(score, place, time, last_pace)
@@ -273,7 +273,7 @@ def write_mapped(path: str | os.PathLike[str], mapped: Mapped) -> None:
             file.tracks.append(_track(_part_events(Notes(*columns, notes.pedal_time, notes.pedal_value), label)))
     content = io.BytesIO()
     file.save(file=content)
-    midi._replace(Path(os.fsdecode(path)), content.getvalue())
+    midi.replace_file(Path(os.fsdecode(path)), content.getvalue())
 
 
 def _part_events(notes: Notes, label: str) -> list[tuple[int, Any]]:
