@@ -203,7 +203,7 @@ def _tempo_map(place: np.ndarray, time: np.ndarray, last_pace: float, ticks_per_
     for k in range(len(tick) - 1):
         span = tick[k + 1] - tick[k]
         wanted = round((target[k + 1] - reached) / span)
-        micros.append(int(np.clip(wanted, FASTEST * US / 2, (1 << 24) - 1)))
+        micros.append(int(np.clip(wanted, 0.99 * FASTEST * US, (1 << 24) - 1)))
         reached += micros[-1] * span
     micros.append(round(last_pace * US))
     changed = np.append(True, np.diff(micros) != 0)
