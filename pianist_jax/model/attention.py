@@ -1,5 +1,7 @@
 """Attention with grouped key/value heads: one function, one module, and its cache."""
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import flax.linen as nn
@@ -9,6 +11,8 @@ import jax.numpy as jnp
 from pianist_jax.config import ModelConfig
 
 Cache = dict[str, jax.Array]
+
+_UNSEEN = float(jnp.finfo(jnp.float32).min) / 2  # finite, so that a row that sees nothing gives no NaN
 
 
 def rotate(x_BTHC: jax.Array, position_T: jax.Array, theta: float = 10_000.0) -> jax.Array:
@@ -31,24 +35,48 @@ def attend(
     implementation: str,
     causal: bool = False,
     length_B: jax.Array | None = None,
-    mask_TU: jax.Array | None = None,
 ) -> jax.Array:
     """Softmax attention, [B, T, H, C]. No soft-cap: the published weights expect none.
 
-    `length_B` keeps the first so many keys of each row visible; `mask_TU` is True where a query sees a key.
+    `length_B` keeps the first so many keys of each row visible.
     """
     query_length_B = None if length_B is None else jnp.full_like(length_B, q_BTHC.shape[1])
     return jax.nn.dot_product_attention(  # type: ignore[call-overload]  # "xla" and "cudnn" are strings here
         q_BTHC,
         k_BUKC,
         v_BUKC,
-        mask=None if mask_TU is None else mask_TU[None, None],
         scale=scale,
         is_causal=causal,
         query_seq_lengths=query_length_B,
         key_value_seq_lengths=length_B,
         implementation=implementation,
     )
+
+
+def attend_cached(
+    q_BTHC: jax.Array, parts: Sequence[tuple[jax.Array, jax.Array, jax.Array]], *, scale: float
+) -> jax.Array:
+    """`attend` for the few queries of a decoding step, [B, T, H, C].
+
+    Its keys and values come in parts (k [B, K, C, U], v [B, K, U, C], which keys are seen [B or 1, T or 1, U]), laid
+    as the two products read them: with positions before heads every step would transpose the whole cache, which costs
+    a CPU ten times the products.
+    """
+    B, T, H, C = q_BTHC.shape
+    K = parts[0][0].shape[1]
+    q_BKMC = q_BTHC.reshape(B, T, K, H // K, C).transpose(0, 2, 3, 1, 4).reshape(B, K, -1, C)
+    scores = []
+    for k, _, seen in parts:
+        s = jnp.einsum("bkmc,bkcu->bkmu", q_BKMC, k, preferred_element_type=jnp.float32) * scale
+        scores.append(jnp.where(seen[:, None, None], s.reshape(B, K, H // K, T, -1), _UNSEEN))
+    weight = jax.nn.softmax(jnp.concatenate(scores, axis=-1), axis=-1)
+    weight_BKMU = weight.reshape(B, K, -1, weight.shape[-1])
+    y_BKMC, first = jnp.zeros_like(q_BKMC), 0
+    for _, v, _ in parts:
+        last = first + v.shape[2]
+        y_BKMC += jnp.einsum("bkmu,bkuc->bkmc", weight_BKMU[..., first:last].astype(v.dtype), v)
+        first = last
+    return y_BKMC.reshape(B, K, H // K, T, C).transpose(0, 3, 1, 2, 4).reshape(B, T, H, C)
 
 
 class Attention(nn.Module):
@@ -75,38 +103,77 @@ class Attention(nn.Module):
         q, k, v = rotate(self.q(x_BTD), position_T), rotate(self.k(x_BTD), position_T), self.v(x_BTD)
         return self.o(self._attend(q, k, v, causal=causal, length_B=length_B))
 
-    def cached(self, x_BTD: jax.Array, cache: Cache, position: jax.Array) -> tuple[jax.Array, Cache]:
-        """Causal self-attention of T new positions from `position` on; returns the cache with them written in."""
-        new_T = position + jnp.arange(x_BTD.shape[1])
-        k = rotate(self.k(x_BTD), new_T).astype(cache["k"].dtype)
-        cache = {
-            "k": jax.lax.dynamic_update_slice_in_dim(cache["k"], k, position, axis=1),
-            "v": jax.lax.dynamic_update_slice_in_dim(
-                cache["v"], self.v(x_BTD).astype(cache["v"].dtype), position, axis=1
-            ),
-        }
-        seen_TU = jnp.arange(cache["k"].shape[1])[None, :] <= new_T[:, None]
-        q = rotate(self.q(x_BTD), new_T)
-        return self.o(self._attend(q, cache["k"], cache["v"], mask_TU=seen_TU, step=True)), cache
+    def cached(self, x_BTD: jax.Array, cache: Cache, start: jax.Array) -> tuple[jax.Array, Cache]:
+        """Causal self-attention of T new positions from `start` on; returns the cache with them written in.
 
-    def keys_and_values(self, memory_BND: jax.Array) -> Cache:
-        """What cross-attention reads of the encoder's output, computed once."""
-        return {"k": self.k(memory_BND), "v": self.v(memory_BND)}
+        A deferred cache keeps them apart, after others of the same `start`, until `settle` writes them in.
+        """
+        if "k_new" not in cache:
+            return self._cached_at_once(x_BTD, cache, start)
+        old, T = cache["v_new"].shape[2], x_BTD.shape[1]
+        new_T = start + old + jnp.arange(T)
+        new = _as_cached(rotate(self.k(x_BTD), new_T), self.v(x_BTD))
+        k = jnp.concatenate([cache["k_new"], new["k"].astype(cache["k"].dtype)], axis=3)
+        v = jnp.concatenate([cache["v_new"], new["v"].astype(cache["v"].dtype)], axis=2)
+        settled_U = jnp.arange(cache["v"].shape[2]) < start
+        causal_TU = jnp.arange(old + T)[None] <= old + jnp.arange(T)[:, None]
+        parts = [(cache["k"], cache["v"], settled_U[None, None]), (k, v, causal_TU[None])]
+        y = attend_cached(rotate(self.q(x_BTD), new_T), parts, scale=self.config.query_scale)
+        return self.o(y), {**cache, "k_new": k, "v_new": v}
 
-    def cross(
-        self, x_BTD: jax.Array, memory: Cache, length_B: jax.Array | None, *, step: bool = False
-    ) -> jax.Array:
+    def _cached_at_once(self, x_BTD: jax.Array, cache: Cache, start: jax.Array) -> tuple[jax.Array, Cache]:
+        new_T = start + jnp.arange(x_BTD.shape[1])
+        new = _as_cached(rotate(self.k(x_BTD), new_T), self.v(x_BTD))
+        cache = _written(cache, new["k"], new["v"], start)
+        seen_TU = jnp.arange(cache["v"].shape[2])[None] <= new_T[:, None]
+        parts = [(cache["k"], cache["v"], seen_TU[None])]
+        y = attend_cached(rotate(self.q(x_BTD), new_T), parts, scale=self.config.query_scale)
+        return self.o(y), cache
+
+    def memory_cache(self, memory_BND: jax.Array) -> Cache:
+        """What cross-attention reads of the encoder's output in decoding, computed once."""
+        return _as_cached(self.k(memory_BND), self.v(memory_BND))
+
+    def cross_cached(self, x_BTD: jax.Array, cache: Cache, length_B: jax.Array) -> jax.Array:
+        """`cross` of a few new positions, from a `memory_cache`."""
+        seen_BU = jnp.arange(cache["v"].shape[2])[None] < length_B[:, None]
+        parts = [(cache["k"], cache["v"], seen_BU[:, None])]
+        return self.o(attend_cached(self.q(x_BTD), parts, scale=self.config.query_scale))
+
+    def cross(self, x_BTD: jax.Array, memory_BND: jax.Array, length_B: jax.Array | None) -> jax.Array:
         """Attention to the encoder's notes: no rotary positions, padded notes unseen."""
-        return self.o(self._attend(self.q(x_BTD), memory["k"], memory["v"], length_B=length_B, step=step))
+        k, v = self.k(memory_BND), self.v(memory_BND)
+        return self.o(self._attend(self.q(x_BTD), k, v, length_B=length_B))
 
-    def empty_cache(self, batch: int, length: int) -> Cache:
-        """A zero cache of `length` positions."""
-        shape = (batch, length, self.config.kv_heads, self.config.head_size)
-        zeros = jnp.zeros(shape, jnp.dtype(self.config.dtype))
-        return {"k": zeros, "v": zeros}
+    def empty_cache(self, batch: int, length: int, deferred: bool) -> Cache:
+        """A zero cache of `length` positions.
 
-    def _attend(
-        self, q: jax.Array, k: jax.Array, v: jax.Array, *, step: bool = False, **masks: Any
-    ) -> jax.Array:
-        implementation = "xla" if step else self.config.attention
-        return attend(q, k, v, scale=self.config.query_scale, implementation=implementation, **masks)
+        Deferred where many calls make one step: each would write to the whole cache, which XLA then copies.
+        """
+        c = self.config
+        zeros = partial(jnp.zeros, dtype=jnp.dtype(c.dtype))
+        shapes = {"k": (batch, c.kv_heads, c.head_size, length), "v": (batch, c.kv_heads, length, c.head_size)}
+        if deferred:
+            shapes |= {"k_new": (*shapes["k"][:3], 0), "v_new": (*shapes["v"][:2], 0, c.head_size)}
+        return {name: zeros(shape) for name, shape in shapes.items()}
+
+    def _attend(self, q: jax.Array, k: jax.Array, v: jax.Array, **masks: Any) -> jax.Array:
+        return attend(q, k, v, scale=self.config.query_scale, implementation=self.config.attention, **masks)
+
+
+def settle(cache: Cache, start: jax.Array) -> Cache:
+    """The cache with its new positions written in from `start` on: one write a note, which happens in place."""
+    empty = {"k_new": cache["k_new"][..., :0], "v_new": cache["v_new"][:, :, :0]}
+    return _written(cache, cache["k_new"], cache["v_new"], start) | empty
+
+
+def _written(cache: Cache, k_BKCT: jax.Array, v_BKTC: jax.Array, start: jax.Array) -> Cache:
+    write = jax.lax.dynamic_update_slice_in_dim
+    return {
+        "k": write(cache["k"], k_BKCT.astype(cache["k"].dtype), start, axis=3),
+        "v": write(cache["v"], v_BKTC.astype(cache["v"].dtype), start, axis=2),
+    }
+
+
+def _as_cached(k_BUKC: jax.Array, v_BUKC: jax.Array) -> Cache:
+    return {"k": k_BUKC.transpose(0, 2, 3, 1), "v": v_BUKC.transpose(0, 2, 1, 3)}

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from pianist_jax.config import ModelConfig
-from pianist_jax.model.attention import Attention, Cache
+from pianist_jax.model.attention import Attention, Cache, settle
 
 
 class RMSNorm(nn.Module):
@@ -73,26 +73,25 @@ class Block(nn.Module):
         )
         x = x + self.dropout(self.post_self(y), deterministic=deterministic)
         if self.cross:
-            memory = self.cross_attention.keys_and_values(memory_BND)
-            y = self.cross_attention.cross(self.pre_cross(x), memory, length_B)
+            y = self.cross_attention.cross(self.pre_cross(x), memory_BND, length_B)
             x = x + self.dropout(self.post_cross(y), deterministic=deterministic)
         return x + self.dropout(self.post_mlp(self.mlp(self.pre_mlp(x))), deterministic=deterministic)
 
-    def start(self, memory_BND: jax.Array, positions: int) -> dict[str, Cache]:
+    def start(self, memory_BND: jax.Array, positions: int, deferred: bool) -> dict[str, Cache]:
         """The empty cache of this block, with what cross-attention needs of the encoder."""
-        cache = {"self": self.self_attention.empty_cache(memory_BND.shape[0], positions)}
+        cache = {"self": self.self_attention.empty_cache(memory_BND.shape[0], positions, deferred)}
         if self.cross:
-            cache["cross"] = self.cross_attention.keys_and_values(memory_BND)
+            cache["cross"] = self.cross_attention.memory_cache(memory_BND)
         return cache
 
     def step(
-        self, x: jax.Array, cache: dict[str, Cache], length_B: jax.Array, position: jax.Array
+        self, x: jax.Array, cache: dict[str, Cache], length_B: jax.Array, start: jax.Array
     ) -> tuple[jax.Array, dict[str, Cache]]:
-        """A few new positions from `position` on."""
-        y, written = self.self_attention.cached(self.pre_self(x), cache["self"], position)
+        """A few new positions from `start` on (or after others, in a deferred cache)."""
+        y, written = self.self_attention.cached(self.pre_self(x), cache["self"], start)
         x = x + self.post_self(y)
         if self.cross:
-            y = self.cross_attention.cross(self.pre_cross(x), cache["cross"], length_B, step=True)
+            y = self.cross_attention.cross_cached(self.pre_cross(x), cache["cross"], length_B)
             x = x + self.post_cross(y)
         return x + self.post_mlp(self.mlp(self.pre_mlp(x))), {**cache, "self": written}
 
@@ -119,16 +118,24 @@ class Stack(nn.Module):
             x_BTD = block(x_BTD, memory_BND, length_B, position_T, deterministic)
         return self.norm(x_BTD)
 
-    def start(self, memory_BND: jax.Array, positions: int) -> list[dict[str, Cache]]:
-        """Empty caches for `positions` positions."""
-        return [block.start(memory_BND, positions) for block in self.blocks]
+    def start(self, memory_BND: jax.Array, positions: int, *, deferred: bool = False) -> list[dict[str, Cache]]:
+        """Empty caches for `positions` positions; deferred ones take several runs before they `settle`."""
+        return [block.start(memory_BND, positions, deferred) for block in self.blocks]
 
     def step(
-        self, x: jax.Array, caches: list[dict[str, Cache]], length_B: jax.Array, position: jax.Array
+        self, x: jax.Array, caches: list[dict[str, Cache]], length_B: jax.Array, start: jax.Array
     ) -> tuple[jax.Array, list[dict[str, Cache]]]:
-        """New positions from `position` on, [B, T, D] -> [B, T, D]."""
+        """New positions from `start` on (or after others, in deferred caches), [B, T, D] -> [B, T, D]."""
         written = []
         for block, cache in zip(self.blocks, caches, strict=True):
-            x, cache = block.step(x, cache, length_B, position)
+            x, cache = block.step(x, cache, length_B, start)
             written.append(cache)
         return self.norm(x), written
+
+    def settle(self, caches: list[dict[str, Cache]], start: jax.Array, after: jax.Array) -> list[dict[str, Cache]]:
+        """The caches with the new positions written in from `start` on, once `after` is known.
+
+        `after` must depend on every reading of the caches: it then is clear that these may be written in place.
+        """
+        caches, _ = jax.lax.optimization_barrier((caches, after))
+        return [{**cache, "self": settle(cache["self"], start)} for cache in caches]

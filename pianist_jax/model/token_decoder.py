@@ -36,10 +36,11 @@ class TokenDecoder(nn.Module):
         shifted_BT = jnp.concatenate([jnp.full_like(tokens_BT[:, :1], BOS), tokens_BT[:, :-1]], axis=1)
         return self.stack(self._embed(shifted_BT), memory_BTD, length_B, deterministic)
 
-    def logits(self, hidden: jax.Array, start: int = 0, size: int = VOCABULARY) -> jax.Array:
-        """30·tanh(h·E/30) over the ids start … start+size−1, in float32."""
-        table = self.embed.embedding[start : start + size].astype(hidden.dtype)
-        logits = jnp.einsum("...d,vd->...v", hidden, table, preferred_element_type=jnp.float32)
+    def logits(self, hidden: jax.Array, table_RD: jax.Array | None = None) -> jax.Array:
+        """30·tanh(h·E/30) in float32, over the whole vocabulary or the given rows of the embedding."""
+        table_RD = self.embed.embedding if table_RD is None else table_RD
+        table_RD = table_RD.astype(hidden.dtype)
+        logits = jnp.einsum("...d,vd->...v", hidden, table_RD, preferred_element_type=jnp.float32)
         return 30.0 * jnp.tanh(logits / 30.0)
 
     def nll(
@@ -62,10 +63,12 @@ class TokenDecoder(nn.Module):
         return jnp.stack(losses, axis=-1)
 
     def start(self, memory_BTD: jax.Array, length_B: jax.Array, score_BNS: jax.Array) -> dict[str, Any]:
-        """Empty caches for as many notes as the score has."""
+        """Empty caches for as many notes as the score has, and the head of each range of ids, cut out once."""
+        ranges = {int(start): int(start + size) for start, size in zip(SLOT_START, SLOT_SIZE, strict=True)}
         return {
             "length": length_B,
-            "caches": self.stack.start(memory_BTD, score_BNS.shape[1] * NOTE_TOKENS),
+            "heads": {str(start): self.embed.embedding[start:end] for start, end in ranges.items()},
+            "caches": self.stack.start(memory_BTD, score_BNS.shape[1] * NOTE_TOKENS, deferred=True),
         }
 
     def step(
@@ -74,16 +77,17 @@ class TokenDecoder(nn.Module):
         """Perform note `n`: seven runs of the stack, the first over two tokens (the last one's end, the pitch)."""
         note = [pitch_B]
         tokens_Bt = jnp.stack([previous_BS[:, -1], pitch_B], axis=1)
-        caches, position = state["caches"], n * NOTE_TOKENS
+        caches, start_T = state["caches"], n * NOTE_TOKENS
         for slot in range(1, NOTE_TOKENS):
-            hidden, caches = self.stack.step(self._embed(tokens_Bt), caches, state["length"], position)
-            position = position + tokens_Bt.shape[1]
+            hidden, caches = self.stack.step(self._embed(tokens_Bt), caches, state["length"], start_T)
             start, size = int(SLOT_START[slot]), int(SLOT_SIZE[slot])
             low_R = jnp.arange(size)
-            value_B = choose(slot, self.logits(hidden[:, -1], start, size), low_R, jnp.ones_like(low_R))
+            logits_BR = self.logits(hidden[:, -1], state["heads"][str(start)])
+            value_B = choose(slot, logits_BR, low_R, jnp.ones_like(low_R))
             note.append(value_B + start)
             tokens_Bt = note[-1][:, None]
-        return {**state, "caches": caches}, jnp.stack(note, axis=-1)
+        note_BS = jnp.stack(note, axis=-1)
+        return {**state, "caches": self.stack.settle(caches, start_T, note_BS)}, note_BS
 
     def _embed(self, tokens: jax.Array) -> jax.Array:
         x = self.embed(tokens)
