@@ -18,8 +18,8 @@ Plan for half an hour of one H100 or H200 (measured on an H100: 7.0 M tokens/s, 
     18–19    export as int8, 24 MB, brought back in two parts
     19–30    comparisons: no pre-training, the token decoder, larger models
 
-On two CPU cores a step costs 3 000 times as much as there: train `note-tiny`, or go on from the bundled weights with
---from and a small --set batch.
+On CPU cores go on from the bundled weights: finetune --from default.safetensors --seconds 7200 --set batch=2
+model.dtype=float32 warmup=20, as often as you like (each run resumes), then export; or train `note-tiny` from nothing.
 """
 
 import argparse
