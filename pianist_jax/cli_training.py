@@ -16,6 +16,7 @@ Config = Annotated[Path, typer.Option(metavar="FILE.py", help="Recipe with get_c
 Workdir = Annotated[Path, typer.Option(metavar="DIR", help="Checkpoints and log; resumed where they exist.")]
 Data = Annotated[Path, typer.Option("--data", metavar="DIR", help="Folder of exported parts.")]
 Preset = Annotated[str, typer.Option(metavar="PRESET", help="Sizes of the model.")]
+Source = Annotated[Path | None, typer.Option("--from", metavar="PATH", help="Weights or run to begin from.")]
 Settings = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting.")]
 Seconds = Annotated[float, typer.Option(help="Stop by then, with a checkpoint.")]
 
@@ -90,7 +91,7 @@ def pretrain(
     data: Data,
     workdir: Workdir,
     model: Preset = "note-small",
-    source: Annotated[Path | None, typer.Option("--from", metavar="PATH", help="Weights or run to begin from.")] = None,
+    source: Source = None,
     settings: Settings = None,
     seconds: Seconds = math.inf,
 ) -> None:
@@ -104,7 +105,7 @@ def finetune(
     data: Data,
     workdir: Workdir,
     model: Preset = "note-small",
-    source: Annotated[Path | None, typer.Option("--from", metavar="PATH", help="Weights or run to begin from.")] = None,
+    source: Source = None,
     settings: Settings = None,
     seconds: Seconds = math.inf,
 ) -> None:

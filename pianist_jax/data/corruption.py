@@ -74,8 +74,13 @@ def hide(
     choose = deadpan_B[:, None, None]
     seen = jnp.where(choose, ids(deadpan(values_BNS, k_dead)), jnp.where(masked_BNS, MASK, ids(values_BNS)))
     scored = jnp.where(choose, everything[None, None], masked_BNS)
-    no_pedal = ~has_pedal_B[:, None, None] & (jnp.arange(8) >= PEDAL)[None, None]
+    no_pedal = untold(has_pedal_B)
     return jnp.where(no_pedal, MASK, seen), scored & ~no_pedal
+
+
+def untold(has_pedal_B: jax.Array) -> jax.Array:
+    """The slots that mean nothing in rows without a pedal, bool [B, 1, 8]."""
+    return ~has_pedal_B[:, None, None] & (jnp.arange(8) >= PEDAL)[None, None]
 
 
 def _masked(values_BNS: jax.Array, key: jax.Array, settings: Masking) -> jax.Array:

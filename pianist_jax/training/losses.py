@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from pianist_jax.config import TrainConfig
-from pianist_jax.data.corruption import augment, hide, ids
+from pianist_jax.data.corruption import augment, hide, ids, untold
 from pianist_jax.model.pianist import Pianist
 from pianist_jax.music.tokens import MASK
 
@@ -26,8 +26,7 @@ def example(
     performance = ids(windows[-1])
     if config.task == "pretrain":
         seen, scored = hide(windows[-1], batch["has_pedal"], batch["expressive"], k_hide, config.masking)
-        silent = ~batch["has_pedal"][:, None, None] & (jnp.arange(8) >= FIELDS["pedal"][0])[None, None]
-        performance = jnp.where(silent, MASK, performance)
+        performance = jnp.where(untold(batch["has_pedal"]), MASK, performance)
     else:
         seen, scored = ids(windows[0]), jnp.ones(performance.shape, bool)
     return seen, performance, scored & batch["note_mask"][..., None]
