@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from pianist_jax import cli
+from pianist_jax import cli, terminal
 from pianist_jax.music.midi import read_midi, write_midi
 from pianist_jax.music.notes import normalise
 from pianist_jax.rendering import programs
@@ -296,8 +296,8 @@ def test_a_terminal_gets_a_bar_and_whole_lines(run, monkeypatch):
 
 def test_lines_elsewhere_tell_how_it_goes(capsys, monkeypatch):
     clock = iter([0.0, 4.0, 11.0, 15.0, 25.0])
-    monkeypatch.setattr(cli.time, "monotonic", lambda: next(clock))
-    advance = cli._line_progress(100)
+    monkeypatch.setattr(terminal.time, "monotonic", lambda: next(clock))
+    advance = terminal._line_progress(100)
     for notes in (10, 12, 30, 48):
         advance(notes)
     assert capsys.readouterr().out.splitlines() == ["22/100 notes, 2 notes/s, 39 s left"]

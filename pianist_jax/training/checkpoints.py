@@ -39,9 +39,8 @@ def restore(manager: ocp.CheckpointManager, like: dict[str, Any]) -> dict[str, A
     for name in sorted(kept.keys() | asked.keys()):
         if kept.get(name) != asked.get(name):
             reason = f"{name} is {kept.get(name, 'missing')}, not {asked.get(name, 'expected')}"
-            raise PianistError(
-                f"{manager.directory}: the checkpoint of step {step} is of another model ({reason}); use a new --workdir"
-            )
+            which = f"{manager.directory}: the checkpoint of step {step} is of another model"
+            raise PianistError(f"{which} ({reason}); use a new --workdir")
     return manager.restore(step, args=ocp.args.StandardRestore(wanted))
 
 

@@ -1,0 +1,1 @@
+"""The commands of `pianist`, a module for each kind of work."""

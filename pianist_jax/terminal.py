@@ -1,0 +1,83 @@
+"""What the commands print: lines that are never cut, problems on one line each, progress with the time left."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import typer
+
+from pianist_jax.errors import PianistError
+
+Advance = Callable[[int], None]
+SECONDS_BETWEEN_LINES = 10.0
+
+
+def conclude(errors: list[PianistError | None]) -> None:
+    """Name what went wrong; the exit code tells whether all did (2) or some (1)."""
+    wrong = [error for error in errors if error is not None]
+    for error in wrong:
+        complain(error)
+    if wrong:
+        raise typer.Exit(2 if len(wrong) == len(errors) else 1)
+
+
+def say(line: str) -> None:
+    """Print a line whole, whatever the terminal's width and encoding."""
+    print(_printable(line, sys.stdout.encoding), flush=True)
+
+
+def complain(problem: PianistError | str) -> None:
+    """Print a problem as one line on stderr."""
+    print(_printable(f"pianist: {problem}", sys.stderr.encoding), file=sys.stderr, flush=True)
+
+
+def _printable(line: str, encoding: str | None) -> str:
+    encoding = encoding or "utf-8"
+    return " ".join(line.splitlines()).encode(encoding, "backslashreplace").decode(encoding)
+
+
+@contextmanager
+def progress(what: str, notes: int) -> Iterator[tuple[Advance, Callable[[str], None]]]:
+    """A bar with notes/s and time left on a terminal, a line now and then elsewhere.
+
+    Gives two functions: one that is told of every so many notes performed, one to print a line meanwhile.
+    """
+    from rich.console import Console
+
+    console = Console()
+    if not console.is_terminal or console.is_dumb_terminal:
+        say(f"{what}: {notes} notes")
+        yield _line_progress(notes), say
+        return
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total} notes"))
+    speed = (TextColumn("{task.fields[speed]:.0f} notes/s"), TimeRemainingColumn())
+    with Progress(*columns, *speed, console=console) as bar:
+        task = bar.add_task(what, total=notes, speed=0.0)
+
+        def advance(performed: int) -> None:
+            bar.advance(task, performed)
+            bar.update(task, speed=bar.tasks[0].speed or 0.0)
+
+        def tell(line: str) -> None:
+            text = _printable(line, sys.stdout.encoding)
+            bar.console.print(text, soft_wrap=True, markup=False, highlight=False, emoji=False)
+
+        yield advance, tell
+
+
+def _line_progress(notes: int) -> Advance:
+    began = told = time.monotonic()
+    performed = 0
+
+    def advance(more: int) -> None:
+        nonlocal told, performed
+        performed, now = performed + more, time.monotonic()
+        if now - told >= SECONDS_BETWEEN_LINES and performed < notes:
+            told, speed = now, performed / (now - began)
+            left = (notes - performed) / max(speed, 1e-9)
+            say(f"{performed}/{notes} notes, {speed:.0f} notes/s, {left:.0f} s left")
+
+    return advance
