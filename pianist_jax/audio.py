@@ -12,14 +12,13 @@ strings, una corda and sostenuto, the noise of keys and pedal, and the character
 from __future__ import annotations
 
 import os
-import secrets
 import wave
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 
 from pianist_jax.errors import PianistError
+from pianist_jax.files import replacing
 from pianist_jax.music.notes import Notes
 
 SAMPLE_RATE = 44_100
@@ -41,20 +40,12 @@ def write_wav(path: str | os.PathLike[str], notes: Notes, *, sample_rate: int = 
     an hour, or where the file cannot be written.
     """
     sound = synthesise(notes, sample_rate=sample_rate)
-    path = Path(os.fsdecode(path))
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with temporary.open("wb") as stream, wave.open(stream, "wb") as file:
-            file.setnchannels(2)
-            file.setsampwidth(2)
-            file.setframerate(sample_rate)
-            for part in np.array_split(sound, max(1, len(sound) // (1 << 20))):
-                file.writeframes(np.rint(part * 32767).astype("<i2").tobytes())
-        temporary.replace(path)
-    except OSError as error:
-        raise PianistError(f"{path}: cannot be written ({error.strerror}); check its folder and your rights") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as unfinished, unfinished.open("wb") as stream, wave.open(stream, "wb") as file:
+        file.setnchannels(2)
+        file.setsampwidth(2)
+        file.setframerate(sample_rate)
+        for part in np.array_split(sound, max(1, len(sound) // (1 << 20))):
+            file.writeframes(np.rint(part * 32767).astype("<i2").tobytes())
 
 
 def synthesise(notes: Notes, *, sample_rate: int = SAMPLE_RATE) -> np.ndarray:

@@ -98,6 +98,38 @@ class Masking:
 
 
 @dataclasses.dataclass(frozen=True)
+class MeshConfig:
+    """How devices are laid out: `data` × `fsdp` × `tensor` of each slice, and `slices` of a slower network between them.
+
+    Batches are divided over data and fsdp, weights and optimizer over fsdp (gathered where they are used) and tensor
+    (heads and feed-forward). `data` = -1 takes all devices that are left, so that the same setting serves any number.
+    """
+
+    data: int = -1
+    fsdp: int = 1
+    tensor: int = 1
+    slices: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("data", "fsdp", "tensor", "slices"):
+            if getattr(self, name) < 1 and (name, getattr(self, name)) != ("data", -1):
+                raise PianistError(f"mesh.{name} is {getattr(self, name)}, but it must be at least 1 (data: or -1)")
+
+
+MESHES: dict[str, MeshConfig] = {
+    "one": MeshConfig(data=1),
+    "all": MeshConfig(),
+    "cpu-8": MeshConfig(data=2, fsdp=2, tensor=2),  # eight virtual devices: every axis is exercised
+    "gpu-8": MeshConfig(fsdp=8),
+    "v5e-16": MeshConfig(fsdp=4),
+    "v5e-256": MeshConfig(fsdp=4),
+    "v5p-128": MeshConfig(fsdp=4),
+    "v6e-64": MeshConfig(fsdp=4),
+    "v5e-256x4": MeshConfig(fsdp=4, slices=4),
+}
+
+
+@dataclasses.dataclass(frozen=True)
 class TrainConfig:
     """One run of training.
 
@@ -125,6 +157,7 @@ class TrainConfig:
     validation_batches: int = 8
     augmentation: Augmentation = Augmentation()
     masking: Masking = Masking()
+    mesh: MeshConfig = MeshConfig()
 
     def __post_init__(self) -> None:
         if self.task not in ("pretrain", "finetune"):
@@ -132,12 +165,21 @@ class TrainConfig:
 
 
 def preset(name: str) -> ModelConfig:
-    """The preset called `name`. Raises PianistError that names the nearest one."""
-    if name not in PRESETS:
-        near = difflib.get_close_matches(name, PRESETS, n=1)
-        hint = f'; did you mean "{near[0]}"?' if near else f"; there are {', '.join(PRESETS)}"
-        raise PianistError(f'no model preset is called "{name}"{hint}')
-    return PRESETS[name]
+    """The preset of a model called `name`. Raises PianistError that names the nearest one."""
+    return _named(name, PRESETS, "model preset")
+
+
+def mesh_preset(name: str) -> MeshConfig:
+    """The mesh of a kind of machine. Raises PianistError that names the nearest one."""
+    return _named(name, MESHES, "mesh")
+
+
+def _named(name: str, presets: dict[str, Any], what: str) -> Any:
+    if name not in presets:
+        near = difflib.get_close_matches(name, presets, n=1)
+        hint = f'; did you mean "{near[0]}"?' if near else f"; there are {', '.join(presets)}"
+        raise PianistError(f'no {what} is called "{name}"{hint}')
+    return presets[name]
 
 
 def override(config: Any, settings: dict[str, Any]) -> Any:

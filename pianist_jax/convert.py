@@ -5,9 +5,7 @@ maps are [out, in], ours [in, out]; its layers are numbered, our encoder's are s
 Some of its tensors are never read by the published implementation: `NEVER_READ` names them.
 """
 
-import contextlib
 import json
-import os
 import re
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +18,7 @@ import safetensors.numpy
 
 from pianist_jax.config import ModelConfig
 from pianist_jax.errors import PianistError
+from pianist_jax.files import replace_file
 from pianist_jax.model.pianist import initialise
 from pianist_jax.weights import load_weights, save_weights
 
@@ -127,8 +126,8 @@ def save_published(path: Path | str, config: ModelConfig, params: Any) -> None:
     unread = {name.removeprefix("model.encoder."): tensors[name] for name in used}
     unread["model.encoder.embed_tokens.weight"] = tensors[_ENCODER_TABLE]
     sizes = {name: getattr(config, field) for name, field in _SIZES.items()}
-    _write(path, safetensors.numpy.save(tensors | unread, metadata={"format": "pt"}))
-    _write(_sizes_file(path), json.dumps(sizes, indent=1).encode())
+    replace_file(path, safetensors.numpy.save(tensors | unread, metadata={"format": "pt"}), make_folder=True)
+    replace_file(_sizes_file(path), json.dumps(sizes, indent=1).encode(), make_folder=True)
 
 
 def published_places(config: ModelConfig) -> dict[str, Place]:
@@ -290,16 +289,3 @@ def _get(params: Any, place: Place) -> Any:
     for name in place.leaf:
         params = params[name]
     return params if place.layer is None else params[place.layer]
-
-
-def _write(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    except OSError as error:
-        raise PianistError(f"{path}: cannot be written ({error.strerror}); choose another place") from error
-    finally:
-        with contextlib.suppress(OSError):  # its folder may be what is wrong
-            temporary.unlink()

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import io
 import os
-import secrets
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pianist_jax.errors import PianistError
+from pianist_jax.files import replace_file
 from pianist_jax.music.grid import beat_quarters, signature_at
 from pianist_jax.music.tempo import Mapped
 
@@ -50,15 +49,7 @@ def plot(
     figure = draw(performances, title=title, bars=bars)
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=DPI)
-    path = Path(os.fsdecode(path))
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        temporary.write_bytes(content.getvalue())
-        temporary.replace(path)
-    except OSError as error:
-        raise PianistError(f"{path}: cannot be written ({error.strerror}); check its folder and your rights") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    replace_file(path, content.getvalue())
 
 
 def draw(performances: Sequence[tuple[str, Mapped]], *, title: str = "", bars: tuple[int, int] | None = None) -> Figure:

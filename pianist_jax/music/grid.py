@@ -11,6 +11,7 @@ from itertools import pairwise
 import mido
 import numpy as np
 
+from pianist_jax.files import printable
 from pianist_jax.music import midi
 from pianist_jax.music.notes import survivors
 from pianist_jax.music.score_facts import Score
@@ -106,7 +107,7 @@ def grid_of_midi(path: str | os.PathLike[str]) -> ScoreGrid:
     right hand, unless the file names them. Raises MidiError as `read_midi` does.
     """
     raw = midi.read_midi(path)
-    name = midi.printable(path)
+    name = printable(path)
     file = midi.parse_midi(name, midi.read_bytes(path, name))
     columns: list[np.ndarray] = []
     names: list[str] = []

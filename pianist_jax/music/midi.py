@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import os
-import secrets
 import stat
 from collections import defaultdict, deque
 from collections.abc import Iterable
@@ -21,6 +20,7 @@ import mido
 import numpy as np
 
 from pianist_jax.errors import PianistError
+from pianist_jax.files import printable, replace_file
 from pianist_jax.music.notes import Notes
 
 SUSTAIN = 64
@@ -80,12 +80,6 @@ def read_midi(path: str | os.PathLike[str]) -> Notes:
     onset, end, pedal_time = np.split(np.rint(times).astype(np.int64), [n, 2 * n])
     pitch, velocity = np.array(events.pitch), np.array(events.velocity)
     return Notes(pitch, onset, end - onset, velocity, pedal_time, pedal[:, 1])
-
-
-def printable(path: str | os.PathLike[str]) -> str:
-    """A path for messages: one line, nothing that moves a terminal's cursor."""
-    name = os.fsdecode(path)
-    return name if name.isprintable() else ascii(name)
 
 
 def _by_tick(events: list[tuple[int, int]]) -> np.ndarray:
@@ -202,7 +196,7 @@ def write_midi(path: str | os.PathLike[str], notes: Notes, *, name: str = "Piano
     `read_midi` gives the same arrays back, sorted by onset (which normalised notes are). The file appears
     whole or not at all. Raises ValueError for what MIDI cannot say: a pitch, velocity (1..127) or pedal value
     out of range, times before 0 or beyond 24 hours, notes without length, notes of one pitch that overlap;
-    MidiError where the file cannot be written.
+    PianistError where the file cannot be written.
     """
     for what, time in (("release", notes.end), ("pedal time", notes.pedal_time)):
         _require(what, time, 0, MAX_MS)
@@ -246,7 +240,7 @@ def write_ticks(
     midi.tracks.append(mido.MidiTrack(message for _, message in track))
     content = io.BytesIO()
     midi.save(file=content)
-    replace_file(Path(os.fsdecode(path)), content.getvalue())
+    replace_file(path, content.getvalue())
 
 
 def _require(what: str, values: np.ndarray, low: int, high: int) -> None:
@@ -271,16 +265,3 @@ def require_writable(notes: Notes) -> None:
     if overlap.any():
         where = int(np.argmax(overlap))
         raise ValueError(f"notes of pitch {pitch[where]} overlap at {onset[where + 1]}: normalise them first")
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    except OSError as error:
-        reason = f"cannot be written ({error.strerror})"
-        raise MidiError(f"{printable(path)}: {reason}; check its folder and your rights") from error
-    finally:
-        temporary.unlink(missing_ok=True)

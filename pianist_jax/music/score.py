@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from pianist_jax.music.midi import printable
+from pianist_jax.files import printable
 from pianist_jax.music.score_facts import Bar, KeySignature, Score, Tempo, TimeSignature
 from pianist_jax.music.score_files import MAX_BYTES, ScoreError, parse_xml, read_bytes, unpack_mxl
 from pianist_jax.music.score_marks import deal_out

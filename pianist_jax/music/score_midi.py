@@ -8,7 +8,8 @@ from itertools import pairwise
 import mido
 import numpy as np
 
-from pianist_jax.music.midi import gather_events, parse_midi, printable, read_bytes, read_midi
+from pianist_jax.files import printable
+from pianist_jax.music.midi import gather_events, parse_midi, read_bytes, read_midi
 from pianist_jax.music.score_facts import DEFAULT_TEMPO, Bar, KeySignature, Score, Tempo, TimeSignature
 from pianist_jax.music.score_files import ScoreError
 from pianist_jax.music.score_repeats import MAX_BARS

@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from pianist_jax.errors import PianistError
+from pianist_jax.files import replace_file
 from pianist_jax.music import midi
 from pianist_jax.music.grid import ScoreGrid
 from pianist_jax.music.notes import Notes
@@ -273,7 +274,7 @@ def write_mapped(path: str | os.PathLike[str], mapped: Mapped) -> None:
             file.tracks.append(_track(_part_events(Notes(*columns, notes.pedal_time, notes.pedal_value), label)))
     content = io.BytesIO()
     file.save(file=content)
-    midi.replace_file(Path(os.fsdecode(path)), content.getvalue())
+    replace_file(path, content.getvalue())
 
 
 def _part_events(notes: Notes, label: str) -> list[tuple[int, Any]]:

@@ -2,11 +2,11 @@
 
 import hashlib
 import json
-import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pianist_jax.errors import PianistError
+from pianist_jax.files import replace_file
 from pianist_jax.music.midi import write_midi
 from pianist_jax.music.notes import survivors
 from pianist_jax.rendering.extras import DAW, Extras, extra_paths, worst_error, write_extras
@@ -76,7 +76,7 @@ def save_rendering(
     rendering.report["editable_worst_error_ms"] = worst_error(beside)
     performances = [{**own, **more} for own, more in zip(performances, beside, strict=True)]
     content = {**rendering.report, **rendering.identity, "performances": performances, **together}
-    _write(json_path, _json(content, note_lines(rendering)))
+    replace_file(json_path, _json(content, note_lines(rendering)))
     return [path for path in wanted if path.exists()]
 
 
@@ -145,14 +145,3 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
     except OSError as error:
         raise PianistError(f"{path}: cannot be replaced ({error.strerror}); move it away") from error
-
-
-def _write(path: Path, content: str) -> None:
-    temporary = path.with_name(f".{secrets.token_hex(8)}.part")
-    try:
-        temporary.write_text(content, encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        raise PianistError(f"{path}: cannot be written ({error.strerror}); check its folder and your rights") from error
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -1,9 +1,7 @@
 """Single-file weights: safetensors with the model's settings inside, stored as int8, bfloat16 or float32."""
 
-import contextlib
 import dataclasses
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ import safetensors.numpy
 
 from pianist_jax.config import ModelConfig
 from pianist_jax.errors import PianistError
+from pianist_jax.files import replacing
 
 GROUP = 64  # values that share a scale
 _SCALE = "::scale"
@@ -53,16 +52,8 @@ def save_weights(
         "model": json.dumps(dataclasses.asdict(config)),
         "about": json.dumps(metadata or {}),
     }
-    temporary = Path(f"{path}.{os.getpid()}.part")
-    try:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        safetensors.numpy.save_file(tensors, temporary, metadata=settings)
-        temporary.replace(path)
-    except OSError as error:
-        raise PianistError(f"{path}: cannot be written ({error.strerror}); choose another place") from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+    with replacing(path, make_folder=True) as unfinished:
+        safetensors.numpy.save_file(tensors, unfinished, metadata=settings)
 
 
 def load_weights(path: Path | str) -> tuple[ModelConfig, Any]:

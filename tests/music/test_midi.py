@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pianist_jax.music.midi import MidiError, read_midi, write_midi, write_ticks
+from pianist_jax.errors import PianistError
+from pianist_jax.music.midi import read_midi, write_midi, write_ticks
 from pianist_jax.music.notes import Notes, normalise
 from tests.music.helpers import (
     SMALL,
@@ -217,10 +218,10 @@ def test_what_midi_cannot_say_is_not_written(rows: list, pedal_events: list, mes
 
 
 def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path: Path):
-    with pytest.raises(MidiError, match=r"none/out\.mid: cannot be written \(No such file or directory\); "):
+    with pytest.raises(PianistError, match=r"none/out\.mid: cannot be written \(No such file or directory\); "):
         write_midi(tmp_path / "none" / "out.mid", notes_of([NOTE]))
     (tmp_path / "folder").mkdir()
-    with pytest.raises(MidiError, match="folder: cannot be written"):
+    with pytest.raises(PianistError, match="folder: cannot be written"):
         write_midi(tmp_path / "folder", notes_of([NOTE]))
     assert [p.name for p in tmp_path.iterdir()] == ["folder"]
 
