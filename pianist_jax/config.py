@@ -99,7 +99,7 @@ class Masking:
 
 @dataclasses.dataclass(frozen=True)
 class MeshConfig:
-    """How devices are laid out: `data` × `fsdp` × `tensor` of each slice, and `slices` of a slower network between them.
+    """How devices are laid out: `data` × `fsdp` × `tensor` in each slice, and `slices` joined by a slower network.
 
     Batches are divided over data and fsdp, weights and optimizer over fsdp (gathered where they are used) and tensor
     (heads and feed-forward). `data` = -1 takes all devices that are left, so that the same setting serves any number.

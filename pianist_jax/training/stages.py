@@ -10,7 +10,7 @@ from typing import Any
 
 import jax
 
-from pianist_jax.config import Augmentation, Masking, ModelConfig, TrainConfig
+from pianist_jax.config import Augmentation, Masking, MeshConfig, ModelConfig, TrainConfig
 from pianist_jax.data.parts import load_pairs, load_parts
 from pianist_jax.data.windows import pair_windows, piece_windows
 from pianist_jax.errors import PianistError
@@ -71,7 +71,7 @@ def load_run(source: Path) -> tuple[ModelConfig, Any]:
         settings = json.loads((source / _CONFIG).read_text())
     except OSError as error:
         raise PianistError(f"{source}: is no training run ({error.strerror}); give a run's folder or a file") from error
-    groups = {"model": ModelConfig, "augmentation": Augmentation, "masking": Masking}
+    groups = {"model": ModelConfig, "augmentation": Augmentation, "masking": Masking, "mesh": MeshConfig}
     config = TrainConfig(**{key: groups[key](**value) if key in groups else value for key, value in settings.items()})
     with checkpoints.open_checkpoints(source / "checkpoints") as manager:
         state = checkpoints.restore(manager, jax.eval_shape(lambda: new_state(config)))
