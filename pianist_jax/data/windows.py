@@ -1,6 +1,6 @@
 """Whole corpora in the memory of the device, and random windows of them: no loader stands between data and step.
 
-21 M notes are 340 MB. What is too large for that goes through shards instead.
+21 M notes are 340 MB. What is too large for that goes through `pipeline` instead.
 """
 
 from typing import Any
@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from pianist_jax.data.packing import cut
 from pianist_jax.data.parts import Corpus, PairCorpus
 from pianist_jax.errors import PianistError
 from pianist_jax.music.tokens import NOTE_TOKENS
@@ -81,14 +82,9 @@ def take(windows: Windows, number_B: jax.Array, window: int) -> dict[str, jax.Ar
 
 def _cut(offsets: np.ndarray, pieces: np.ndarray, window: int, stride: int) -> tuple[np.ndarray, ...]:
     """Start, length and piece of every window of the chosen pieces."""
-    notes = (offsets[1:] - offsets[:-1])[pieces]
-    last = np.maximum(notes - window, 0)  # where the last window of a piece begins
-    count = -(-last // stride) + 1
-    piece = np.repeat(np.arange(len(pieces)), count)
-    number = np.arange(len(piece)) - np.repeat(np.cumsum(count) - count, count)
-    begin = np.minimum(number * stride, last[piece])
-    start = (offsets[:-1][pieces][piece] + begin).astype(np.int32)
-    return start, np.minimum(notes[piece], window).astype(np.int32), pieces[piece]
+    chosen, first, length = cut((offsets[1:] - offsets[:-1])[pieces], window, stride)
+    piece = pieces[chosen]
+    return (offsets[piece] + first).astype(np.int32), length.astype(np.int32), piece
 
 
 def _chance(weight: np.ndarray) -> np.ndarray:
