@@ -145,13 +145,16 @@ def hand_names(names: Sequence[str], part: np.ndarray, pitch: np.ndarray) -> tup
 
 def _parts_of(track: Iterable[mido.Message], first: int, kind: int) -> tuple[list[int], list[str]]:
     """Part of every note that begins in a track, counted from `first`, and the names of its parts."""
-    label = ""
-    channels: list[int] = []
+    label, tick = "", 0
+    struck: list[tuple[int, int, int]] = []
     for message in track:
+        tick += message.time
         if message.type == "track_name" and not label:
             label = message.name.strip("\0 \t\r\n")
         if message.type == "note_on" and message.velocity > 0 and message.channel != midi.DRUM_CHANNEL:
-            channels.append(message.channel)
+            struck.append((tick, message.note, message.channel))
+    struck.sort(key=lambda note: note[:2])  # as `gather_events` does
+    channels = [channel for _, _, channel in struck]
     if kind == 1:
         return [first] * len(channels), [label]
     order = sorted(set(channels))

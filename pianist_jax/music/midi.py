@@ -1,8 +1,9 @@
 """MIDI files <-> notes.
 
-Reads with mido, the parser underneath miditoolkit. What miditoolkit makes of it is not for every file: a
-tempo at the start of one track erases the changes of the tracks before it, pedal on a channel without notes
-is lost, and many notes of one pitch at once take quadratic time.
+Written with miditoolkit. Reading is another matter: what miditoolkit makes of a file loses some of it. A tempo
+at the start of one track erases the changes of the tracks before it, pedal on a channel without notes is lost
+(half of piano-midi.de has it there), a note without a release vanishes, and many notes of one pitch at once take
+quadratic time. So `midi_scan` reads what is well-formed, and mido, the parser underneath miditoolkit, all else.
 """
 
 from __future__ import annotations
@@ -10,21 +11,23 @@ from __future__ import annotations
 import io
 import os
 import stat
+import struct
 from collections import defaultdict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
+import miditoolkit
 import mido
 import numpy as np
+from mido.midifiles.meta import encode_variable_int
 
 from pianist_jax.errors import PianistError
 from pianist_jax.files import printable, replace_file
+from pianist_jax.music.midi_scan import DRUM_CHANNEL, SUSTAIN, Scanned, scan
 from pianist_jax.music.notes import Notes
 
-SUSTAIN = 64
-DRUM_CHANNEL = 9
 RELEASE = -1
 MAX_BYTES = 4 << 20  # recitals of 10 000 notes with continuous pedal take 0.5 MB
 MAX_MS = 24 * 3600 * 1000
@@ -34,6 +37,7 @@ DEFAULT_TEMPO = 500_000  # µs a quarter, before the first tempo event
 # mido reads a number of many bytes in quadratic time; no file needs 4096 in a row with the high bit set.
 HIGH_BITS = bytes(byte >> 7 for byte in range(256))
 ENDLESS_NUMBER = b"\x01" * 4096
+_TRACK_SIZE, _TRACK_NAME = 18, (0xFF, 0x03)  # where the first track's size stands; a meta event
 
 
 class MidiError(PianistError):
@@ -56,35 +60,51 @@ class _Events:
 def read_midi(path: str | os.PathLike[str]) -> Notes:
     """Read the raw notes and the sustain pedal of all non-drum tracks of a MIDI file, times in rounded ms.
 
-    Notes stand track by track in order of their note-ons, not normalised (paper §1, step 1). A note-off, or
+    Notes stand track by track, sorted by tick and pitch, not normalised (paper §1, step 1). A note-off, or
     a note-on of velocity 0, ends the oldest note of its pitch that sounds in its track and channel. Where
     note-offs are missing, as in some recordings, the next note-on of that pitch ends a note, or else its
     track does. Of tempo events at one tick the last counts, whatever its track.
     Raises MidiError for anything that is not a readable MIDI file with piano notes.
     """
     name = printable(path)
-    midi = parse_midi(name, read_bytes(path, name))
+    return notes_of_bytes(name, read_bytes(path, name))
+
+
+def notes_of_bytes(name: str, data: bytes) -> Notes:
+    """What `read_midi` reads, from the bytes of a file that messages call `name`. Raises MidiError."""
+    scanned = scan(data)
+    return sounding(name, scan_messages(name, data) if scanned is None else scanned)
+
+
+def scan_messages(name: str, data: bytes) -> Scanned:
+    """What `midi_scan.scan` answers, by way of mido's messages, for whatever mido reads. Raises MidiError."""
+    midi = parse_midi(name, data)
     events = gather_events(name, midi.tracks)
-    if not events.start:
-        what = "only drum notes (channel 10)" if events.drums else "no notes"
+    start, end, pitch, velocity = np.array([events.start, events.end, events.pitch, events.velocity], np.int64)
+    pedal, tempo = (np.array(each, np.int64).reshape(-1, 2) for each in (events.pedal, events.tempo))
+    return Scanned(midi.ticks_per_beat, start, end, pitch, velocity, pedal, tempo, events.drums)
+
+
+def sounding(name: str, scanned: Scanned) -> Notes:
+    """Ticks as milliseconds. Raises MidiError where there is no note, a tempo of zero, or a time beyond a day."""
+    if not len(scanned.start):
+        what = "only drum notes (channel 10)" if scanned.drums else "no notes"
         raise MidiError(f"{name}: {what}; give a file with a piano part")
-    tempo = _by_tick(events.tempo)
+    tempo, pedal = _by_tick(scanned.tempo), _by_tick(scanned.pedal)
     if np.any(tempo[:, 1] == 0):
         raise MidiError(f"{name}: a tempo of zero; remove that tempo event or export the file again")
-    pedal = _by_tick(events.pedal)
-    ticks = np.concatenate([np.array(events.start), np.array(events.end), pedal[:, 0]])
-    times = _milliseconds(ticks, tempo, midi.ticks_per_beat)
+    ticks = np.concatenate([scanned.start, scanned.end, pedal[:, 0]])
+    times = _milliseconds(ticks, tempo, scanned.ticks_per_quarter)
     if times.max() > MAX_MS:
         raise MidiError(f"{name}: lasts more than 24 hours; check its tempo and its last events")
-    n = len(events.start)
+    n = len(scanned.start)
     onset, end, pedal_time = np.split(np.rint(times).astype(np.int64), [n, 2 * n])
-    pitch, velocity = np.array(events.pitch), np.array(events.velocity)
-    return Notes(pitch, onset, end - onset, velocity, pedal_time, pedal[:, 1])
+    return Notes(scanned.pitch, onset, end - onset, scanned.velocity, pedal_time, pedal[:, 1])
 
 
-def _by_tick(events: list[tuple[int, int]]) -> np.ndarray:
-    """int64[K, 2] (tick, value), sorted by tick; events at one tick keep their order."""
-    return np.array(sorted(events, key=lambda event: event[0]), np.int64).reshape(-1, 2)
+def _by_tick(events: np.ndarray) -> np.ndarray:
+    """(tick, value) int64[K, 2], sorted by tick; events at one tick keep their order."""
+    return events[np.argsort(events[:, 0], kind="stable")]
 
 
 def read_bytes(path: str | os.PathLike[str], name: str) -> bytes:
@@ -128,10 +148,10 @@ def parse_midi(name: str, data: bytes) -> mido.MidiFile:
 
 
 def gather_events(name: str, tracks: Iterable[mido.MidiTrack]) -> _Events:
-    """Notes, pedal and tempi of tracks in ticks, drums left out. Raises MidiError."""
+    """Notes, pedal and tempi of tracks in ticks, drums left out; notes as `read_midi` has them. Raises MidiError."""
     events = _Events()
     for track in tracks:
-        tick = 0
+        tick, before = 0, len(events.start)
         keys: defaultdict[tuple[int, int], list[tuple[int, int]]] = defaultdict(list)
         for message in track:
             tick += message.time
@@ -158,6 +178,9 @@ def gather_events(name: str, tracks: Iterable[mido.MidiTrack]) -> _Events:
         events.end += [tick] * (len(events.start) - len(events.end))
         for key in keys.values():
             _end_notes(key, events.end)
+        order = sorted(range(before, len(events.start)), key=lambda note: (events.start[note], events.pitch[note]))
+        for column in (events.start, events.end, events.pitch, events.velocity):
+            column[before:] = [column[note] for note in order]
     return events
 
 
@@ -193,7 +216,7 @@ def _milliseconds(ticks: np.ndarray, tempo: np.ndarray, ticks_per_quarter: int) 
 def write_midi(path: str | os.PathLike[str], notes: Notes, *, name: str = "Piano") -> None:
     """Write notes and pedal as one piano track in which a tick is a millisecond (500 ticks at 500 000 µs).
 
-    `read_midi` gives the same arrays back, sorted by onset (which normalised notes are). The file appears
+    `read_midi` gives the same arrays back, sorted by onset and pitch (which normalised notes are). The file appears
     whole or not at all. Raises ValueError for what MIDI cannot say: a pitch, velocity (1..127) or pedal value
     out of range, times before 0 or beyond 24 hours, notes without length, notes of one pitch that overlap;
     PianistError where the file cannot be written.
@@ -216,31 +239,54 @@ def write_ticks(
 
     `time_signatures` are (tick, numerator, denominator). Otherwise, and in what it raises, as `write_midi`.
     """
+    signatures = tuple(time_signatures)
+    write_parts(path, [(name, notes)], ticks_per_quarter=ticks_per_quarter, tempo=tempo, time_signatures=signatures)
+
+
+def write_parts(
+    path: str | os.PathLike[str],
+    parts: Iterable[tuple[str, Notes]],
+    *,
+    ticks_per_quarter: int,
+    tempo: Iterable[tuple[int, int]],
+    time_signatures: Iterable[tuple[int, int, int]] = (),
+    key_signatures: Iterable[tuple[int, str]] = (),
+    title: str = "",
+) -> None:
+    """Write parts (name, notes in ticks) as tracks of one file, after a track of tempi and signatures.
+
+    `key_signatures` are (tick, name as in `Bbm`); `title` names the first track. At one tick the pedal comes
+    before releases, releases before strikes. Otherwise, and in what it raises, as `write_ticks`.
+    """
     if not 1 <= ticks_per_quarter <= 32767:
         raise ValueError(f"ticks_per_quarter {ticks_per_quarter} is outside 1..32767")
     tempo = list(tempo)
     _require("tempo", np.array([micros for _, micros in tempo], np.int64), 1, (1 << 24) - 1)
-    require_writable(notes)
-    track = [(0, mido.MetaMessage("track_name", name=name)), (0, mido.Message("program_change", program=0))]
-    for tick, numerator, denominator in time_signatures:
-        track.append((tick, mido.MetaMessage("time_signature", numerator=numerator, denominator=denominator)))
-    track += [(tick, mido.MetaMessage("set_tempo", tempo=micros)) for tick, micros in tempo]
-    pitches = notes.pitch.tolist()
-    for tick, value in zip(notes.pedal_time.tolist(), notes.pedal_value.tolist(), strict=True):
-        track.append((tick, mido.Message("control_change", control=SUSTAIN, value=value)))
-    for tick, pitch in zip(notes.end.tolist(), pitches, strict=True):
-        track.append((tick, mido.Message("note_off", note=pitch, velocity=0)))
-    for tick, pitch, velocity in zip(notes.onset.tolist(), pitches, notes.velocity.tolist(), strict=True):
-        track.append((tick, mido.Message("note_on", note=pitch, velocity=velocity)))
-    track.sort(key=lambda event: event[0])  # stable: a key is released before it is struck again
-    now = 0
-    for tick, message in track:
-        message.time, now = tick - now, tick
-    midi = mido.MidiFile(type=0, ticks_per_beat=ticks_per_quarter, charset="utf-8")
-    midi.tracks.append(mido.MidiTrack(message for _, message in track))
+    file = miditoolkit.MidiFile(ticks_per_beat=ticks_per_quarter)
+    # As beats a minute in float64, whole microseconds come back as they were: all 2^24 of them.
+    file.tempo_changes = [miditoolkit.TempoChange(mido.tempo2bpm(micros), tick) for tick, micros in tempo]
+    file.time_signature_changes = [miditoolkit.TimeSignature(over, under, at) for at, over, under in time_signatures]
+    file.key_signature_changes = [miditoolkit.KeySignature(key, tick) for tick, key in key_signatures]
+    for name, notes in parts:
+        require_writable(notes)
+        part = miditoolkit.Instrument(program=0, name=name)
+        columns = (notes.velocity, notes.pitch, notes.onset, notes.end)
+        part.notes = [miditoolkit.Note(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
+        pedal = zip(notes.pedal_value.tolist(), notes.pedal_time.tolist(), strict=True)
+        part.control_changes = [miditoolkit.ControlChange(SUSTAIN, value, tick) for value, tick in pedal]
+        file.instruments.append(part)
     content = io.BytesIO()
-    midi.save(file=content)
-    replace_file(path, content.getvalue())
+    file.dump(file=content, charset="utf-8")
+    replace_file(path, _titled(content.getvalue(), title) if title else content.getvalue())
+
+
+def _titled(content: bytes, title: str) -> bytes:
+    """A MIDI file whose first track says its name first: miditoolkit has no place for it."""
+    name = title.encode("utf-8")
+    message = bytes([0, *_TRACK_NAME, *encode_variable_int(len(name)), *name])
+    size = struct.unpack_from(">L", content, _TRACK_SIZE)[0] + len(message)
+    body = _TRACK_SIZE + 4
+    return content[:_TRACK_SIZE] + struct.pack(">L", size) + message + content[body:]
 
 
 def _require(what: str, values: np.ndarray, low: int, high: int) -> None:

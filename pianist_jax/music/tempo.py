@@ -13,18 +13,14 @@ stand off the grid: the points kept are the longest chain in which every tempo i
 
 from __future__ import annotations
 
-import io
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import mido
 import numpy as np
 from numpy.typing import ArrayLike
 
 from pianist_jax.errors import PianistError
-from pianist_jax.files import replace_file
 from pianist_jax.music import midi
 from pianist_jax.music.grid import ScoreGrid
 from pianist_jax.music.notes import Notes
@@ -254,44 +250,19 @@ def write_mapped(path: str | os.PathLike[str], mapped: Mapped) -> None:
     at all. Raises MidiError where it cannot be written.
     """
     score, notes = mapped.score, mapped.notes
-    name = Path(os.fsdecode(path)).name.split(".")[0].encode("utf-8", "replace").decode()
-    new = mapped.tempo.ticks_per_quarter
-    head: list[tuple[int, Any]] = [(0, mido.MetaMessage("track_name", name=name))]
-    for tick, over, under in score.time_signatures:
-        message = mido.MetaMessage("time_signature", numerator=over, denominator=under)
-        head.append((int(_to_ticks(tick, score.ticks_per_quarter, new)), message))
-    for tick, key in score.key_signatures:
-        at = int(_to_ticks(tick, score.ticks_per_quarter, new))
-        head.append((at, mido.MetaMessage("key_signature", key=key)))
-    for tick, micros in zip(mapped.tempo.tick.tolist(), mapped.tempo.micros.tolist(), strict=True):
-        head.append((tick, mido.MetaMessage("set_tempo", tempo=micros)))
-    file = mido.MidiFile(type=1, ticks_per_beat=new, charset="utf-8")
-    file.tracks.append(_track(head))
+    old, new = score.ticks_per_quarter, mapped.tempo.ticks_per_quarter
+    parts = []
     for part, label in enumerate(score.part_names):
         own = np.flatnonzero(score.part == part)
         if len(own):
             columns = (notes.pitch[own], notes.onset[own], notes.duration[own], notes.velocity[own])
-            file.tracks.append(_track(_part_events(Notes(*columns, notes.pedal_time, notes.pedal_value), label)))
-    content = io.BytesIO()
-    file.save(file=content)
-    replace_file(path, content.getvalue())
-
-
-def _part_events(notes: Notes, label: str) -> list[tuple[int, Any]]:
-    events: list[tuple[int, Any]] = [(0, mido.MetaMessage("track_name", name=label))]
-    events.append((0, mido.Message("program_change", program=0)))
-    for tick, value in zip(notes.pedal_time.tolist(), notes.pedal_value.tolist(), strict=True):
-        events.append((tick, mido.Message("control_change", control=midi.SUSTAIN, value=value)))
-    for tick, pitch in zip(notes.end.tolist(), notes.pitch.tolist(), strict=True):
-        events.append((tick, mido.Message("note_off", note=pitch, velocity=0)))
-    for tick, pitch, velocity in zip(notes.onset.tolist(), notes.pitch.tolist(), notes.velocity.tolist(), strict=True):
-        events.append((tick, mido.Message("note_on", note=pitch, velocity=velocity)))
-    return events
-
-
-def _track(events: list[tuple[int, Any]]) -> mido.MidiTrack:
-    track, now = mido.MidiTrack(), 0
-    for tick, message in sorted(events, key=lambda event: event[0]):  # stable: released before struck again
-        message.time, now = tick - now, tick
-        track.append(message)
-    return track
+            parts.append((label, Notes(*columns, notes.pedal_time, notes.pedal_value)))
+    midi.write_parts(
+        path,
+        parts,
+        ticks_per_quarter=new,
+        tempo=zip(mapped.tempo.tick.tolist(), mapped.tempo.micros.tolist(), strict=True),
+        time_signatures=[(int(_to_ticks(tick, old, new)), over, under) for tick, over, under in score.time_signatures],
+        key_signatures=[(int(_to_ticks(tick, old, new)), key) for tick, key in score.key_signatures],
+        title=Path(os.fsdecode(path)).name.split(".")[0].encode("utf-8", "replace").decode(),
+    )

@@ -6,13 +6,14 @@ from fractions import Fraction
 from pathlib import Path
 
 import miditoolkit
+import mido
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pianist_jax.errors import PianistError
-from pianist_jax.music.midi import read_midi, write_midi, write_ticks
+from pianist_jax.music.midi import read_midi, write_midi, write_parts, write_ticks
 from pianist_jax.music.notes import Notes, normalise
 from tests.music.helpers import (
     SMALL,
@@ -179,6 +180,44 @@ def test_written_notes_read_back_identical(raw: Notes, start: int):
 def test_a_long_piece_reads_back_identical():
     notes, _ = normalise(random_notes(np.random.default_rng(4), 20_000, seconds=4000, pedals=30_000))
     assert_same(written(notes), notes)
+
+
+def test_chords_read_back_in_the_order_they_were_written(tmp_path: Path):
+    """miditoolkit writes the shortest note of a chord first; readers sort by pitch."""
+    notes = notes_of([(60, 0, 300, 64), (64, 0, 100, 65), (67, 0, 200, 66)])
+    write_midi(tmp_path / "out.mid", notes)
+    assert_same(read_midi(tmp_path / "out.mid"), notes)
+
+
+@pytest.mark.parametrize("micros", [1, 2, 3, 333_333, 499_999, 500_000, 500_001, 16_777_214, 16_777_215])
+def test_every_tempo_is_written_to_the_microsecond(micros: int, tmp_path: Path):
+    write_ticks(tmp_path / "out.mid", notes_of([NOTE]), ticks_per_quarter=480, tempo=[(0, micros)])
+    messages = [message for each in mido.MidiFile(tmp_path / "out.mid").tracks for message in each]
+    assert [message.tempo for message in messages if message.type == "set_tempo"] == [micros]
+
+
+def test_beats_a_minute_in_floats_hold_every_microsecond():
+    """What miditoolkit stores for a tempo, and what it writes of it (mido.tempo2bpm, mido.bpm2tempo)."""
+    micros = np.arange(1, 1 << 24)
+    assert (np.rint(60 * 1e6 / (60 * 1e6 / micros)) == micros).all()
+
+
+def test_parts_signatures_and_title(tmp_path: Path):
+    write_parts(
+        tmp_path / "out.mid",
+        [("Right hand", notes_of([(72, 0, 5, 64)], [(3, 127)])), ("Left hand", notes_of([(40, 2, 5, 64)]))],
+        ticks_per_quarter=96,
+        tempo=[(0, 500_000), (96, 400_000)],
+        time_signatures=[(0, 6, 8)],
+        key_signatures=[(0, "Bbm"), (96, "C")],
+        title="Прелюдия" * 20,
+    )
+    file = miditoolkit.MidiFile(tmp_path / "out.mid", charset="utf-8")
+    assert [part.name for part in file.instruments] == ["Right hand", "Left hand"]
+    assert [(key.key_name, key.time) for key in file.key_signature_changes] == [("Bbm", 0), ("C", 96)]
+    assert [(sign.numerator, sign.denominator) for sign in file.time_signature_changes] == [(6, 8)]
+    assert mido.MidiFile(tmp_path / "out.mid", charset="utf-8").tracks[0].name == "Прелюдия" * 20
+    assert rows_of(read_midi(tmp_path / "out.mid")) == [(72, 0, 26, 64), (40, 10, 26, 64)]
 
 
 def test_a_key_is_released_before_it_is_struck_again(tmp_path: Path):
