@@ -1,11 +1,44 @@
-"""`pianist pairs`: performances laid on their scores."""
+"""`pianist align` and `pairs`: performances laid on their scores, one or a whole corpus."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from pianist_jax.terminal import say
+
 commands = typer.Typer(rich_markup_mode=None)
+
+
+@commands.command()
+def align(
+    score: Annotated[Path, typer.Argument(help="A score: MusicXML, MEI, kern or MIDI.")],
+    performance: Annotated[Path, typer.Argument(help="A MIDI file of somebody playing it.")],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="The table; or PERFORMANCE.alignment.tsv.")
+    ] = None,
+) -> None:
+    """Find which performed note plays which score note, and write it as a table.
+
+    Tab-separated: a line for every score note with the onset, duration and velocity at which it was played (match) or
+    without (deletion), then the performed notes that are in no score (insertion).
+    """
+    from pianist_jax.data.pairs import LEAST_MATCHED
+    from pianist_jax.files import printable, replace_file
+    from pianist_jax.music.alignment_table import align_score, to_table
+    from pianist_jax.music.midi import read_midi
+    from pianist_jax.music.score import read_score
+
+    aligned = align_score(read_score(score), read_midi(performance))
+    path = output or Path(f"{performance.stem}.alignment.tsv")
+    replace_file(path, to_table(aligned))
+    missing = int((aligned.played < 0).sum())
+    say(
+        f"{printable(path)}: {aligned.matched:.1%} of {len(aligned.played)} score notes matched; "
+        f"{missing} not played, {len(aligned.insertions)} played besides"
+    )
+    if aligned.matched < LEAST_MATCHED:
+        say(f"  less than {LEAST_MATCHED:.0%}: another piece or edition, other repeats, or trills the score writes out")
 
 
 @commands.command()
@@ -26,4 +59,4 @@ def pairs(
     outcomes = make_pairs(asap, output, alignments=alignments, least_matched=least_matched, workers=workers)
     used = [outcome for outcome in outcomes if not outcome.left_out]
     notes = sum(outcome.notes for outcome in used)
-    print(f"{output}: {len(used)} of {len(outcomes)} performances, {notes} notes (see manifest.csv)")
+    say(f"{output}: {len(used)} of {len(outcomes)} performances, {notes} notes (see manifest.csv)")

@@ -1,0 +1,216 @@
+"""How well are performances laid on their scores? Against nASAP's curated alignments, piece by piece.
+
+    python -m experiments.alignment_quality --asap DIR --cache CACHE [--written] [--all]
+    python -m experiments.alignment_quality --asap DIR --time 24
+
+RESULT
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from experiments.score_input import EXACT, TOLERANCE, pair, shifts, unique
+from pianist_jax.data.alignments import cached_align
+from pianist_jax.data.pairs import LEAST_MATCHED, Performance, read_metadata
+from pianist_jax.errors import PianistError
+from pianist_jax.music.alignment import align, share_matched
+from pianist_jax.music.midi import read_midi
+from pianist_jax.music.notes import Notes, normalise
+from pianist_jax.music.score import Score, read_score
+
+SAME_MS = 3  # the curated files give seconds in their own rounding
+
+
+@dataclass(frozen=True)
+class Quality:
+    """One performance: notes both alignments could join, how many each did, how many joins are the same."""
+
+    composition: str
+    file: str
+    matched: float
+    comparable: float
+    curated: int
+    ours: int
+    same: int
+
+    @property
+    def precision(self) -> float:
+        """Share of our joins that are curated."""
+        return self.same / max(self.ours, 1)
+
+    @property
+    def recall(self) -> float:
+        """Share of the curated joins that are ours."""
+        return self.same / max(self.curated, 1)
+
+    @property
+    def f_score(self) -> float:
+        """Harmonic mean of both."""
+        return 2 * self.same / max(self.ours + self.curated, 1)
+
+
+@dataclass(frozen=True, eq=False)
+class Places:
+    """A curated score as an alignment knows it: for each MusicXML id the index of the aligned score's note, or -1."""
+
+    aligned: Notes
+    index: dict[str, int]
+
+
+def written_places(xml: Score) -> Places:
+    """Where the aligned score is the MusicXML itself."""
+    aligned, index = normalise(xml.notes)
+    return Places(aligned, dict(zip(xml.note_id, index.tolist(), strict=True)))
+
+
+def twin_places(xml: Score, midi: Path) -> Places:
+    """Where the aligned score is the MIDI twin: notes of equal pitch and place, shifted bars put back."""
+    aligned = normalise(read_midi(midi))[0]
+    twin = read_score(midi)
+    left, right = unique(xml), unique(twin)
+    exact = pair(xml, twin, left, right, EXACT)
+    rest = np.setdiff1d(left, exact[:, 0]), np.setdiff1d(right, exact[:, 1])
+    near = pair(xml, twin, *rest, TOLERANCE)
+    rest = np.setdiff1d(rest[0], near[:, 0]), np.setdiff1d(rest[1], near[:, 1])
+    moved = pair(xml, twin, *rest, 2 * TOLERANCE, shifts(xml, twin, left, right))
+    by_place = {place: number for number, place in enumerate(_places(aligned))}
+    lead = int(aligned.onset[0] - twin.notes.onset.min())
+    twin_index = {
+        int(one): by_place.get((int(twin.notes.pitch[other]), int(twin.notes.onset[other]) + lead), -1)
+        for one, other in np.concatenate([exact, near, moved])
+    }
+    place = [(int(p), round(float(o), 3)) for p, o in zip(xml.notes.pitch, xml.onset, strict=True)]
+    first = {place[int(one)]: int(one) for one in left}
+    return Places(aligned, {name: twin_index.get(first[at], -1) for name, at in zip(xml.note_id, place, strict=True)})
+
+
+def _places(notes: Notes) -> list[tuple[int, int]]:
+    return list(zip(notes.pitch.tolist(), notes.onset.tolist(), strict=True))
+
+
+def read_curated(path: Path) -> Iterator[tuple[str, int, float]]:
+    """(MusicXML id, pitch, performed onset in ms) of each match in a note_alignment.tsv of nASAP."""
+    with path.open(newline="") as file:
+        for row in csv.DictReader(file, delimiter="\t"):
+            if row["xml_id"] != "insertion" and row["midi_id"] != "deletion":
+                yield row["xml_id"].removesuffix("-1"), int(row["pitch"]), 1000 * float(row["onset"])
+
+
+def performed_index(performance: Notes, pitch: int, onset: float) -> int:
+    """The performed note of this pitch at this time, or -1."""
+    low, high = np.searchsorted(performance.onset, [onset - SAME_MS, onset + SAME_MS + 1e-9])
+    found = low + np.flatnonzero(performance.pitch[low:high] == pitch)
+    return int(found[np.argmin(np.abs(performance.onset[found] - onset))]) if len(found) else -1
+
+
+def judge(one: Performance, places: Places, performance: Notes, match: np.ndarray, curated: Path) -> Quality:
+    """Compare on the notes that both sides know: those of the curated score that the aligned score has too."""
+    wanted: dict[int, int] = {}
+    known = total = 0
+    for name, pitch, onset in read_curated(curated):
+        total += 1
+        score, played = places.index.get(name, -1), performed_index(performance, pitch, onset)
+        if score >= 0 and played >= 0:
+            known += 1
+            wanted.setdefault(score, played)
+    both = np.unique([index for index in places.index.values() if index >= 0])
+    ours = {int(index): int(match[index]) for index in both if match[index] >= 0}
+    same = sum(ours.get(score) == played for score, played in wanted.items())
+    matched = share_matched(match)
+    return Quality(one.composition, one.file, matched, known / max(total, 1), len(wanted), len(ours), same)
+
+
+def measure(asap: Path, cache: Path, *, written: bool) -> list[Quality]:
+    """Every validation performance with a curated alignment."""
+    scores = _scores(asap)
+    places: dict[str, Places] = {}
+    found = []
+    for one in read_metadata(asap):
+        curated = asap / one.file.replace(".mid", "_note_alignments") / "note_alignment.tsv"
+        if one.split != "validation" or not curated.is_file():
+            continue
+        if one.score not in places:
+            xml = read_score(asap / scores[one.score])
+            places[one.score] = written_places(xml) if written else twin_places(xml, asap / one.score)
+        performance = normalise(read_midi(asap / one.file))[0]
+        match, _ = cached_align(places[one.score].aligned, performance, cache)
+        found.append(judge(one, places[one.score], performance, match, curated))
+    if not found:
+        raise PianistError(f"{asap}: holds no curated alignment of a validation performance; give the whole ASAP")
+    return found
+
+
+def _scores(asap: Path) -> dict[str, str]:
+    with (asap / "metadata.csv").open(newline="") as file:
+        return {row["midi_score"]: row["xml_score"] for row in csv.DictReader(file)}
+
+
+def table(found: Sequence[Quality], *, every: bool) -> str:
+    """A line a piece (or a performance), then the whole."""
+    groups: dict[str, list[Quality]] = defaultdict(list)
+    for one in found:
+        groups[one.file if every else one.composition].append(one)
+    lines = [f"{'piece':48}{'played':>7}{'matched':>9}{'known':>8}{'precision':>11}{'recall':>8}{'F':>8}{'worst F':>9}"]
+    for name, group in [*groups.items(), ("all", list(found))]:
+        means = [
+            float(np.mean([getattr(one, field) for one in group]))
+            for field in ("matched", "comparable", "precision", "recall", "f_score")
+        ]
+        worst = min(one.f_score for one in group)
+        left_out = sum(one.matched < LEAST_MATCHED for one in group)
+        note = f"  {left_out} left out" if left_out else ""
+        numbers = "".join(f"{value:{width}.1%}" for value, width in zip(means, (9, 8, 11, 8, 8), strict=True))
+        lines.append(f"{name[-48:]:48}{len(group):7}{numbers}{worst:9.1%}{note}")
+    used = [one.f_score for one in found if one.matched >= LEAST_MATCHED]
+    lines.append(f"used for training or validation: {len(used)}, mean F {np.mean(used):.2%}, worst {min(used):.2%}")
+    return "\n".join(lines)
+
+
+def sample(asap: Path, count: int) -> str:
+    """Align performances spread evenly over all sizes and say how long all of them take."""
+    sizes = []
+    for one in read_metadata(asap):
+        score, performance = (normalise(read_midi(asap / file))[0] for file in (one.score, one.file))
+        sizes.append((len(score) * len(performance), one))
+    sizes.sort(key=lambda item: item[0])
+    chosen = [sizes[int((number + 0.5) * len(sizes) / count)] for number in range(count)]
+    seconds = 0.0
+    for cells, one in chosen:
+        score, performance = (normalise(read_midi(asap / file))[0] for file in (one.score, one.file))
+        began = time.process_time()
+        align(score, performance)
+        took = time.process_time() - began
+        seconds += took
+        print(f"{one.file}: {len(score)} x {len(performance)} = {cells / 1e6:.1f} M cells, {took:.1f} s", flush=True)
+    whole = seconds / count * len(sizes)
+    return f"{count} of {len(sizes)}: {seconds:.0f} s; all of them {whole / 60:.0f} minutes of one core"
+
+
+def main() -> None:
+    """Compare, or time; print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--asap", type=Path, required=True)
+    parser.add_argument("--cache", type=Path, help="kept alignments; what is missing is aligned")
+    parser.add_argument("--written", action="store_true", help="align to the MusicXML, not to its MIDI twin")
+    parser.add_argument("--all", action="store_true", help="a line a performance")
+    parser.add_argument("--time", type=int, metavar="N", help="only time the aligning of N performances")
+    options = parser.parse_args()
+    if options.time:
+        print(sample(options.asap, options.time))
+        return
+    if options.cache is None:
+        raise PianistError("name a folder for the alignments with --cache")
+    print(table(measure(options.asap, options.cache, written=options.written), every=options.all))
+
+
+if __name__ == "__main__":
+    main()
