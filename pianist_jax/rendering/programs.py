@@ -3,7 +3,8 @@
 import dataclasses
 import hashlib
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,38 +12,39 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 
-from pianist_jax.config import ModelConfig
+from pianist_jax.config import MeshConfig, ModelConfig
 from pianist_jax.errors import PianistError
 from pianist_jax.model.pianist import Pianist, count
 from pianist_jax.music.tokens import NOTE_TOKENS, PAD
-from pianist_jax.rendering.decode import CHUNK, Carry, open_carry, perform, value_bounds
+from pianist_jax.parallel import batch_sharding, make_mesh, replicated
+from pianist_jax.rendering.decode import BLOCK, CHUNK, Carry, open_carry, perform, value_bounds
 from pianist_jax.rendering.sampling import Sampling
 from pianist_jax.rendering.windows import Span
 from pianist_jax.weights import load_weights, weights_path
 
 LENGTHS = (64, 128, 256, 384, 512)  # notes that the caches of a program have room for
 # What decides whether another program is worth its compilation; only the time depends on them.
-COMPILE_SECONDS, CPU_FLOPS = 5.0, 4e10
+COMPILE_SECONDS, CPU_FLOPS, ACCELERATOR_FLOPS = 4.0, 4e10, 4e13
+CACHE_SLOWNESS = 5  # reading a cache takes so much longer than its operations
+REACH = 128  # caches have room for a multiple of so many notes
+Shape = tuple[int, ...]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Model:
-    """Weights to play with, and the programs compiled for them so far. `hash` tells one set of weights from another."""
+    """Weights to play with, on every device of `mesh`, and the programs compiled for them so far.
+
+    `hash` tells one set of weights from another.
+    """
 
     config: ModelConfig
     params: Any = dataclasses.field(repr=False)
     name: str
     hash: str
-    programs: dict[tuple[int, int], "Program"] = dataclasses.field(default_factory=dict, repr=False)
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Program:
-    """Compiled for one batch size and length: encode the score, then perform `CHUNK` notes again and again."""
-
-    start: Callable[..., Carry]
-    perform: Callable[..., tuple[Carry, jax.Array]]
+    mesh: Mesh = dataclasses.field(repr=False)
+    programs: dict[tuple[Any, ...], Callable[..., Any]] = dataclasses.field(default_factory=dict, repr=False)
 
 
 @dataclasses.dataclass
@@ -79,59 +81,96 @@ def make_model(
     name: str = "unnamed",
     fingerprint: str | None = None,
     dtype: str | None = None,
+    devices: Sequence[jax.Device] | None = None,
 ) -> Model:
-    """A model of parameters in memory; without a `fingerprint` their own hash takes its place."""
+    """A model of parameters in memory; without a `fingerprint` their own hash takes its place.
+
+    It plays on all `devices`, which share the rows of a batch: those of this process, or the CPU as one.
+    """
     on_cpu = jax.default_backend() == "cpu"
+    devices = devices or jax.local_devices()[: 1 if on_cpu else None]
     dtype = dtype or ("float32" if on_cpu else config.dtype)
     if dtype not in ("float32", "bfloat16"):
         raise PianistError(f'dtype is "{dtype}", but it must be "float32" or "bfloat16"')
     attention = "xla" if on_cpu or dtype == "float32" else config.attention
     config = dataclasses.replace(config, dtype=dtype, attention=attention, remat=False)
-    return Model(config, _arithmetic(params, dtype), name, fingerprint or _fingerprint(config, params))
+    mesh = make_mesh(MeshConfig(), devices)
+    params = jax.device_put(_arithmetic(params, dtype), replicated(mesh))
+    return Model(config, params, name, fingerprint or _fingerprint(config, params), mesh)
 
 
 @dataclasses.dataclass
 class Player:
-    """Plays spans side by side, always in batches of `width` rows and with room for `room` notes.
+    """Plays spans side by side. `advance` is told of every so many notes that are now final.
 
-    The width is narrowed when few pieces are left and that pays. `advance` is told of every so many notes that are
-    now final.
+    Every shape of a batch needs programs of its own. Where one that is compiled already serves, if more slowly, the
+    time lost is added up, and the right one is compiled when it would have paid.
     """
 
     model: Model
     sampling: Sampling
-    width: int
-    room: int
     stopwatch: Stopwatch
     advance: Callable[[int], None] | None = None
-
-    def __post_init__(self) -> None:
-        self.width = _batch_bucket(self.width)
-        self.room = _length_bucket(self.room)
+    lost: dict[tuple[int, ...], float] = dataclasses.field(default_factory=lambda: defaultdict(float))
 
     def play(self, spans: list[Span], left: int) -> list[np.ndarray]:
-        """Performed tokens int32 [N, 8] of each span, prompt included; the longest piece has `left` notes to go."""
-        narrow = _batch_bucket(len(spans))
-        if (self.width - narrow) * left * _seconds_per_note(self.model) > COMPILE_SECONDS:
-            self.width = narrow
-        program = _program(self.model, self.width, self.room, self.stopwatch)
-        began = time.perf_counter()
-        batch = _pad_batch(spans, self.width, self.room)
-        knobs = self.sampling.knobs()
-        carry = program.start(self.model.params, batch["score"], batch["mask"])
-        played = []
-        for n in range(0, max(len(span.score) for span in spans), CHUNK):
+        """Performed tokens int32 [N, 8] of each span, prompt included. All prompts are equally long."""
+        notes, prompt = max(len(span.score) for span in spans), len(spans[0].prompt)
+        if any(len(span.prompt) != prompt for span in spans):
+            raise ValueError("spans side by side need prompts of one length")
+        shape = self._shape(len(spans), notes, spans[0].score.shape[1])
+        began, compiled = time.perf_counter(), self.stopwatch.compile_seconds
+        batch = _pad_batch(spans, *shape)
+        knobs, params = self.sampling.knobs(), self.model.params
+        reach = _reach(shape[1], -(-prompt // BLOCK) * BLOCK)
+        start = self._program("start", *shape, reach, prompt)
+        carry = start(params, batch["score"], batch["mask"], batch["prompt"])
+        played = [batch["prompt"]]
+        for n in range(prompt, notes, CHUNK):
+            wanted = self._choose_reach(shape, n + CHUNK, reach)
+            if wanted != reach:
+                carry, reach = self._program("grow", *shape, reach, wanted)(carry), wanted
             low, high = (batch[name][:, n : n + CHUNK] for name in ("low", "high"))
             first = batch["first"] + np.int32(n)
-            carry, ids_BNS = program.perform(self.model.params, carry, low, high, batch["key"], first, knobs)
+            play = self._program("perform", *shape, reach)
+            carry, ids_BNS = play(params, carry, low, high, batch["key"], first, knobs)
             played.append(np.asarray(ids_BNS))
             fresh = sum(_fresh_between(span, n, n + CHUNK) for span in spans)
             self.stopwatch.notes += fresh
             if self.advance is not None:
                 self.advance(fresh)
-        self.stopwatch.perform_seconds += time.perf_counter() - began
+        compiling = self.stopwatch.compile_seconds - compiled
+        self.stopwatch.perform_seconds += time.perf_counter() - began - compiling
         whole_BNS = np.concatenate(played, axis=1)
         return [whole_BNS[row, : len(span.score)] for row, span in enumerate(spans)]
+
+    def _shape(self, rows: int, notes: int, columns: int) -> Shape:
+        """Rows, notes and columns that the batch is padded to."""
+        ideal = (_batch_bucket(rows, self.model.mesh.size), _length_bucket(notes), columns)
+        shapes = {key[1:4] for key in self.model.programs}
+        fitting = [x for x in shapes if x[0] >= rows and x[1] >= notes and x[2] == columns]
+        return self._worthwhile(ideal, fitting, lambda x: _seconds(self.model, x[0], x[1], notes))
+
+    def _choose_reach(self, shape: Shape, needed: int, reach: int) -> int:
+        """For how many notes the caches should have room now: what is attended to is read as a whole."""
+        ideal = (*shape, max(_reach(shape[1], needed), reach))
+        ready = [key[1:5] for key in self.model.programs if key[0] == "perform" and key[1:4] == shape]
+        fitting = [x for x in {*ready, (*shape, shape[1])} if x[3] >= ideal[3]]
+        return self._worthwhile(ideal, fitting, lambda x: _attention_seconds(self.model, x[0], x[3]))[3]
+
+    def _worthwhile(self, ideal: Shape, fitting: list[Shape], seconds: Callable[[Shape], float]) -> Shape:
+        if ideal in fitting or not fitting:
+            return ideal
+        best = min(fitting, key=seconds)
+        self.lost[ideal] += seconds(best) - seconds(ideal)
+        return ideal if self.lost[ideal] > COMPILE_SECONDS else best
+
+    def _program(self, kind: str, *sizes: int) -> Callable[..., Any]:
+        if (kind, *sizes) not in self.model.programs:
+            began = time.perf_counter()
+            self.model.programs[kind, *sizes] = _COMPILE[kind](self.model, *sizes)
+            self.stopwatch.compile_seconds += time.perf_counter() - began
+        return self.model.programs[kind, *sizes]
 
 
 def _fresh_between(span: Span, first: int, last: int) -> int:
@@ -139,32 +178,52 @@ def _fresh_between(span: Span, first: int, last: int) -> int:
     return max(0, min(last, begin + span.fresh) - max(first, begin))
 
 
-def _pad_batch(spans: list[Span], batch: int, length: int) -> dict[str, np.ndarray]:
-    """Arrays of the spans, rows padded with PAD to `length` notes and the batch with copies of its first row."""
-    score = np.full((batch, length, NOTE_TOKENS), PAD, np.int32)
+def _pad_batch(spans: list[Span], batch: int, length: int, columns: int) -> dict[str, np.ndarray]:
+    """Arrays of the spans, rows padded with PAD to `length` notes and the batch with copies of its first row.
+
+    The bounds go a chunk further: the last one may begin anywhere.
+    """
+    score = np.full((batch, length, columns), PAD, np.int32)
     mask = np.zeros((batch, length), bool)
-    low = np.zeros((batch, length, NOTE_TOKENS), np.int32)
+    low = np.zeros((batch, length + CHUNK, NOTE_TOKENS), np.int32)
     high = np.zeros_like(low)
     filled = [*spans, *[spans[0]] * (batch - len(spans))]
     for row, span in enumerate(filled):
         n = len(span.score)
         score[row, :n], mask[row, :n] = span.score, True
-        low[row, :n], high[row, :n] = value_bounds(span.score, span.prompt, opening=span.first == 0)
+        low[row, :n], high[row, :n] = value_bounds(span.score[:, :NOTE_TOKENS], span.prompt, opening=span.first == 0)
     key = np.stack([span.key for span in filled]).astype(np.uint32)
     first = np.array([span.first for span in filled], np.int32)
-    return {"score": score, "mask": mask, "low": low, "high": high, "key": key, "first": first}
+    prompt = np.stack([span.prompt for span in filled]).astype(np.int32)
+    return {"score": score, "mask": mask, "low": low, "high": high, "key": key, "first": first, "prompt": prompt}
 
 
-def _seconds_per_note(model: Model) -> float:
-    """About what a row of a batch costs on a CPU; nothing elsewhere, where rows are played side by side."""
-    if jax.default_backend() != "cpu":
-        return 0.0
-    passes = NOTE_TOKENS if model.config.decoder == "token" else 1
-    return 2 * count(model.params["decoder"]) * passes / CPU_FLOPS
+def _flops(model: Model) -> float:
+    return CPU_FLOPS if next(iter(model.mesh.devices.flat)).platform == "cpu" else ACCELERATOR_FLOPS * model.mesh.size
 
 
-def _batch_bucket(rows: int) -> int:
-    return 1 << (rows - 1).bit_length()
+def _seconds(model: Model, rows: int, length: int, notes: int) -> float:
+    """About what a batch of this shape costs, of which `notes` notes are performed."""
+    encoding = 2 * count(model.params["encoder"]) * length
+    performing = 2 * count(model.params["decoder"]) * notes * _passes(model)
+    return rows * (encoding + performing) / _flops(model)
+
+
+def _attention_seconds(model: Model, rows: int, reach: int) -> float:
+    """About what reading the caches costs while a chunk is performed."""
+    c = model.config
+    positions = reach * (NOTE_TOKENS if c.decoder == "token" else 1)
+    operations = 4 * c.decoder_layers * c.heads * c.head_size * positions
+    return CHUNK * _passes(model) * rows * operations / _flops(model) * CACHE_SLOWNESS
+
+
+def _passes(model: Model) -> int:
+    return NOTE_TOKENS - 1 if model.config.decoder == "token" else 1
+
+
+def _batch_bucket(rows: int, devices: int) -> int:
+    each = -(-rows // devices)
+    return devices << (each - 1).bit_length()
 
 
 def _length_bucket(notes: int) -> int:
@@ -172,35 +231,89 @@ def _length_bucket(notes: int) -> int:
     return fitting[0] if fitting else -(-notes // CHUNK) * CHUNK
 
 
-def _program(model: Model, batch: int, length: int, stopwatch: Stopwatch) -> Program:
-    if (batch, length) not in model.programs:
-        began = time.perf_counter()
-        model.programs[batch, length] = _compile(model, batch, length)
-        stopwatch.compile_seconds += time.perf_counter() - began
-    return model.programs[batch, length]
+def _reach(length: int, notes: int) -> int:
+    return min(-(-max(notes, 1) // REACH) * REACH, length)
 
 
-def _compile(model: Model, batch: int, length: int) -> Program:
-    pianist = Pianist(model.config)
+def _compile_start(model: Model, batch: int, length: int, columns: int, reach: int, prompt: int) -> Any:
+    """Encode the score and take in the prompt."""
+    start, follow, *_ = _functions(model.config)
+    rows = partial(_shaped, model)
 
-    def start(params: Any, score_BNS: jax.Array, note_mask_BN: jax.Array) -> Any:
-        return pianist.apply({"params": params}, score_BNS, note_mask_BN, method="start")
+    def begin(params: Any, *given: jax.Array) -> Carry:
+        return open_carry(partial(start, notes=reach), params, *given, follow)
 
-    def step(params: Any, *given: Any) -> Any:
-        return pianist.apply({"params": params}, *given, method="step")
+    given = rows((batch, length, columns)), rows((batch, length), np.bool_), rows((batch, prompt, NOTE_TOKENS))
+    shardings = _shardings(_carry(model, batch, length, columns, reach))
+    return jax.jit(begin, out_shardings=shardings).lower(_params(model), *given).compile()
+
+
+def _compile_perform(model: Model, batch: int, length: int, columns: int, reach: int) -> Any:
+    """Perform the next `CHUNK` notes; the carry is given up to the program, whose caches are written in place."""
+    step, rows = _functions(model.config)[2], partial(_shaped, model)
 
     def play(params: Any, carry: Carry, low: Any, high: Any, key_data: Any, *rest: Any) -> Any:
         return perform(step, params, carry, low, high, jax.random.wrap_key_data(key_data), *rest)
 
-    shape = jax.ShapeDtypeStruct
-    params = jax.tree.map(lambda x: shape(x.shape, x.dtype), model.params)
-    opening = (params, shape((batch, length, NOTE_TOKENS), jnp.int32), shape((batch, length), jnp.bool_))
-    begin = partial(open_carry, start)
-    bounds = shape((batch, CHUNK, NOTE_TOKENS), jnp.int32)
-    drawing = (shape((batch, 2), jnp.uint32), shape((batch,), jnp.int32), jax.eval_shape(Sampling().knobs))
-    # The carry is given up to the program: its caches are written in place.
-    played = jax.jit(play, donate_argnums=1).lower(params, jax.eval_shape(begin, *opening), bounds, bounds, *drawing)
-    return Program(jax.jit(begin).lower(*opening).compile(), played.compile())
+    carry, bounds = _carry(model, batch, length, columns, reach), rows((batch, CHUNK, NOTE_TOKENS))
+    drawing = rows((batch, 2), np.uint32), rows((batch,)), jax.eval_shape(Sampling().knobs)
+    jitted = jax.jit(play, donate_argnums=1, out_shardings=(_shardings(carry), batch_sharding(model.mesh)))
+    return jitted.lower(_params(model), carry, bounds, bounds, *drawing).compile()
+
+
+def _compile_grow(model: Model, batch: int, length: int, columns: int, reach: int, wanted: int) -> Any:
+    """Give the caches room for more notes."""
+    grow = _functions(model.config)[3]
+    before, after = (_carry(model, batch, length, columns, notes) for notes in (reach, wanted))
+
+    def begin(carry: Carry) -> Carry:
+        return {**carry, "state": grow({}, carry["state"], wanted)}
+
+    return jax.jit(begin, out_shardings=_shardings(after)).lower(before).compile()
+
+
+_COMPILE = {"start": _compile_start, "grow": _compile_grow, "perform": _compile_perform}
+
+
+def _functions(config: ModelConfig) -> tuple[Callable[..., Any], ...]:
+    """`start`, `follow`, `step` and `grow` of the model as functions of its parameters."""
+    pianist = Pianist(config)
+
+    def function(method: str) -> Callable[..., Any]:
+        return lambda params, *given, **named: pianist.apply({"params": params}, *given, **named, method=method)
+
+    return tuple(function(method) for method in ("start", "follow", "step", "grow"))
+
+
+def _shaped(model: Model, shape: tuple[int, ...], dtype: Any = np.int32) -> jax.ShapeDtypeStruct:
+    """An array whose first axis counts the rows of a batch, which the devices share."""
+    return jax.ShapeDtypeStruct(shape, dtype, sharding=batch_sharding(model.mesh))
+
+
+def _params(model: Model) -> Any:
+    return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), model.params)
+
+
+def _divided(model: Model, carry: Carry) -> Carry:
+    """Shapes of a carry with their shardings: what belongs to rows is divided, heads and counters are not."""
+
+    def place(path: Any, x: Any) -> jax.ShapeDtypeStruct:
+        whole = x.ndim == 0 or "'heads'" in jax.tree_util.keystr(path)
+        sharding = replicated(model.mesh) if whole else batch_sharding(model.mesh)
+        return jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding)
+
+    return jax.tree_util.tree_map_with_path(place, carry)
+
+
+def _carry(model: Model, batch: int, length: int, columns: int, reach: int) -> Carry:
+    """Shapes of the carry of a batch."""
+    start = partial(_functions(model.config)[0], notes=reach)
+    given = _shaped(model, (batch, length, columns)), _shaped(model, (batch, length), np.bool_)
+    return _divided(model, jax.eval_shape(partial(open_carry, start), _params(model), *given))
+
+
+def _shardings(shapes: Any) -> Any:
+    return jax.tree.map(lambda x: x.sharding, shapes)
 
 
 def _arithmetic(params: Any, dtype: str) -> Any:

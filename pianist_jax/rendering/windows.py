@@ -41,7 +41,8 @@ class Span:
     """What one window performs: score tokens int32 [N, 8], performed tokens of its prompt int32 [P, 8].
 
     `key` uint32 [2] and `first`, the number in the piece of the first note, decide the random numbers; `fresh` counts
-    the notes that become final here.
+    the notes that become final here. `limits`, if given, are the bounds of all its slots (`decode.value_bounds`), where
+    more than the prompt is known.
     """
 
     score: np.ndarray
@@ -49,6 +50,7 @@ class Span:
     key: np.ndarray
     first: int
     fresh: int
+    limits: tuple[np.ndarray, np.ndarray] | None = None
 
 
 def windowing_for(notes: int) -> Windowing:
