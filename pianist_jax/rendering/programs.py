@@ -191,7 +191,9 @@ def _pad_batch(spans: list[Span], batch: int, length: int, columns: int) -> dict
     for row, span in enumerate(filled):
         n = len(span.score)
         score[row, :n], mask[row, :n] = span.score, True
-        low[row, :n], high[row, :n] = value_bounds(span.score[:, :NOTE_TOKENS], span.prompt, opening=span.first == 0)
+        low[row, :n], high[row, :n] = span.limits or value_bounds(
+            span.score[:, :NOTE_TOKENS], span.prompt, opening=span.first == 0
+        )
     key = np.stack([span.key for span in filled]).astype(np.uint32)
     first = np.array([span.first for span in filled], np.int32)
     prompt = np.stack([span.prompt for span in filled]).astype(np.int32)
