@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pianist_jax.errors import PianistError
 from pianist_jax.files import replace_file
+from pianist_jax.music.bars import require_bars
 from pianist_jax.music.grid import beat_quarters, signature_at
 from pianist_jax.music.tempo import Mapped
 
@@ -60,7 +60,9 @@ def draw(performances: Sequence[tuple[str, Mapped]], *, title: str = "", bars: t
         raise ValueError(f"{len(performances)} performances to draw, expected 1 to {MOST}")
     first = performances[0][1]
     lines = first.score.bars() / first.score.ticks_per_quarter
-    low, high = _range(bars, len(lines) - 1)
+    if bars:
+        require_bars(first.score, bars)
+    low, high = bars or (1, len(lines) - 1)
     span = (float(lines[low - 1]), float(lines[high]))
     parts = _parts(first)
     heights = [6.0, 2.2, *[1.5] * len(parts), 0.25 + 0.4 * len(performances)]
@@ -80,13 +82,6 @@ def draw(performances: Sequence[tuple[str, Mapped]], *, title: str = "", bars: t
     if title:
         figure.suptitle(title, fontsize=14, fontweight="bold")
     return figure
-
-
-def _range(bars: tuple[int, int] | None, count: int) -> tuple[int, int]:
-    low, high = bars or (1, count)
-    if not 1 <= low <= high <= count:
-        raise PianistError(f"bars {low}-{high} cannot be drawn: the score has bars 1-{count}")
-    return low, high
 
 
 def _parts(mapped: Mapped) -> list[tuple[str, tuple[int, ...]]]:

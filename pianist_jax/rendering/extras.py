@@ -8,31 +8,42 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from pianist_jax.errors import PianistError
+from pianist_jax.music.bars import require_bars
 from pianist_jax.music.fidelity import compare
-from pianist_jax.music.notes import Notes
+from pianist_jax.music.notes import Notes, normalise
 from pianist_jax.music.tempo import TEMPO_EVENTS, Mapped, map_tempo, write_mapped
+from pianist_jax.rendering.realise import cut_overlaps
 
 if TYPE_CHECKING:
     from pianist_jax.music.grid import ScoreGrid
-    from pianist_jax.rendering.renderer import Rendering
+    from pianist_jax.rendering.result import Rendering
 
 DAW, PLOT, AUDIO = ".daw.mid", ".png", ".wav"
 MOST_DRAWN = 4  # performances in one picture
+LEAST_MATCHED = 0.5  # of the score's notes that a performance laid over it must play
 
 
 @dataclasses.dataclass(frozen=True)
 class Extras:
     """Which files to write beside the performance; `tempo_events` is where the editable one changes tempo.
 
-    Raises PianistError for `tempo_events` that there are not.
+    The plot shows the bars from first to last of `plot_bars` (all, without it), and over the performances those of
+    the MIDI files `overlay`, which somebody else played. Raises PianistError for `tempo_events` that there are not,
+    and for more overlays than a plot has room for.
     """
 
     tempo_events: str = "onset"
     plot: bool = False
     audio: bool = False
+    plot_bars: tuple[int, int] | None = None
+    overlay: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if len(self.overlay) >= MOST_DRAWN:
+            raise PianistError(f"{len(self.overlay)} performances to lay over a plot; it has room for {MOST_DRAWN - 1}")
         if self.tempo_events not in TEMPO_EVENTS:
             modes = " or ".join(TEMPO_EVENTS)
             raise PianistError(f"tempo events {self.tempo_events!r} are none; choose {modes}")
@@ -51,10 +62,9 @@ def extra_paths(names: Sequence[Path], stem: Path, extras: Extras, *, has_bars: 
 
 
 def write_extras(
-    rendering: Rendering, names: Sequence[Path], stem: Path, extras: Extras
+    rendering: Rendering, names: Sequence[Path], stem: Path, extras: Extras, overlaid: Sequence[tuple[str, Mapped]]
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Write what is wanted; tell of it for every performance, and for all together."""
-    extra_paths(names, stem, extras, has_bars=rendering.grid is not None)
     told: list[dict[str, Any]] = []
     drawn: list[tuple[str, Mapped]] = []
     for name, notes in zip(names, rendering.performances, strict=True):
@@ -75,8 +85,50 @@ def write_extras(
     from pianist_jax.plotting import plot
 
     path = stem.with_name(stem.name + PLOT)
-    plot(path, drawn, title=rendering.name)
-    return told, {"plot": _file(path)}
+    plot(path, [*drawn[: MOST_DRAWN - len(overlaid)], *overlaid], title=rendering.name, bars=extras.plot_bars)
+    return told, {"plot": {**_file(path), **plot_wishes(extras)}}
+
+
+def check_plot(grid: ScoreGrid | None, extras: Extras) -> None:
+    """Raises PianistError for bars that the score does not have."""
+    if extras.plot and extras.plot_bars and grid is not None:
+        require_bars(grid, extras.plot_bars)
+
+
+def read_overlays(rendering: Rendering, extras: Extras) -> list[tuple[str, Mapped]]:
+    """The performances to lay over the plot. Raises PianistError for what cannot be."""
+    if not extras.plot or rendering.grid is None:
+        return []
+    return [_overlay(file, rendering.score, rendering.grid) for file in extras.overlay]
+
+
+def plot_wishes(extras: Extras) -> dict[str, Any]:
+    """What a plot shows, as the JSON file tells it: the bars (null: all) and the hashes of what is laid over."""
+    overlay = [_file(Path(file)) for file in extras.overlay]
+    return {"bars": list(extras.plot_bars) if extras.plot_bars else None, "overlay": overlay}
+
+
+def _overlay(file: str, score: Notes, grid: ScoreGrid) -> tuple[str, Mapped]:
+    """Somebody's performance of the score on its beats: the notes of it that were played, aligned note by note."""
+    from pianist_jax.music.alignment import align, share_matched
+    from pianist_jax.music.midi import printable, read_midi
+
+    path = Path(file)
+    played = normalise(read_midi(path))[0]
+    own = score.pitch.shape == played.pitch.shape and bool((score.pitch == played.pitch).all())
+    match = np.arange(len(score)) if own else align(score, played)
+    share = share_matched(match)
+    if share < LEAST_MATCHED:
+        name = printable(path)
+        raise PianistError(f"{name}: plays {share:.0%} of the score's notes, too few to lay over it; give another")
+    kept = np.flatnonzero(match >= 0)
+    part = dataclasses.replace(grid, onset=grid.onset[kept], duration=grid.duration[kept], part=grid.part[kept])
+    chosen = match[kept]
+    pitch, onset, duration, velocity = (
+        column[chosen] for column in (played.pitch, played.onset, played.duration, played.velocity)
+    )
+    notes = cut_overlaps(Notes(pitch, onset, duration, velocity, played.pedal_time, played.pedal_value))
+    return path.name.split(".")[0], map_tempo(part, notes, "beat")
 
 
 def _write_editable(path: Path, grid: ScoreGrid, notes: Notes, extras: Extras) -> dict[str, Any]:

@@ -1,19 +1,35 @@
-"""The files of a rendering: MIDI files, what else is wanted, and a JSON file that tells what became of every note."""
+"""The files of a rendering: MIDI files, what else is wanted, and a JSON file that tells what became of every note.
+
+The JSON file can be edited and read back (`stored`): "notes" has a line for each note with its performed onset,
+duration and velocity in every performance, "pedal" a list of the pedal's movements for every performance.
+"""
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pianist_jax.errors import PianistError
 from pianist_jax.files import replace_file
 from pianist_jax.music.midi import write_midi
-from pianist_jax.music.notes import survivors
-from pianist_jax.rendering.extras import DAW, Extras, extra_paths, worst_error, write_extras
+from pianist_jax.music.notes import Notes, survivors
+from pianist_jax.rendering.extras import (
+    DAW,
+    Extras,
+    check_plot,
+    extra_paths,
+    plot_wishes,
+    read_overlays,
+    worst_error,
+    write_extras,
+)
 
 if TYPE_CHECKING:
-    from pianist_jax.rendering.renderer import Rendering
+    from pianist_jax.music.grid import ScoreGrid
+    from pianist_jax.rendering.result import Rendering
 
+FORMAT = 2  # of the JSON file
 SUFFIX = ".performance.mid"
 DEFAULT_EXTRAS = Extras()
 MADE = (SUFFIX, DAW)  # MIDI files that are no scores
@@ -52,47 +68,69 @@ def is_made(stem: Path, identity: dict[str, Any], extras: Extras, *, has_bars: b
         if path not in missing and made.get(path.name, {}).get("sha256") != _hash(path):
             raise PianistError(f"{path}: was changed since it was rendered; --force replaces it")
     modes = {about["tempo_events"] for about in made.values() if "tempo_events" in about}
-    return not missing and modes <= {extras.tempo_events}
+    plots = [about for about in made.values() if "overlay" in about] if extras.plot else []
+    as_wanted = all(about.items() >= plot_wishes(extras).items() for about in plots)
+    return not missing and modes <= {extras.tempo_events} and as_wanted
 
 
 def save_rendering(
-    rendering: "Rendering", stem: Path, *, force: bool = False, extras: Extras = DEFAULT_EXTRAS
+    rendering: "Rendering",
+    stem: Path,
+    *,
+    force: bool = False,
+    extras: Extras = DEFAULT_EXTRAS,
+    keep_json: bool = False,
 ) -> list[Path]:
-    """Write the files of a rendering (`Rendering.save`); each appears whole or not at all, the MIDI files first."""
+    """Write the files of a rendering (`Rendering.save`); each appears whole or not at all, the MIDI files first.
+
+    With `keep_json` the JSON file that is there, which may hold somebody's edits, stays until the new one is whole.
+    """
     has_bars = rendering.grid is not None
     if not force and is_made(stem, rendering.identity, extras, has_bars=has_bars):
         return []
     wanted = wanted_paths(stem, len(rendering.performances), extras, has_bars=has_bars)
+    check_plot(rendering.grid, extras)
+    overlaid = read_overlays(rendering, extras)
     make_folder(stem.parent)
     midi_paths, json_path = output_paths(stem, len(rendering.performances))
-    _remove(json_path)  # it tells of files that are about to change
+    if not keep_json:
+        _remove(json_path)  # it tells of files that are about to change
     for midi_path, notes in zip(midi_paths, rendering.performances, strict=True):
         write_midi(midi_path, notes)
     performances = [
         {"file": path.name, "sha256": _hash(path), "pedal_events": len(notes.pedal_time), "end": int(notes.end.max())}
         for path, notes in zip(midi_paths, rendering.performances, strict=True)
     ]
-    beside, together = write_extras(rendering, _bare(midi_paths), stem, extras)
+    beside, together = write_extras(rendering, _bare(midi_paths), stem, extras, overlaid)
     rendering.report["editable_worst_error_ms"] = worst_error(beside)
     performances = [{**own, **more} for own, more in zip(performances, beside, strict=True)]
-    content = {**rendering.report, **rendering.identity, "performances": performances, **together}
-    replace_file(json_path, _json(content, note_lines(rendering)))
+    told = {"grid": _grid_lines(rendering.grid)} if rendering.grid is not None else {}
+    content = {
+        "format": FORMAT, **rendering.report, **rendering.identity, "performances": performances, **together, **told
+    }  # fmt: skip
+    replace_file(json_path, _json(content, rendering))
     return [path for path in wanted if path.exists()]
 
 
 def note_lines(rendering: "Rendering") -> list[dict[str, Any]]:
     """For every raw note, what it was and its performed onset (ms), duration (ms) and velocity in every sample.
 
-    Or, for a note that was merged: with which raw note, counted from 0.
+    Or, for a note that was merged: with which raw note, counted from 0. Of a score with bars also where the note
+    stands: its bar and how far into it (17.5: the middle of bar 17), its part, its tick and length in ticks.
     """
-    raw, survivor = rendering.raw, survivors(rendering.raw)
+    raw, survivor, grid = rendering.raw, survivors(rendering.raw), rendering.grid
+    bar = grid.bar_of(grid.onset).round(3).tolist() if grid is not None else []
     lines: list[dict[str, Any]] = []
     for i, n in enumerate(rendering.note_of_raw.tolist()):
         line: dict[str, Any] = {
             "pitch": int(raw.pitch[i]),
-            "score": {"onset": int(raw.onset[i]), "duration": int(raw.duration[i])},
+            "score": {name: int(getattr(raw, name)[i]) for name in ("onset", "duration", "velocity")},
         }
         if survivor[n] == i:
+            if grid is not None:
+                line = {"bar": bar[n], **line}
+                places = {"part": grid.part, "tick": grid.onset, "ticks": grid.duration}
+                line["score"] |= {name: int(column[n]) for name, column in places.items()}
             line["performed"] = [
                 {"onset": int(p.onset[n]), "duration": int(p.duration[n]), "velocity": int(p.velocity[n])}
                 for p in rendering.performances
@@ -102,6 +140,21 @@ def note_lines(rendering: "Rendering") -> list[dict[str, Any]]:
             line["reason"] = "same pitch and onset as that note, which sounds as long or longer"
         lines.append(line)
     return lines
+
+
+def _grid_lines(grid: "ScoreGrid") -> dict[str, Any]:
+    return {
+        "ticks_per_quarter": grid.ticks_per_quarter,
+        "parts": list(grid.part_names),
+        "time_signatures": [list(signature) for signature in grid.time_signatures],
+        "key_signatures": [list(signature) for signature in grid.key_signatures],
+    }
+
+
+def pedal_lines(notes: Notes) -> list[dict[str, int]]:
+    """The pedal's movements: time in ms, value 0 (up) to 127 (down)."""
+    pairs = zip(notes.pedal_time.tolist(), notes.pedal_value.tolist(), strict=True)
+    return [{"time": time, "value": value} for time, value in pairs]
 
 
 def make_folder(folder: Path) -> None:
@@ -116,14 +169,19 @@ def _made_before(json_path: Path, identity: dict[str, Any]) -> dict[str, dict[st
     """What is told of each file that this rendering wrote, by name; None where the JSON file is not of this one."""
     try:
         content = json.loads(json_path.read_text(encoding="utf-8"))
-        if all(content[key] == value for key, value in identity.items()):
-            performances = content["performances"]
-            told = [*performances, *(own[key] for own in performances for key in ("editable", "audio") if key in own)]
-            told += [content["plot"]] if "plot" in content else []
-            return {made["file"]: made for made in told}
-    except (OSError, ValueError, KeyError, TypeError):
+        if all(content[key] == value for key, value in {"format": FORMAT, **identity}.items()):
+            return files_told(content)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     return None
+
+
+def files_told(content: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """What the content of a JSON file tells of each file that was written with it, by name."""
+    performances = content["performances"]
+    told = [*performances, *(own[key] for own in performances for key in ("editable", "audio") if key in own)]
+    told += [content["plot"]] if "plot" in content else []
+    return {made["file"]: made for made in told if "file" in made}
 
 
 def _hash(path: Path) -> str:
@@ -133,11 +191,22 @@ def _hash(path: Path) -> str:
         raise PianistError(f"{path}: cannot be read ({error.strerror}); --force replaces it") from error
 
 
-def _json(content: dict[str, Any], notes: list[dict[str, Any]]) -> str:
-    """JSON with one note a line."""
-    head = json.dumps(content, indent=1)
-    body = ",\n  ".join(json.dumps(note) for note in notes)
-    return f'{head[:-2]},\n "notes": [\n  {body}\n ]\n}}\n'
+def _json(content: dict[str, Any], rendering: "Rendering") -> str:
+    """JSON with a line for each note and each pedal event."""
+    head = json.dumps(content, indent=1)[:-2]
+    score_pedal = _lines(pedal_lines(rendering.raw), 1)
+    pedal = ",\n".join(f"  {_lines(pedal_lines(notes), 2)}" for notes in rendering.performances)
+    notes = _lines(note_lines(rendering), 1)
+    return f'{head},\n "score_pedal": {score_pedal},\n "pedal": [\n{pedal}\n ],\n "notes": {notes}\n}}\n'
+
+
+def _lines(values: Sequence[Any], indent: int) -> str:
+    """A JSON list, one value a line."""
+    if not values:
+        return "[]"
+    margin = " " * indent
+    body = ",\n".join(f"{margin} {json.dumps(value)}" for value in values)
+    return f"[\n{body}\n{margin}]"
 
 
 def _remove(path: Path) -> None:

@@ -12,10 +12,12 @@ import numpy as np
 from pianist_jax.errors import PianistError
 from pianist_jax.music.notes import Notes, normalise
 from pianist_jax.music.tokens import encode
+from pianist_jax.rendering.expression import NEUTRAL, Expression, express
 from pianist_jax.rendering.programs import Model, Player, Stopwatch
 from pianist_jax.rendering.realise import realise
+from pianist_jax.rendering.result import Rendering, content_hash
 from pianist_jax.rendering.sampling import DEFAULT, Sampling
-from pianist_jax.rendering.windows import Windowing, joins, perform_pieces, windowing_for
+from pianist_jax.rendering.windows import perform_pieces, windowing_for
 
 if TYPE_CHECKING:
     from pianist_jax.music.grid import ScoreGrid
@@ -24,60 +26,9 @@ BATCH = 16  # performances made together; more are no faster on a CPU
 
 Score = str | os.PathLike[str] | Notes
 
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Rendering:
-    """A score and its performances, which correspond to it note by note.
-
-    `raw` are the M notes as they were read, `score` the N normalised ones, `note_of_raw` int64 [M] tells which of these
-    each raw note became or was merged into. Note n of every performance plays note n of `score`. `identity` says what
-    the performances follow from (score, model, seed, settings), `report` adds what was measured. `grid` says where the
-    score's bars and beats are, if it came from a file.
-    """
-
-    raw: Notes
-    score: Notes
-    note_of_raw: np.ndarray
-    performances: tuple[Notes, ...]
-    name: str
-    identity: dict[str, Any]
-    report: dict[str, Any]
-    grid: "ScoreGrid | None" = None
-
-    @property
-    def notes(self) -> Notes:
-        """The first performance."""
-        return self.performances[0]
-
-    @property
-    def joins(self) -> np.ndarray:
-        """int64: numbers of the score notes at which one window of the decoder takes over from another."""
-        return joins(len(self.score), Windowing(**self.identity["settings"]["windows"]))
-
-    def save(
-        self,
-        path: str | os.PathLike[str] = ".",
-        *,
-        force: bool = False,
-        tempo_events: str = "onset",
-        plot: bool = False,
-        audio: bool = False,
-    ) -> list[Path]:
-        """Write `PATH.performance.mid` (with several samples `PATH-1.performance.mid` …) and `PATH.json`.
-
-        Of a score that came from a file also `PATH.daw.mid`, the same on the score's beats, with tempo changes at every
-        "onset" or on every "beat" only; `plot` adds `PATH.png` (of up to four samples), `audio` adds `PATH.wav`.
-
-        Where `path` is a folder, the score's name is added to it. Returns what was written: nothing where the same is
-        there already. Raises PianistError where another output is in the way and `force` is not set, or a file cannot
-        be written.
-        """
-        from pianist_jax.rendering.extras import Extras  # only files need a MIDI library
-        from pianist_jax.rendering.outputs import save_rendering
-
-        path = Path(path)
-        stem = path / self.name if path.is_dir() else path
-        return save_rendering(self, stem, force=force, extras=Extras(tempo_events, plot, audio))
+__all__ = [
+    "Piece", "Rendering", "Score", "content_hash", "identity_of", "read_piece", "render", "render_all", "sample_key",
+]  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -103,14 +54,18 @@ def render(
     top_p: float = 0.95,
     top_k: int = 0,
     pedal_top_p: float = 1.0,
+    expression: Expression = NEUTRAL,
 ) -> Rendering:
-    """Perform a score (a MIDI file, or notes) `samples` times.
+    """Perform a score (a MIDI or MusicXML file, or notes) `samples` times, with `expression` as it is wanted.
 
     The same score, model, seed, sample number and settings give the same performance, in whatever company. The
     performance begins when the score's first note does. Raises PianistError for a score or settings that make no sense.
     """
     sampling = Sampling(temperature, top_p, top_k, pedal_top_p)
-    ((_, rendering),) = render_all([read_piece(score)], model, seed=seed, samples=samples, sampling=sampling)
+    made = render_all(
+        [read_piece(score)], model, seed=seed, samples=samples, sampling=sampling, expression=expression
+    )
+    ((_, rendering),) = made
     return rendering
 
 
@@ -146,6 +101,7 @@ def render_all(
     seed: int = 0,
     samples: int = 1,
     sampling: Sampling = DEFAULT,
+    expression: Expression = NEUTRAL,
     batch: int = BATCH,
     advance: Callable[[int], None] | None = None,
 ) -> Iterator[tuple[int, Rendering]]:
@@ -169,9 +125,10 @@ def render_all(
     performances: dict[int, dict[int, Notes]] = {piece: {} for piece in by_length}
     for row, performed in perform_pieces(tokens, keys, windowing, player.play, batch=batch):
         piece, sample = rows[row]
-        performances[piece][sample] = realise(pieces[piece].score, performed)
+        score = pieces[piece].score
+        performances[piece][sample] = express(score, realise(score, performed), expression)
         if len(performances[piece]) == samples:
-            identity = identity_of(pieces[piece], model, seed, samples, sampling)
+            identity = identity_of(pieces[piece], model, seed, samples, sampling, expression)
             made = performances.pop(piece)
             yield piece, _rendering(pieces[piece], [made[k] for k in range(samples)], identity, stopwatch)
 
@@ -182,24 +139,28 @@ def sample_key(seed: int, content: str, sample: int) -> np.ndarray:
     return np.frombuffer(digest[:8], ">u4").astype(np.uint32)
 
 
-def content_hash(notes: Notes) -> str:
-    """A hash of all that `notes` hold."""
-    content = hashlib.sha256()
-    for field in dataclasses.fields(notes):
-        column = np.ascontiguousarray(getattr(notes, field.name), "<i8")
-        content.update(f"{field.name} {len(column)} ".encode() + column.tobytes())
-    return content.hexdigest()
-
-
-def identity_of(piece: Piece, model: Model, seed: int, samples: int, sampling: Sampling) -> dict[str, Any]:
+def identity_of(
+    piece: Piece, model: Model, seed: int, samples: int, sampling: Sampling, expression: Expression = NEUTRAL
+) -> dict[str, Any]:
     """What a rendering follows from; outputs with the same identity are the same."""
-    windowing = windowing_for(model.config.window)
+    settings = {
+        "samples": samples,
+        **dataclasses.asdict(sampling),
+        "windows": dataclasses.asdict(windowing_for(model.config.window)),
+        "expression": expression.told(),
+    }
     return {
         "score": {"name": piece.name, "content": piece.content},
-        "model": {"name": model.name, "hash": model.hash, "dtype": model.config.dtype},
+        "model": model_identity(model),
         "seed": seed,
-        "settings": {"samples": samples, **dataclasses.asdict(sampling), "windows": dataclasses.asdict(windowing)},
+        "settings": settings,
+        "edits": [],
     }
+
+
+def model_identity(model: Model) -> dict[str, Any]:
+    """Which model it is, and its arithmetic."""
+    return {"name": model.name, "hash": model.hash, "dtype": model.config.dtype}
 
 
 def _rendering(

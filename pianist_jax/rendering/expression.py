@@ -1,0 +1,256 @@
+"""A say in a performance: what stays as written, how strong each kind of expression is, tempo, kind of pedal.
+
+Pure functions of arrays: they act on performed notes, whoever played them. Chords are notes written within 10 ms.
+
+* timing: every gap between chords has a tempo; its distance from the mean tempo is scaled in the log domain, and the
+  whole keeps its length. So does the spread of chords (linearly). Gaps that are off more than threefold, as ornaments
+  and fermatas are, get no further exaggerated.
+* dynamics: velocities move away from or towards the performance's own mean, on a scale (the log-odds of 128) that
+  ends at 1 and 127, so that nothing clips. The mean and not the written velocity is the middle: most scores have one
+  velocity throughout, and a stronger contrast must not turn written dynamics around.
+* articulation: performed over written length, at the local tempo, scaled in the log domain; 0 is full written length.
+* pedal: its depth.
+
+What is kept is the score's own: its velocities, its onsets at its own tempo, its lengths and its pedal at the tempo
+of the performance. Notes move with the tempo in whole: releases and pedal stay where they were in the bar.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pianist_jax.errors import PianistError
+from pianist_jax.music.notes import Notes
+from pianist_jax.rendering.realise import cut_overlaps, release_pedal
+
+ONE_CHORD = 10  # ms in the score
+STRENGTHS = ("timing", "dynamics", "articulation", "pedal")
+KEEPS = {"velocity": "dynamics", "timing": "timing", "articulation": "articulation", "pedal": "pedal"}
+STRONGEST = 4.0
+TEMPO_SCALES = (0.1, 10.0)
+EXAGGERATED = math.log(3.0)  # distance from the mean up to which timing and articulation are exaggerated
+HALF = 64  # the pedal's middle
+APART = 2  # ms at least between two strikes of a key
+
+
+@dataclass(frozen=True)
+class Expression:
+    """What becomes of a performance: strengths (1: as played, 0: none of it), what is kept, tempo, pedal.
+
+    `keep` names what stays the score's own (`velocity`, `timing`, `articulation`, `pedal`); `tempo_scale` 1.1 is 10%
+    faster. Pedal values below `pedal_threshold` are up; with `binary_pedal` those from there on (by default from 64)
+    are fully down. Raises PianistError for what makes no sense.
+    """
+
+    timing: float = 1.0
+    dynamics: float = 1.0
+    articulation: float = 1.0
+    pedal: float = 1.0
+    keep: tuple[str, ...] = ()
+    tempo_scale: float = 1.0
+    pedal_threshold: int = 0
+    binary_pedal: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "keep", tuple(name for name in KEEPS if name in self.keep) + _unknown(self.keep))
+        for name in self.keep:
+            if name not in KEEPS:
+                raise PianistError(f"{name!r} cannot be kept; choose {', '.join(KEEPS)}")
+            if getattr(self, KEEPS[name]) != 1:
+                raise PianistError(f"{name} is kept as written, so the strength of {KEEPS[name]} means nothing")
+        for name in STRENGTHS:
+            strength = getattr(self, name)
+            if not 0 <= strength <= STRONGEST:
+                raise PianistError(f"the strength of {name} is {strength}, but it must be 0 to {STRONGEST:g}")
+        if not TEMPO_SCALES[0] <= self.tempo_scale <= TEMPO_SCALES[1]:
+            low, high = TEMPO_SCALES
+            raise PianistError(f"the tempo scale is {self.tempo_scale}, but it must be {low:g} to {high:g}")
+        if not 0 <= self.pedal_threshold <= 127:
+            raise PianistError(f"the pedal threshold is {self.pedal_threshold}, but it must be 0 to 127")
+
+    def told(self) -> dict[str, Any]:
+        """What a JSON file tells of it."""
+        return {**dataclasses.asdict(self), "keep": list(self.keep)}
+
+    @property
+    def changes_time(self) -> bool:
+        """Whether onsets may move."""
+        return self.timing != 1 or self.tempo_scale != 1 or "timing" in self.keep
+
+
+def _unknown(names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(name for name in names if name not in KEEPS)
+
+
+NEUTRAL = Expression()
+
+
+def is_strength(text: str) -> bool:
+    """Whether a word of the command line is a strength, as in `timing=0.8`."""
+    return text.partition("=")[0] in STRENGTHS and "=" in text
+
+
+def parse_strengths(texts: Sequence[str]) -> dict[str, float]:
+    """The strengths in `timing=0.8`, `dynamics=1.2,pedal=1`, … by name. Raises PianistError."""
+    found: dict[str, float] = {}
+    for text in (part for given in texts for part in given.replace(",", " ").split()):
+        name, _, value = text.partition("=")
+        try:
+            strength = float(value)
+        except ValueError:
+            strength = math.nan
+        if name not in STRENGTHS or not math.isfinite(strength):
+            raise PianistError(f"{text!r} is no strength; write as in timing=0.8, of {', '.join(STRENGTHS)}")
+        if name in found:
+            raise PianistError(f"the strength of {name} is given twice")
+        found[name] = strength
+    return found
+
+
+def express(score: Notes, performance: Notes, expression: Expression) -> Notes:
+    """The performance (note n plays note n of the score, ms) as `expression` wants it; the first onset stays."""
+    if expression == NEUTRAL or not len(score):
+        return performance
+    e = expression
+    chord, first = chords(score.onset)
+    written = score.onset[first].astype(np.float64)
+    played = chord_times(performance.onset, chord)
+    wanted = _paced(written, played, e) if e.changes_time else played
+    onset = _onsets(score, performance.onset, chord, (written, played, wanted), e) if e.changes_time else None
+    duration = performance.duration
+    if e.changes_time or e.articulation != 1 or "articulation" in e.keep:
+        duration = _durations(score, performance, (written, played, wanted), e)
+    velocity = score.velocity if "velocity" in e.keep else _contrast(performance.velocity, e.dynamics)
+    pedal_time, pedal_value = performance.pedal_time, performance.pedal_value
+    if "pedal" in e.keep:
+        pedal_time, pedal_value = moved(score.pedal_time, written, wanted), score.pedal_value
+    elif e.changes_time:
+        pedal_time = moved(pedal_time, played, wanted)
+    changed = Notes(
+        performance.pitch,
+        performance.onset if onset is None else part_strikes(performance.pitch, onset),
+        duration,
+        velocity,
+        pedal_time,
+        _depth(pedal_value, e),
+    )
+    return release_pedal(drop_repeated_pedal(cut_overlaps(changed)))
+
+
+def chords(onset: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """int64 [N] the chord of each note, int64 [C] the first note of each chord; written onsets (ms) ascend."""
+    first = [0]
+    for n, time in enumerate(onset.tolist()):
+        if time > onset[first[-1]] + ONE_CHORD:
+            first.append(n)
+    begins = np.zeros(len(onset), np.int64)
+    begins[first[1:]] = 1
+    return np.cumsum(begins), np.array(first, np.int64)
+
+
+def chord_times(onset: np.ndarray, chord: np.ndarray) -> np.ndarray:
+    """float64 [C] ms: when each chord begins, ascending by at least 1 ms."""
+    earliest = np.full(int(chord[-1]) + 1, np.iinfo(np.int64).max)
+    np.minimum.at(earliest, chord, onset)
+    steps = np.arange(len(earliest))
+    return (np.maximum.accumulate(earliest - steps) + steps).astype(np.float64)
+
+
+def _scaled(deviation: np.ndarray, strength: float) -> np.ndarray:
+    """Log deviations times a strength; above 1 only what is within `EXAGGERATED` grows."""
+    if strength <= 1:
+        return deviation * strength
+    return deviation + (strength - 1) * np.clip(deviation, -EXAGGERATED, EXAGGERATED)
+
+
+def _paced(written: np.ndarray, played: np.ndarray, e: Expression) -> np.ndarray:
+    """float64 [C] ms: when the chords are to begin."""
+    gap, own = np.diff(played), np.diff(written)
+    if "timing" in e.keep:
+        gap = own
+    elif e.timing != 1 and len(gap):
+        mean = gap.sum() / own.sum()
+        freed = own * mean * np.exp(_scaled(np.log(gap / (own * mean)), e.timing))
+        gap = freed * gap.sum() / freed.sum()
+    return played[0] + np.concatenate([[0.0], np.cumsum(gap / e.tempo_scale)])
+
+
+Clocks = tuple[np.ndarray, np.ndarray, np.ndarray]  # of the chords: as written, as played, as wanted
+
+
+def _onsets(score: Notes, onset: np.ndarray, chord: np.ndarray, clocks: Clocks, e: Expression) -> np.ndarray:
+    """int64 [N] ms: chords at their wanted times, their spread scaled, each over before the next begins."""
+    written, played, wanted = clocks
+    room = np.append(np.diff(wanted), np.inf)[chord]
+    spread = (onset - played[chord]) / e.tempo_scale
+    strength = 0.0 if "timing" in e.keep else e.timing
+    if strength != 1:
+        own = (score.onset - written[chord]) / e.tempo_scale
+        spread = own + strength * (spread - own)
+        spread -= np.minimum.reduceat(spread, np.flatnonzero(np.diff(chord, prepend=-1)))[chord]
+    return np.rint(wanted[chord] + np.minimum(spread, 0.9 * room)).astype(np.int64)
+
+
+def part_strikes(pitch: np.ndarray, onset: np.ndarray) -> np.ndarray:
+    """int64 [N] ms: onsets moved so that a key's strikes, in the order of the score, are at least 2 ms apart."""
+    onset = onset.copy()
+    order = np.argsort(pitch, kind="stable")
+    for own in np.split(order, np.flatnonzero(np.diff(pitch[order])) + 1):
+        steps = APART * np.arange(len(own))
+        onset[own] = np.maximum.accumulate(onset[own] - steps) + steps
+    return onset
+
+
+def _durations(score: Notes, performance: Notes, clocks: Clocks, e: Expression) -> np.ndarray:
+    """int64 [N] ms: written lengths at the wanted tempo times the scaled articulation."""
+    written, played, wanted = clocks
+    before, after = (_at(score.end, written, t) - _at(score.onset, written, t) for t in (played, wanted))
+    before, after = np.maximum(before, 1.0), np.maximum(after, 1.0)
+    articulation = np.log(np.maximum(performance.duration, 1) / before)
+    strength = 0.0 if "articulation" in e.keep else e.articulation
+    return np.maximum(np.rint(after * np.exp(_scaled(articulation, strength))), 1).astype(np.int64)
+
+
+def _at(time: np.ndarray, old: np.ndarray, new: np.ndarray) -> np.ndarray:
+    """float64: times on one clock as they come on another, straight between chords, at the mean tempo outside."""
+    slope = (new[-1] - new[0]) / (old[-1] - old[0]) if len(old) > 1 else 1.0
+    outside = np.minimum(time - old[0], 0) + np.maximum(time - old[-1], 0)
+    return np.interp(time, old, new) + slope * outside
+
+
+def moved(time: np.ndarray, old: np.ndarray, new: np.ndarray) -> np.ndarray:
+    """int64 ms: times on one clock as they come on another (chords at float64 `old` and `new` ms)."""
+    return np.maximum(np.rint(_at(time, old, new)), 0).astype(np.int64)
+
+
+def _contrast(velocity: np.ndarray, strength: float) -> np.ndarray:
+    """int16 [N]: velocities further from their mean, or nearer, by their log-odds of 128."""
+    if strength == 1:
+        return velocity
+    v = np.clip(velocity, 1, 127).astype(np.float64)
+    odds = np.log(v / (128 - v))
+    middle = odds.mean()
+    return np.clip(np.rint(128 / (1 + np.exp(-(middle + strength * (odds - middle))))), 1, 127).astype(np.int16)
+
+
+def _depth(value: np.ndarray, e: Expression) -> np.ndarray:
+    """int16 [P]: pedal values scaled, then those below the threshold up, with `binary_pedal` the others down."""
+    value = np.clip(np.rint(value * e.pedal), 0, 127).astype(np.int16)
+    least = e.pedal_threshold or (HALF if e.binary_pedal else 0)
+    return np.where(value < least, 0, 127 if e.binary_pedal else value).astype(np.int16)
+
+
+def drop_repeated_pedal(notes: Notes) -> Notes:
+    """Without the pedal events that change nothing."""
+    changed = np.diff(notes.pedal_value, prepend=0) != 0
+    if changed.all():
+        return notes
+    return dataclasses.replace(
+        notes, pedal_time=notes.pedal_time[changed], pedal_value=notes.pedal_value[changed]
+    )

@@ -1,0 +1,192 @@
+"""Some bars of a rendering performed anew, everything around them as it was.
+
+What was played before the bars is the decoder's prompt, so that tempo, dynamics and pedal go on from there; the score
+behind them is seen by the encoder. The bars keep their place in time: they begin when they began, and what follows
+comes when it came, so that a producer's edits elsewhere stay where they are. Several takes are played at once. Each is
+fitted between the two (`fit`), and the one after which the model itself finds the next notes likeliest is kept.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from pianist_jax.config import ModelConfig
+from pianist_jax.errors import PianistError
+from pianist_jax.model.pianist import Pianist
+from pianist_jax.music.bars import Bars, notes_in
+from pianist_jax.music.notes import Notes
+from pianist_jax.music.tokens import NOTE_TOKENS, SLOT_START, encode
+from pianist_jax.rendering.decode import IOI, value_bounds
+from pianist_jax.rendering.expression import NEUTRAL, Expression, express
+from pianist_jax.rendering.fitting import ends, graft
+from pianist_jax.rendering.programs import Model, Player, Stopwatch
+from pianist_jax.rendering.realise import realise
+from pianist_jax.rendering.renderer import Piece, Score, model_identity, read_piece, sample_key
+from pianist_jax.rendering.result import Rendering
+from pianist_jax.rendering.sampling import DEFAULT, Sampling
+from pianist_jax.rendering.windows import Span, windowing_for
+
+TAKES = 8
+HEARD = 32  # notes behind the passage by which the takes are judged
+
+Advance = Callable[[int], None]
+
+
+def render_bars(
+    score: Score,
+    rendering: Rendering,
+    model: Model,
+    bars: Bars,
+    *,
+    seed: int = 0,
+    sampling: Sampling = DEFAULT,
+    expression: Expression = NEUTRAL,
+) -> Rendering:
+    """The rendering of a score with its bars from first to last, counted from 1, performed anew.
+
+    Outside those bars onsets, durations, velocities and pedal stay as they are. The same arguments give the same
+    result, also when it is rendered again. Raises PianistError where score and rendering do not belong together, the
+    score has no such bars or no notes in them, or the expression changes their tempo.
+    """
+    return perform_bars(
+        read_piece(score), rendering, model, bars, seed=seed, sampling=sampling, expression=expression
+    )
+
+
+def perform_bars(
+    piece: Piece,
+    rendering: Rendering,
+    model: Model,
+    bars: Bars,
+    *,
+    seed: int = 0,
+    sampling: Sampling = DEFAULT,
+    expression: Expression = NEUTRAL,
+    takes: int = TAKES,
+    advance: Advance | None = None,
+) -> Rendering:
+    """As `render_bars`, of a piece that is read already; `advance` is told of every so many notes performed."""
+    free = passage_of(piece, rendering, bars, expression)
+    edit = edit_of(model, bars, seed, sampling, expression)
+    performances = []
+    for sample, old in enumerate(rendering.performances):
+        keys = [sample_key(seed, f"{piece.content} bars {bars[0]}-{bars[1]} take {k}", sample) for k in range(takes)]
+        known = known_tokens(old)
+        played = _play_takes(piece.tokens, known, free, keys, model, sampling, advance)
+        new = [express(piece.score, realise(piece.score, take), expression) for take in played]
+        fitted = [graft(old, take, piece.score, free) for take in new]
+        performances.append(fitted[_best(piece.tokens, fitted, free, model)])
+    edits = rendering.identity["edits"]
+    if edits and edits[-1].get("bars") == list(bars):  # what it made is gone
+        identity = {**rendering.identity, "edits": edits[:-1]}
+        rendering = dataclasses.replace(rendering, identity=identity)
+    return rendering.replaced(performances, edit)
+
+
+def edit_of(model: Model, bars: Bars, seed: int, sampling: Sampling, expression: Expression) -> dict[str, Any]:
+    """What the rendering's identity tells of a passage."""
+    settings = {**dataclasses.asdict(sampling), "expression": expression.told()}
+    return {"bars": list(bars), "seed": seed, "model": model_identity(model), "settings": settings}
+
+
+def passage_of(piece: Piece, rendering: Rendering, bars: Bars, expression: Expression = NEUTRAL) -> np.ndarray:
+    """bool [N]: the notes that are performed anew. Raises PianistError where they cannot be."""
+    if piece.content != rendering.identity["score"]["content"]:
+        raise PianistError(f"{piece.name}: the rendering is of another version of this score; render it anew")
+    if piece.grid is None:
+        raise PianistError(f"{piece.name}: notes without bars; give a score file")
+    if expression.tempo_scale != 1:
+        raise PianistError("--bars keep their place in time, so that --tempo-scale has no room; leave one of them out")
+    free = notes_in(piece.grid, bars)
+    if not free.any():
+        raise PianistError(f"{piece.name}: no note begins in bars {bars[0]}-{bars[1]}; choose others")
+    return free
+
+
+def known_tokens(notes: Notes) -> np.ndarray:
+    """Performed tokens int32 [N, 8] of notes in the order of the score, whatever order they sound in."""
+    onset = np.maximum.accumulate(notes.onset)
+    begin = onset[0]
+    pedal_time = np.maximum(notes.pedal_time - begin, 0)
+    return encode(dataclasses.replace(notes, onset=onset - begin, pedal_time=pedal_time))
+
+
+def _play_takes(
+    tokens: np.ndarray,
+    known: np.ndarray,
+    free: np.ndarray,
+    keys: list[np.ndarray],
+    model: Model,
+    sampling: Sampling,
+    advance: Advance | None,
+) -> list[np.ndarray]:
+    """Performed tokens int32 [N, 8] of every take: as known where notes are not free."""
+    first, last = ends(free)
+    if last == len(free):
+        keys = keys[:1]  # nothing follows by which takes could be told apart
+    w = windowing_for(model.config.window)
+    played = [known.copy() for _ in keys]
+    player = Player(model, sampling, Stopwatch(), advance)
+    at, stop = first, min(last + 1, len(free))  # the first note behind tells how long the last one is waited for
+    while at < stop:
+        # A prompt as long as other windows have, or none, so that their programs serve; bounds lock the rest.
+        begin, prompt = (at - w.prompt, w.prompt) if at >= w.prompt else (0, 0)
+        end = min(begin + w.notes, len(tokens))
+        settled = stop if end >= stop else end - (w.notes - w.move - w.prompt)
+        spans = []
+        for k, key in enumerate(keys):
+            low, high = _bounds(tokens[:, :NOTE_TOKENS], played[k], free, at)
+            limits, fresh = (low[begin:end], high[begin:end]), settled - at if k == 0 else 0
+            spans.append(Span(tokens[begin:end], played[k][begin : begin + prompt], key, begin, fresh, limits))
+        for k, whole in enumerate(player.play(spans, len(tokens) - begin)):
+            played[k][at:settled] = whole[at - begin : settled - begin]
+        at = settled
+    return played
+
+
+def _bounds(
+    score_NS: np.ndarray, known_NS: np.ndarray, free_N: np.ndarray, at: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Bounds of every note's slots (`value_bounds`): what is known is locked, from note `at` on only what is not free."""
+    first, last = ends(free_N)
+    free_N = free_N & (np.arange(len(free_N)) >= at)
+    value_NS = known_NS - SLOT_START
+    loose = value_bounds(score_NS, opening=True)
+    low, high = (np.where(free_N[:, None], bound, value_NS).astype(np.int32) for bound in loose)
+    if first:  # the bars begin when they began
+        low[first, IOI] = high[first, IOI] = value_NS[first, IOI]
+    if last < len(free_N):
+        low[last, IOI], high[last, IOI] = loose[0][last, IOI], loose[1][last, IOI]
+    return low, high
+
+
+def _best(tokens: np.ndarray, takes: list[Notes], free: np.ndarray, model: Model) -> int:
+    """The take after which the notes behind the passage are likeliest to be played as they are."""
+    if len(takes) == 1:
+        return 0
+    _, last = ends(free)
+    room = min(windowing_for(model.config.window).notes, len(tokens))
+    end = min(last + HEARD, len(tokens))
+    begin = max(0, end - room)
+    performed_BNS = np.stack([known_tokens(take)[begin : begin + room] for take in takes])
+    score_BNS = np.stack([tokens[begin : begin + room]] * len(takes))
+    nats_BNS = _listen(model.config)(model.params, score_BNS, performed_BNS)
+    return int(np.argmin(np.asarray(nats_BNS)[:, last - begin : end - begin].sum(axis=(1, 2))))
+
+
+@functools.cache
+def _listen(config: ModelConfig) -> Callable[..., jax.Array]:
+    """The function that gives the nats of every slot of performances (`Pianist.nll`)."""
+    pianist = Pianist(config)
+
+    def listen(params: Any, score_BNS: jax.Array, performed_BNS: jax.Array) -> jax.Array:
+        mask_BN = jnp.ones(score_BNS.shape[:2], bool)
+        nats_BNS: jax.Array = pianist.apply({"params": params}, score_BNS, performed_BNS, mask_BN, method="nll")
+        return nats_BNS
+
+    return jax.jit(listen)

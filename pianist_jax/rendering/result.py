@@ -1,0 +1,96 @@
+"""What rendering gives: a score and its performances, which can be written to files and changed. No JAX."""
+
+import dataclasses
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pianist_jax.music.notes import Notes
+from pianist_jax.rendering.expression import Expression, express
+from pianist_jax.rendering.windows import Windowing, joins
+
+if TYPE_CHECKING:
+    from pianist_jax.music.grid import ScoreGrid
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Rendering:
+    """A score and its performances, which correspond to it note by note.
+
+    `raw` are the M notes as they were read, `score` the N normalised ones, `note_of_raw` int64 [M] tells which of these
+    each raw note became or was merged into. Note n of every performance plays note n of `score`. `identity` says what
+    the performances follow from (score, model, seed, settings, edits), `report` adds what was measured. `grid` says
+    where the score's bars and beats are, if it came from a file.
+    """
+
+    raw: Notes
+    score: Notes
+    note_of_raw: np.ndarray
+    performances: tuple[Notes, ...]
+    name: str
+    identity: dict[str, Any]
+    report: dict[str, Any]
+    grid: "ScoreGrid | None" = None
+
+    @property
+    def notes(self) -> Notes:
+        """The first performance."""
+        return self.performances[0]
+
+    @property
+    def joins(self) -> np.ndarray:
+        """int64: numbers of the score notes at which one window of the decoder takes over from another."""
+        return joins(len(self.score), Windowing(**self.identity["settings"]["windows"]))
+
+    def edited(self, expression: Expression) -> "Rendering":
+        """The same performances with another expression (`express`), on top of what they have already."""
+        performances = tuple(express(self.score, notes, expression) for notes in self.performances)
+        return self.replaced(performances, {"expression": expression.told()})
+
+    def replaced(self, performances: Sequence[Notes], edit: dict[str, Any]) -> "Rendering":
+        """Other performances of the same score, and what was done to them added to the identity's edits."""
+        identity = {**self.identity, "edits": [*self.identity["edits"], edit]}
+        return dataclasses.replace(self, performances=tuple(performances), identity=identity, report={**self.report})
+
+    def save(
+        self,
+        path: str | os.PathLike[str] = ".",
+        *,
+        force: bool = False,
+        tempo_events: str = "onset",
+        plot: bool = False,
+        audio: bool = False,
+        plot_bars: tuple[int, int] | None = None,
+        overlay: Sequence[str | os.PathLike[str]] = (),
+    ) -> list[Path]:
+        """Write `PATH.performance.mid` (with several samples `PATH-1.performance.mid` …) and `PATH.json`.
+
+        Of a score that came from a file also `PATH.daw.mid`, the same on the score's beats, with tempo changes at every
+        "onset" or on every "beat" only; `plot` adds `PATH.png` (of up to four performances), `audio` adds `PATH.wav`.
+        The plot shows all bars or those from first to last of `plot_bars`; `overlay` are MIDI files of performances
+        of the same score, as humans play it, to be drawn over it.
+
+        Where `path` is a folder, the score's name is added to it. Returns what was written: nothing where the same is
+        there already. Raises PianistError where another output is in the way and `force` is not set, or a file cannot
+        be written.
+        """
+        from pianist_jax.rendering.extras import Extras  # only files need a MIDI library
+        from pianist_jax.rendering.outputs import save_rendering
+
+        path = Path(path)
+        stem = path / self.name if path.is_dir() else path
+        extras = Extras(tempo_events, plot, audio, plot_bars, tuple(map(os.fsdecode, overlay)))
+        return save_rendering(self, stem, force=force, extras=extras)
+
+
+def content_hash(notes: Notes) -> str:
+    """A hash of all that `notes` hold."""
+    content = hashlib.sha256()
+    for field in dataclasses.fields(notes):
+        column = np.ascontiguousarray(getattr(notes, field.name), "<i8")
+        content.update(f"{field.name} {len(column)} ".encode() + column.tobytes())
+    return content.hexdigest()
