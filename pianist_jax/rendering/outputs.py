@@ -24,10 +24,10 @@ from pianist_jax.rendering.extras import (
     worst_error,
     write_extras,
 )
+from pianist_jax.rendering.result import Rendering, content_hash, grid_hash
 
 if TYPE_CHECKING:
     from pianist_jax.music.grid import ScoreGrid
-    from pianist_jax.rendering.result import Rendering
 
 FORMAT = 2  # of the JSON file
 SUFFIX = ".performance.mid"
@@ -65,7 +65,7 @@ def is_made(stem: Path, identity: dict[str, Any], extras: Extras, *, has_bars: b
         return False
     missing = [path for path in paths if not path.exists()]
     for path in paths:
-        if path not in missing and made.get(path.name, {}).get("sha256") != _hash(path):
+        if path not in missing and made.get(path.name, {}).get("sha256") != file_hash(path):
             raise PianistError(f"{path}: was changed since it was rendered; --force replaces it")
     modes = {about["tempo_events"] for about in made.values() if "tempo_events" in about}
     plots = [about for about in made.values() if "overlay" in about] if extras.plot else []
@@ -74,7 +74,7 @@ def is_made(stem: Path, identity: dict[str, Any], extras: Extras, *, has_bars: b
 
 
 def save_rendering(
-    rendering: "Rendering",
+    rendering: Rendering,
     stem: Path,
     *,
     force: bool = False,
@@ -98,7 +98,13 @@ def save_rendering(
     for midi_path, notes in zip(midi_paths, rendering.performances, strict=True):
         write_midi(midi_path, notes)
     performances = [
-        {"file": path.name, "sha256": _hash(path), "pedal_events": len(notes.pedal_time), "end": int(notes.end.max())}
+        {
+            "file": path.name,
+            "sha256": file_hash(path),
+            "content": content_hash(notes),
+            "pedal_events": len(notes.pedal_time),
+            "end": int(notes.end.max()),
+        }
         for path, notes in zip(midi_paths, rendering.performances, strict=True)
     ]
     beside, together = write_extras(rendering, _bare(midi_paths), stem, extras, overlaid)
@@ -112,7 +118,7 @@ def save_rendering(
     return [path for path in wanted if path.exists()]
 
 
-def note_lines(rendering: "Rendering") -> list[dict[str, Any]]:
+def note_lines(rendering: Rendering) -> list[dict[str, Any]]:
     """For every raw note, what it was and its performed onset (ms), duration (ms) and velocity in every sample.
 
     Or, for a note that was merged: with which raw note, counted from 0. Of a score with bars also where the note
@@ -148,6 +154,7 @@ def _grid_lines(grid: "ScoreGrid") -> dict[str, Any]:
         "parts": list(grid.part_names),
         "time_signatures": [list(signature) for signature in grid.time_signatures],
         "key_signatures": [list(signature) for signature in grid.key_signatures],
+        "hash": grid_hash(grid),
     }
 
 
@@ -184,14 +191,15 @@ def files_told(content: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {made["file"]: made for made in told if "file" in made}
 
 
-def _hash(path: Path) -> str:
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file. Raises PianistError."""
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
         raise PianistError(f"{path}: cannot be read ({error.strerror}); --force replaces it") from error
 
 
-def _json(content: dict[str, Any], rendering: "Rendering") -> str:
+def _json(content: dict[str, Any], rendering: Rendering) -> str:
     """JSON with a line for each note and each pedal event."""
     head = json.dumps(content, indent=1)[:-2]
     score_pedal = _lines(pedal_lines(rendering.raw), 1)

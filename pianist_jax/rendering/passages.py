@@ -143,7 +143,7 @@ def _play_takes(
             low, high = _bounds(tokens[:, :NOTE_TOKENS], played[k], free, at)
             limits, fresh = (low[begin:end], high[begin:end]), settled - at if k == 0 else 0
             spans.append(Span(tokens[begin:end], played[k][begin : begin + prompt], key, begin, fresh, limits))
-        for k, whole in enumerate(player.play(spans, len(tokens) - begin)):
+        for k, whole in enumerate(player.play(spans)):
             played[k][at:settled] = whole[at - begin : settled - begin]
         at = settled
     return played
@@ -152,7 +152,7 @@ def _play_takes(
 def _bounds(
     score_NS: np.ndarray, known_NS: np.ndarray, free_N: np.ndarray, at: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Bounds of every note's slots (`value_bounds`): what is known is locked, from note `at` on only what is not free."""
+    """Bounds of every note's slots (`value_bounds`): what is known is locked, and all before note `at`."""
     first, last = ends(free_N)
     free_N = free_N & (np.arange(len(free_N)) >= at)
     value_NS = known_NS - SLOT_START
@@ -186,7 +186,6 @@ def _listen(config: ModelConfig) -> Callable[..., jax.Array]:
 
     def listen(params: Any, score_BNS: jax.Array, performed_BNS: jax.Array) -> jax.Array:
         mask_BN = jnp.ones(score_BNS.shape[:2], bool)
-        nats_BNS: jax.Array = pianist.apply({"params": params}, score_BNS, performed_BNS, mask_BN, method="nll")
-        return nats_BNS
+        return pianist.apply({"params": params}, score_BNS, performed_BNS, mask_BN, method="nll")  # type: ignore[return-value]
 
     return jax.jit(listen)

@@ -94,3 +94,10 @@ def content_hash(notes: Notes) -> str:
         column = np.ascontiguousarray(getattr(notes, field.name), "<i8")
         content.update(f"{field.name} {len(column)} ".encode() + column.tobytes())
     return content.hexdigest()
+
+
+def grid_hash(grid: "ScoreGrid") -> str:
+    """A hash of all that a score's grid says."""
+    columns = [column.tolist() for column in (grid.onset, grid.duration, grid.part)]
+    signs = [*grid.time_signatures, *grid.key_signatures]
+    return hashlib.sha256(repr((grid.ticks_per_quarter, columns, grid.part_names, signs)).encode()).hexdigest()
