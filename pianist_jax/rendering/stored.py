@@ -1,0 +1,195 @@
+"""A rendering read back from its JSON file, whatever somebody has edited in it. No JAX.
+
+"performed" of each note and "pedal" may be changed; what the score says may not, as bars and beats rest on it.
+Nothing is believed: every number is checked before it is used.
+"""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pianist_jax.errors import PianistError
+from pianist_jax.files import printable
+from pianist_jax.music.grid import ScoreGrid
+from pianist_jax.music.midi import MAX_MS
+from pianist_jax.music.notes import Notes, normalise, survivors
+from pianist_jax.rendering.extras import Extras
+from pianist_jax.rendering.outputs import FORMAT, file_hash, files_told, make_folder, save_rendering, wanted_paths
+from pianist_jax.rendering.realise import cut_overlaps, release_pedal
+from pianist_jax.rendering.result import Rendering, content_hash, grid_hash
+
+MAX_BYTES = 64 << 20
+IDENTITY = ("score", "model", "seed", "settings", "edits")
+REPORT = ("notes_per_second", "compile_seconds", "counts", "editable_worst_error_ms")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Stored:
+    """A rendering as its JSON file tells it, that file, what is told of each file beside it, and which extras it has.
+
+    `by_hand`: whether a performance was changed since the files were written; `released`: how many notes were cut
+    where their key is struck again.
+    """
+
+    rendering: Rendering
+    path: Path
+    made: dict[str, dict[str, Any]]
+    extras: Extras
+    by_hand: bool
+    released: int
+
+    @property
+    def stem(self) -> Path:
+        """The path of the rendering's files, without suffix."""
+        return self.path.with_name(self.path.name.removesuffix(".json"))
+
+
+def read_rendering(path: Path) -> Stored:
+    """Read `NAME.json`. Raises PianistError, in one line, for what is no rendering or was edited into nonsense."""
+    name = printable(path)
+    content = _parse(path, name)
+    if content.get("format") != FORMAT:
+        said = "of another version" if "performances" in content else "not the JSON file of a rendering"
+        raise PianistError(f"{name}: {said}; give the NAME.json of `pianist render`, or render it anew")
+    try:
+        raw, score, note_of_raw, grid = _score_of(content, name)
+        lines = [content["notes"][i] for i in survivors(raw).tolist()]
+        samples = len(content["performances"])
+        if len(content["pedal"]) != samples:
+            raise PianistError(f'{name}: "pedal" has {len(content["pedal"])} lists for {samples} performances')
+        given = [_performance(content, lines, score.pitch, sample, name) for sample in range(samples)]
+        identity = {key: content[key] for key in IDENTITY} | {"edits": list(content["edits"])}
+        report = {key: content[key] for key in REPORT if key in content}
+        hashes = [own["content"] for own in content["performances"]]
+        made, extras = files_told(content), _extras(content)
+    except (KeyError, TypeError, AttributeError, IndexError) as error:
+        what = f"{error} is missing" if isinstance(error, KeyError) else "its parts do not fit together"
+        raise PianistError(f"{name}: damaged ({what}); undo the edit, or render the score anew") from error
+    performances = tuple(release_pedal(cut_overlaps(notes)) for notes in given)
+    released = sum(int(np.sum(a.duration != b.duration)) for a, b in zip(given, performances, strict=True))
+    by_hand = [content_hash(notes) for notes in performances] != hashes
+    title = str(identity["score"]["name"])
+    rendering = Rendering(raw, score, note_of_raw, performances, title, identity, report, grid)
+    return Stored(rendering, path, made, extras, by_hand, released)
+
+
+def save_again(
+    stored: Stored, rendering: Rendering, folder: Path, extras: Extras, *, force: bool = False
+) -> list[Path]:
+    """Write a stored rendering, changed or not, to a folder; its JSON file last, so that no edit is ever lost.
+
+    Raises PianistError, naming it, where a file is in the way that is not as it was last written, unless `force` is
+    set.
+    """
+    make_folder(folder)
+    stem = folder / stored.stem.name
+    has_bars = rendering.grid is not None
+    *paths, json_path = wanted_paths(stem, len(rendering.performances), extras, has_bars=has_bars)
+    own = folder.resolve() == stored.path.parent.resolve()
+    for path in [] if force else paths if own else [*paths, json_path]:
+        if path.exists() and stored.made.get(path.name, {}).get("sha256") != file_hash(path):
+            same = not own and path == json_path and path.read_bytes() == stored.path.read_bytes()
+            if not same:
+                raise PianistError(f"{path}: was changed since it was rendered, or is another's; --force replaces it")
+    return save_rendering(rendering, stem, force=True, extras=extras, keep_json=True)
+
+
+def _parse(path: Path, name: str) -> dict[str, Any]:
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise PianistError(f"{name}: larger than {MAX_BYTES >> 20} MiB; give the NAME.json of a rendering")
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise PianistError(f"{name}: cannot be read ({error.strerror}); check the path") from error
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise PianistError(f"{name}: no valid JSON ({where}: {error.msg}); correct it there") from error
+    except (ValueError, RecursionError) as error:
+        raise PianistError(f"{name}: no JSON file; give the NAME.json of a rendering") from error
+    if not isinstance(content, dict):
+        raise PianistError(f"{name}: not the JSON file of a rendering; give the NAME.json of `pianist render`")
+    return content
+
+
+def _whole(value: Any, low: int, high: int, what: str) -> int:
+    """A whole number within limits. `what` says where it stands."""
+    if type(value) is not int or not low <= value <= high:
+        raise PianistError(f"{what} is {str(value)[:20]!r}, but it must be a whole number from {low} to {high}")
+    return value
+
+
+def _score_of(content: dict[str, Any], name: str) -> tuple[Notes, Notes, np.ndarray, ScoreGrid | None]:
+    """The score's notes as they were read, normalised, which each became, and bars and beats: all as rendered."""
+    lines, wanted = content["notes"], content["counts"]["input_notes"]
+    if len(lines) != wanted:
+        raise PianistError(f"{name}: lists {len(lines)} notes, but the score has {wanted}; put back what is missing")
+    changed = PianistError(
+        f'{name}: what the score says was edited; change "performed" and "pedal" only, or render the score anew'
+    )
+    try:
+        told = [(line["pitch"], *(line["score"][key] for key in ("onset", "duration", "velocity"))) for line in lines]
+        pitch, onset, duration, velocity = np.array(told).T
+        raw = Notes(pitch, onset, duration, velocity, *_events(content["score_pedal"], f"{name}: score_pedal"))
+        score, note_of_raw = normalise(raw)
+        grid = _grid(content["grid"], [lines[i]["score"] for i in survivors(raw)]) if "grid" in content else None
+        same_grid = grid is None or grid_hash(grid) == content["grid"]["hash"]
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
+        raise changed from error
+    if content_hash(raw) != content["score"]["content"] or not same_grid:
+        raise changed
+    return raw, score, note_of_raw, grid
+
+
+def _grid(told: dict[str, Any], places: list[dict[str, Any]]) -> ScoreGrid:
+    onset, duration, part = (np.array([own[key] for own in places]) for key in ("tick", "ticks", "part"))
+    signatures = (tuple(tuple(own) for own in told[key]) for key in ("time_signatures", "key_signatures"))
+    return ScoreGrid(told["ticks_per_quarter"], onset, duration, part, tuple(told["parts"]), *signatures)
+
+
+def _events(events: Any, what: str) -> tuple[np.ndarray, np.ndarray]:
+    """Pedal times and values, sorted by time."""
+    if not isinstance(events, list):
+        raise PianistError(f"{what}: no list of pedal events; put it back")
+    pairs = []
+    for n, event in enumerate(events):
+        place = f"{what}: event {n + 1}"
+        time, value = (event["time"], event["value"])
+        pairs.append((_whole(time, 0, MAX_MS, f"{place}: time"), _whole(value, 0, 127, f"{place}: value")))
+    pairs.sort(key=lambda pair: pair[0])  # stable
+    table = np.array(pairs, np.int64).reshape(-1, 2)
+    return table[:, 0], table[:, 1]
+
+
+def _performance(content: dict[str, Any], lines: list[Any], pitch: np.ndarray, sample: int, name: str) -> Notes:
+    """The performed notes of a sample, in the order of the score."""
+    onset, duration, velocity = (np.zeros(len(lines), np.int64) for _ in range(3))
+    number = {id(line): n + 1 for n, line in enumerate(content["notes"])}
+    for n, line in enumerate(lines):
+        bar = f" (bar {line['bar']})" if "bar" in line else ""
+        what = f"{name}: note {number[id(line)]}{bar}"
+        if "performed" not in line or len(line["performed"]) != len(content["performances"]):
+            raise PianistError(f'{what}: "performed" needs one entry for each performance; undo the edit')
+        own = line["performed"][sample]
+        onset[n] = _whole(own["onset"], 0, MAX_MS, f"{what}: onset")
+        duration[n] = _whole(own["duration"], 1, MAX_MS - int(onset[n]), f"{what}: duration")
+        velocity[n] = _whole(own["velocity"], 1, 127, f"{what}: velocity")
+    order = np.lexsort((onset, pitch))
+    twice = (pitch[order[1:]] == pitch[order[:-1]]) & (onset[order[1:]] <= onset[order[:-1]])
+    if twice.any():
+        n = order[1:][twice][0]
+        key = f"key {pitch[n]} is struck twice at {onset[n]} ms"
+        raise PianistError(f"{name}: note {number[id(lines[n])]}: {key}; move one of the two")
+    time, value = _events(content["pedal"][sample], f"{name}: pedal of performance {sample + 1}")
+    return Notes(pitch, onset, duration, velocity, time, value)
+
+
+def _extras(content: dict[str, Any]) -> Extras:
+    """The extras that were written with the rendering."""
+    performances = content["performances"]
+    modes = [own["editable"]["tempo_events"] for own in performances if "file" in own.get("editable", {})]
+    plot = content.get("plot", {})
+    bars = tuple(plot["bars"]) if plot.get("bars") else None
+    return Extras(modes[0] if modes else "onset", bool(plot), any("audio" in own for own in performances), bars)
