@@ -14,8 +14,9 @@ class ModelConfig:
     `window` is counted in notes. `query_scale` multiplies the attention scores; the published models use 256^-1/2
     whatever their head size. `compressed` folds the 8 tokens of a note into one encoder position. `decoder` is
     "token" (8 causal steps a note) or "note" (one causal step a note, then a small head over its slots).
-    `attention` is "xla" or "cudnn" (flash attention on NVIDIA GPUs). Parameters are float32, `dtype` is the dtype
-    of the arithmetic.
+    `metre` adds to each note where it stands in bar, beat, hand, chord and piece, as far as the score tells.
+    `attention` is "xla", "cudnn" (flash attention on NVIDIA GPUs) or "flash" (on TPUs). Parameters are float32,
+    `dtype` is the dtype of the arithmetic.
     """
 
     width: int = 768
@@ -30,6 +31,7 @@ class ModelConfig:
     decoder: str = "token"
     compressed: bool = True
     cross_attention: bool = True
+    metre: bool = False
     dropout: float = 0.0
     dtype: str = "float32"
     attention: str = "xla"
@@ -40,6 +42,8 @@ class ModelConfig:
             raise PianistError(f'decoder is "{self.decoder}", but it must be "token" or "note"')
         if self.decoder == "note" and not self.compressed:
             raise PianistError("the note decoder needs a compressed encoder: set compressed=true")
+        if self.metre and not self.compressed:
+            raise PianistError("the metre is told note by note: set compressed=true")
         if self.heads % self.kv_heads:
             raise PianistError(f"heads ({self.heads}) must be a multiple of kv_heads ({self.kv_heads})")
 
@@ -70,10 +74,10 @@ PRESETS: dict[str, ModelConfig] = {
 class Augmentation:
     """Ranges of random changes to whole windows, the same for score and performance; 0 turns one off.
 
-    `transpose` in semitones either way; `tempo` and `velocity` as the largest |log factor|.
+    `transpose` in semitones: 6 draws one of twelve keys, -6…+5. `tempo` and `velocity` are the largest |log factor|.
     """
 
-    transpose: int = 6
+    transpose: int = 0
     tempo: float = 0.22
     velocity: float = 0.1
 
@@ -82,10 +86,11 @@ class Augmentation:
 class Masking:
     """How pre-training hides notes from the encoder.
 
-    Tokens are masked independently with a ratio drawn for each window from `low` to `high`. In a share `fields` of
-    the windows each field but pitch is also hidden throughout with probability `field`; a share `deadpan` of the
-    windows is not masked but made into an invented score: even dynamics, no pedal, a coarse grid, a wandering tempo.
-    Pitch is masked only if `pitch` is set: in rendering it is always known. The paper's own masking (section 3.3) is
+    Each `unit` ("token", "note", or "span" of `span` notes) is masked by itself, with a ratio drawn for each window
+    from `low` to `high`. In a share `fields` of the windows each field but pitch is also hidden throughout with
+    probability `field`; a share `deadpan` of the windows is not masked but made into an invented score: even dynamics,
+    no pedal, a coarse grid, a wandering tempo. Pitch is masked only if `pitch` is set: in rendering it is always known.
+    The paper's own masking (section 3.3) is
     Masking(low=0.3, high=0.3, fields=0, deadpan=0, pitch=True).
     """
 
@@ -95,6 +100,16 @@ class Masking:
     field: float = 0.4
     deadpan: float = 0.5
     pitch: bool = False
+    unit: str = "token"
+    span: int = 8
+
+    def __post_init__(self) -> None:
+        if self.unit not in ("token", "note", "span"):
+            raise PianistError(f'masking.unit is "{self.unit}", but it must be "token", "note" or "span"')
+        if self.span < 1:
+            raise PianistError(f"masking.span is {self.span}, but it must be at least 1")
+        if not 0 <= self.low <= self.high <= 1:
+            raise PianistError(f"masking goes from {self.low} to {self.high}, but must rise within 0 and 1")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,7 +151,12 @@ class TrainConfig:
     `steps` of `batch` windows of `window` notes; the learning rate warms up for `warmup` steps and falls along a
     cosine to `final` of its peak. `pedal_weight` scales the loss of the four pedal slots. Every `every` steps the
     run looks at the clock and logs, every `evaluate_every` (a multiple of it) it measures the validation loss and
-    saves.
+    saves, every `sample_every` (0: never) it performs a score.
+
+    `accumulate` divides a batch into so many parts run one after the other. `average` is the decay of a running mean
+    of the weights, which validation and export then use (0: none). A step whose gradient is more than `spike` times
+    as long as usual is not taken (0: always taken). The last `keep` checkpoints stay, the best by validation loss,
+    and one every `keep_every` steps (0: none).
     """
 
     model: ModelConfig = PRESETS["note-small"]
@@ -155,6 +175,12 @@ class TrainConfig:
     every: int = 50
     evaluate_every: int = 500
     validation_batches: int = 8
+    sample_every: int = 0
+    accumulate: int = 1
+    average: float = 0.0
+    spike: float = 10.0
+    keep: int = 2
+    keep_every: int = 0
     augmentation: Augmentation = Augmentation()
     masking: Masking = Masking()
     mesh: MeshConfig = MeshConfig()
@@ -162,6 +188,16 @@ class TrainConfig:
     def __post_init__(self) -> None:
         if self.task not in ("pretrain", "finetune"):
             raise PianistError(f'task is "{self.task}", but it must be "pretrain" or "finetune"')
+        for name in ("batch", "window", "steps", "every", "evaluate_every", "validation_batches", "accumulate", "keep"):
+            if getattr(self, name) < 1:
+                raise PianistError(f"{name} is {getattr(self, name)}, but it must be at least 1")
+        for name in ("evaluate_every", "sample_every", "keep_every"):
+            if getattr(self, name) % self.every:
+                raise PianistError(f"{name} ({getattr(self, name)}) must be a multiple of every ({self.every})")
+        if self.batch % self.accumulate:
+            raise PianistError(f"batch ({self.batch}) must be a multiple of accumulate ({self.accumulate})")
+        if not 0 <= self.average < 1:
+            raise PianistError(f"average is {self.average}, but it must lie from 0 to less than 1")
 
 
 def preset(name: str) -> ModelConfig:

@@ -1,117 +1,203 @@
 """The training loop: restore, run, look at the clock, validate, save."""
 
-import json
+import dataclasses
 import math
 import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import jax
+from etils import epath
+from jax.experimental import multihost_utils
+from jax.sharding import Mesh
 
 from pianist_jax.config import TrainConfig
 from pianist_jax.data.windows import Windows
 from pianist_jax.errors import PianistError
 from pianist_jax.music.tokens import NOTE_TOKENS
+from pianist_jax.parallel import make_mesh, place, replicated, shard_state, state_shardings
 from pianist_jax.training import checkpoints
+from pianist_jax.training.feeds import DataError, Feed, Loader, open_feed
 from pianist_jax.training.flops import flops_per_note, peak_flops
+from pianist_jax.training.logs import Line, open_logs, sentence
 from pianist_jax.training.losses import per_field
 from pianist_jax.training.optimizer import learning_rate
-from pianist_jax.training.steps import State, make_train, make_validate, new_state
+from pianist_jax.training.steps import (
+    OPTIONAL,
+    State,
+    abstract_state,
+    make_validate,
+    new_parts,
+    new_state,
+    weights,
+)
+from pianist_jax.training.stopping import watch
+
+Sample = Callable[[Any, int], str]  # (parameters on the host, step) -> what was made of them, for people
+
+
+@dataclasses.dataclass(frozen=True)
+class Observers:
+    """What a run tells: `report` a line, `show` the figures of each look, `sample` performs with the weights.
+
+    `profile` traces the second stretch of steps into `profile/`, for TensorBoard or Perfetto.
+    """
+
+    report: Callable[[str], None] = print
+    show: Callable[[Line], None] = lambda line: None
+    sample: Sample | None = None
+    profile: bool = False
 
 
 def train(
     config: TrainConfig,
-    windows: Windows,
+    data: Windows | Loader,
     validation: Windows,
-    workdir: Path | str,
+    workdir: epath.PathLike,
     *,
     initial: Any = None,
     seconds: float = math.inf,
     report: Callable[[str], None] = print,
+    observers: Observers | None = None,
+    mesh: Mesh | None = None,
 ) -> State:
-    """Train to `config.steps`, or until `seconds` of wall-clock are over; resumes from what `workdir` holds.
+    """Train to `config.steps`, or until `seconds` of wall-clock are over or a SIGTERM comes; resumes what is there.
 
-    `initial` are the parameters to begin with when nothing is saved yet. Leaves a checkpoint and `log.jsonl`, one
-    line a look at the clock. Raises PianistError when the loss is no longer a number; the last checkpoint stays.
+    `initial` are the parameters to begin with when nothing is saved yet. Leaves a checkpoint, `log.jsonl` with one
+    line a look at the clock, and the same for TensorBoard. Raises PianistError when the loss is no longer a number, the
+    data cannot be read or a checkpoint cannot be written; what is saved stays.
     """
-    deadline = time.monotonic() + seconds
-    workdir = Path(workdir)
-    with checkpoints.open_checkpoints(
-        workdir / "checkpoints"
-    ) as manager:  # leaves when all is written, whatever happens
-        state = checkpoints.restore(manager, jax.eval_shape(lambda: new_state(config)))
-        begun = "resumed at" if state is not None else "beginning with"
-        state = new_state(config, initial) if state is None else state
-        report(f"{config.task}: {begun} step {int(state['step'])} of {config.steps}")
-        state = _run(
-            config,
-            state,
-            jax.device_put(windows),
-            jax.device_put(validation),
-            manager,
-            workdir,
-            deadline,
-            report,
-        )
-        if manager.latest_step() != int(state["step"]):
-            checkpoints.save(manager, state)
-    return state
-
-
-def _run(
-    config: TrainConfig,
-    state: State,
-    windows: Windows,
-    validation: Windows,
-    manager: Any,
-    workdir: Path,
-    deadline: float,
-    report: Callable[[str], None],
-) -> State:
-    """Compile, then train until the last step or the deadline."""
-    began = time.monotonic()
-    run = make_train(config, config.every).lower(state, windows).compile()
-    validate = make_validate(config, config.validation_batches).lower(state["params"], validation).compile()
-    report(f"compiled in {time.monotonic() - began:.0f} s")
-    step, slowest, looked = int(state["step"]), 0.0, time.monotonic()
-    with (workdir / "log.jsonl").open("a") as log:
-        while step < config.steps and time.monotonic() + 1.5 * slowest < deadline:
-            state, sums = run(state, windows)
-            step += config.every
-            line = {"step": step, **_means(sums, config)}
-            now = time.monotonic()
-            line |= _speed(config, now - looked, step)
+    mesh = make_mesh(config.mesh) if mesh is None else mesh
+    observers = _first_alone(observers or Observers(report=report))
+    workdir = epath.Path(workdir)
+    workdir.mkdir(parents=True, exist_ok=True)
+    folder = workdir / "checkpoints"
+    with (
+        watch(seconds) as reason_to_stop,
+        checkpoints.open_checkpoints(folder, keep=config.keep, keep_every=config.keep_every) as manager,
+        open_logs(workdir) as log,
+    ):
+        state, position = _begin(config, manager, initial, mesh, observers)
+        feed, validate = _compile(config, data, validation, mesh, observers)
+        feed.seek(position)
+        step, slowest, looked, saved = int(state["step"]), 0.0, time.monotonic(), manager.latest_step()
+        first, stopped = step, ""
+        while step < config.steps and not (stopped := reason_to_stop(step, 1.5 * slowest)):
+            try:
+                with _profiled(observers, workdir, step == first + config.every):
+                    state, sums = feed.advance(state)
+                    line = {"step": step + config.every, **_means(sums, config)}
+            except DataError as error:
+                raise PianistError(f"after step {step}: {error}; {_kept(manager)}") from error
+            step, position, now = line["step"], feed.position(), time.monotonic()
+            line |= _speed(config, now - looked, step, mesh)
             slowest, looked = max(slowest, now - looked), now
-            if not math.isfinite(line["loss"]):
-                kept = (
-                    f"the checkpoint of step {manager.latest_step()} is kept"
-                    if manager.all_steps()
-                    else "none is saved yet"
-                )
-                raise PianistError(
-                    f"{workdir}: the loss is {line['loss']} at step {step}; {kept}; lower learning_rate"
-                )
+            _stop_unless_finite(line, manager, workdir)
+            checkpoints.check(manager)
             if step % config.evaluate_every == 0 or step >= config.steps:
-                line["validation"] = per_field(validate(state["params"], validation))
-                checkpoints.save(manager, state)
-                looked = time.monotonic()
-            log.write(json.dumps(line) + "\n")
-            log.flush()
-            report(_sentence(line))
+                line["validation"] = validate(weights(state))
+                _save(config, manager, state, position, line["validation"]["note"])
+                saved = step
+            if config.sample_every and step % config.sample_every == 0:
+                _perform(state, step, observers)
+            log(line)
+            observers.show(line)
+            observers.report(sentence(line))
+            looked = time.monotonic() if saved == step else looked
+        if saved != step:
+            _save(config, manager, state, position)
+        if stopped:
+            observers.report(f"stopped at step {step} of {config.steps}: {stopped}; the same command goes on from here")
     return state
 
 
-def _means(sums: dict[str, jax.Array], config: TrainConfig) -> dict[str, Any]:
+def _begin(
+    config: TrainConfig, manager: Any, initial: Any, mesh: Mesh, observers: Observers
+) -> tuple[State, Any]:
+    """The state to begin with, laid out on the mesh, and where the data had got to."""
+    layout = " × ".join(f"{axis} {size}" for axis, size in mesh.shape.items())
+    saved = checkpoints.restore(
+        manager, abstract_state(config, mesh), optional=OPTIONAL, put_aside=True, report=observers.report
+    )
+    if saved is not None:
+        new = {n: part for n, part in new_parts(config, saved.state["params"]).items() if n not in saved.state}
+        state, begun = saved.state | shard_state(new, mesh), "resumed at"
+    elif initial is not None:
+        state, begun = shard_state(new_state(config, initial), mesh), "beginning with"
+    else:
+        make = jax.jit(lambda: new_state(config), out_shardings=state_shardings(abstract_state(config, mesh), mesh))
+        state, begun = make(), "beginning with"
+    observers.report(f"{config.task}: {begun} step {int(state['step'])} of {config.steps}, mesh {layout}")
+    return state, saved.data if saved is not None else None
+
+
+def _compile(
+    config: TrainConfig, data: Windows | Loader, validation: Windows, mesh: Mesh, observers: Observers
+) -> tuple[Feed, Callable[[Any], dict[str, float]]]:
+    """What runs steps, and what scores parameters on the validation windows."""
+    began = time.monotonic()
+    feed = open_feed(config, data, mesh)
+    windows = place(validation, replicated(mesh))
+    judge = make_validate(config, config.validation_batches, mesh)
+    program = judge.lower(abstract_state(config, mesh)["params"], windows).compile()
+    observers.report(f"compiled in {time.monotonic() - began:.0f} s")
+    return feed, lambda params: per_field(program(params, windows))
+
+
+def _kept(manager: Any) -> str:
+    manager.wait_until_finished()
+    step = manager.latest_step()
+    return "no checkpoint is saved yet" if step is None else f"the checkpoint of step {step} is kept"
+
+
+def _stop_unless_finite(line: Line, manager: Any, workdir: epath.Path) -> None:
+    if not math.isfinite(line["loss"]):
+        raise PianistError(
+            f"{workdir}: the loss is {line['loss']} at step {line['step']}; {_kept(manager)}; lower learning_rate"
+        )
+
+
+def _save(config: TrainConfig, manager: Any, state: State, position: Any, loss: float | None = None) -> None:
+    checkpoints.save(manager, state, data=position, config=dataclasses.asdict(config), loss=loss)
+
+
+def _perform(state: State, step: int, observers: Observers) -> None:
+    """Let the observer perform with the weights, brought together on the host of the first process."""
+    if observers.sample is None:
+        return
+    params = weights(state)
+    if jax.process_count() > 1:
+        params = multihost_utils.process_allgather(params, tiled=True)
+    if jax.process_index() == 0:
+        observers.report(f"step {step}: {observers.sample(jax.device_get(params), step)}")
+
+
+@contextmanager
+def _profiled(observers: Observers, workdir: epath.Path, now: bool) -> Iterator[None]:
+    """Trace what happens inside, once, where that was asked for."""
+    if not (observers.profile and now):
+        yield
+        return
+    with jax.profiler.trace(str(workdir / "profile")):
+        yield
+    observers.report(f"profile: {workdir / 'profile'}; open it with TensorBoard or Perfetto")
+
+
+def _first_alone(observers: Observers) -> Observers:
+    """In a job of many processes the first one speaks."""
+    if jax.process_index() == 0:
+        return observers
+    return dataclasses.replace(observers, report=lambda line: None, show=lambda line: None)
+
+
+def _means(sums: dict[str, jax.Array], config: TrainConfig) -> Line:
     host = jax.device_get(sums)
-    return {
-        "loss": float(host.pop("loss")) / config.every,
-        "gradient": float(host.pop("gradient")) / config.every,
-        "train": per_field(host),
-    }
+    means = {name: float(host.pop(name)) / config.every for name in ("loss", "gradient")}
+    return {**means, "skipped": float(host.pop("skipped")), "train": per_field(host)}
 
 
-def _speed(config: TrainConfig, seconds: float, step: int) -> dict[str, float]:
+def _speed(config: TrainConfig, seconds: float, step: int, mesh: Mesh) -> Line:
     notes = config.every * config.batch * config.window / seconds
     speed = {
         "tokens_per_second": notes * NOTE_TOKENS,
@@ -119,17 +205,5 @@ def _speed(config: TrainConfig, seconds: float, step: int) -> dict[str, float]:
         "learning_rate": float(learning_rate(config)(step)),
     }
     if peak := peak_flops():
-        speed["mfu"] = notes * flops_per_note(config.model, config.window) / peak
+        speed["mfu"] = notes * flops_per_note(config.model, config.window) / (peak * mesh.size)
     return speed
-
-
-def _sentence(line: dict[str, Any]) -> str:
-    def fields(means: dict[str, float]) -> str:
-        return " ".join(f"{name} {value:.3f}" for name, value in means.items() if name != "pitch" or value)
-
-    mfu = f" MFU {line['mfu']:.1%}" if "mfu" in line else ""
-    text = (
-        f"step {line['step']} loss {line['loss']:.4f} | {fields(line['train'])} | "
-        f"{line['tokens_per_second']:,.0f} tokens/s{mfu} | {line['seconds_left']:.0f} s left"
-    )
-    return text + (f"\n  validation: {fields(line['validation'])}" if "validation" in line else "")

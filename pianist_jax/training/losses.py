@@ -9,15 +9,15 @@ from pianist_jax.model.pianist import Pianist
 from pianist_jax.music.tokens import MASK
 
 FIELDS = {"pitch": (0,), "ioi": (1,), "velocity": (2,), "duration": (3,), "pedal": (4, 5, 6, 7)}
+Batch = dict[str, jax.Array]
 Sums = dict[str, jax.Array]
 
 
-def example(
-    batch: dict[str, jax.Array], config: TrainConfig, key: jax.Array, *, augmented: bool
-) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Encoder ids, performance ids (both int32 [B, N, 8]) and which slots are scored, from a batch of windows.
+def example(batch: Batch, config: TrainConfig, key: jax.Array, *, augmented: bool) -> Batch:
+    """What the model is shown of a batch of windows: `seen` by the encoder and `performance`, both ids int32 [B, N, 8].
 
-    Pre-training hides the performance from the encoder; fine-tuning gives it the score and scores every slot.
+    Beside them which slots are `scored` [B, N, 8], and `note_mask` [B, N]. Pre-training hides the performance from the
+    encoder; fine-tuning gives it the score and scores every slot.
     """
     k_augment, k_hide = jax.random.split(key)
     windows = tuple(batch[name] for name in ("score", "performance") if name in batch)
@@ -29,35 +29,46 @@ def example(
         performance = jnp.where(untold(batch["has_pedal"]), MASK, performance)
     else:
         seen, scored = ids(windows[0]), jnp.ones(performance.shape, bool)
-    return seen, performance, scored & batch["note_mask"][..., None]
+    scored = scored & batch["note_mask"][..., None]
+    return {"seen": seen, "performance": performance, "scored": scored, "note_mask": batch["note_mask"]}
 
 
-def loss_fn(
-    params: dict, batch: dict[str, jax.Array], config: TrainConfig, key: jax.Array, *, train: bool
+def summed_nll(
+    params: dict, shown: Batch, config: TrainConfig, key: jax.Array, *, train: bool
 ) -> tuple[jax.Array, Sums]:
-    """Weighted mean NLL of the scored slots in nats, and per field the sum of NLL and the number of slots."""
-    k_example, k_dropout = jax.random.split(key)
-    seen, performance, scored = example(batch, config, k_example, augmented=train)
+    """Weighted sum of the scored slots' NLL in nats, and sums: `weight`, and NLL and number of slots of each field.
+
+    All in float32. A sum over a batch is that of its parts, so a batch can be taken in parts; its mean cannot.
+    """
     nll = Pianist(config.model).apply(
         {"params": params},
-        seen,
-        performance,
-        batch["note_mask"],
+        shown["seen"],
+        shown["performance"],
+        shown["note_mask"],
         not train,
         method="nll",
-        rngs={"dropout": k_dropout},
+        rngs={"dropout": key},
     )
+    scored = shown["scored"]
     nll = jnp.where(scored, nll, 0.0)  # type: ignore[arg-type]
     slot_sum, slot_count = jnp.sum(nll, axis=(0, 1)), jnp.sum(scored, axis=(0, 1), dtype=jnp.float32)
     weight = jnp.where(jnp.arange(8) >= FIELDS["pedal"][0], config.pedal_weight, 1.0)
     if config.model.decoder == "note":  # its pitch is given
         weight = weight.at[0].set(0.0)
-    loss = jnp.sum(slot_sum * weight) / jnp.maximum(jnp.sum(slot_count * weight), 1.0)
-    sums: Sums = {}
+    sums: Sums = {"weight": jnp.sum(slot_count * weight)}
     for field, slots in FIELDS.items():
         sums[field] = jnp.sum(slot_sum[jnp.array(slots)])
         sums[f"{field}_count"] = jnp.sum(slot_count[jnp.array(slots)])
-    return loss, sums
+    return jnp.sum(slot_sum * weight), sums
+
+
+def loss_fn(
+    params: dict, batch: Batch, config: TrainConfig, key: jax.Array, *, train: bool
+) -> tuple[jax.Array, Sums]:
+    """Weighted mean NLL of the scored slots of a whole batch in nats, and the sums of `summed_nll`."""
+    k_example, k_dropout = jax.random.split(key)
+    total, sums = summed_nll(params, example(batch, config, k_example, augmented=train), config, k_dropout, train=train)
+    return total / jnp.maximum(sums["weight"], 1.0), sums
 
 
 def per_field(sums: Sums) -> dict[str, float]:

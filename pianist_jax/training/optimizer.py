@@ -1,6 +1,12 @@
-"""AdamW with clipping, warm-up and a cosine; norms, biases and embeddings do not decay."""
+"""AdamW with clipping, warm-up and a cosine; norms, biases and embeddings do not decay.
+
+Beside it what a step may do with the weights: keep their running mean, and leave out a step that would throw them off.
+"""
+
+from typing import Any
 
 import jax
+import jax.numpy as jnp
 import optax
 
 from pianist_jax.config import TrainConfig
@@ -25,6 +31,26 @@ def make_optimizer(config: TrainConfig) -> optax.GradientTransformation:
             learning_rate(config), b1=0.9, b2=config.beta2, weight_decay=config.weight_decay, mask=_decays
         ),
     )
+
+
+def running_mean(config: TrainConfig, average: Any, params: Any, step: jax.Array) -> Any:
+    """The mean of the weights over about the last 1 / (1 - `config.average`) steps, over fewer in the beginning."""
+    decay = jnp.minimum(config.average, (1.0 + step) / (10.0 + step)).astype(jnp.float32)
+    return jax.tree.map(lambda mean, new: mean + (1.0 - decay) * (new - mean), average, params)
+
+
+def usual_length(
+    config: TrainConfig, usual: jax.Array, length: jax.Array, step: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """The usual length of gradients after one of `length`, and whether that one is a spike, not to be stepped by.
+
+    None is a spike in the warm-up, nor one that is no number: that stops the run. A spike counts for what is
+    allowed, so that what stays high becomes usual.
+    """
+    bound = config.spike * usual
+    spike = jnp.isfinite(length) & (length > bound) & (usual > 0) & (step >= config.warmup)
+    counted = jnp.where(jnp.isfinite(length), jnp.where(spike, bound, length), usual)
+    return jnp.where(usual > 0, usual + 0.02 * (counted - usual), counted), spike
 
 
 def _decays(params: dict) -> dict:

@@ -14,9 +14,10 @@ from pianist_jax.config import Augmentation, Masking, MeshConfig, ModelConfig, T
 from pianist_jax.data.parts import load_pairs, load_parts
 from pianist_jax.data.windows import pair_windows, piece_windows
 from pianist_jax.errors import PianistError
+from pianist_jax.parallel import one_device
 from pianist_jax.training import checkpoints
 from pianist_jax.training.loop import train
-from pianist_jax.training.steps import new_state
+from pianist_jax.training.steps import OPTIONAL, abstract_state, new_state, weights
 from pianist_jax.weights import load_weights, save_weights
 
 _CONFIG = "config.json"
@@ -73,11 +74,11 @@ def load_run(source: Path) -> tuple[ModelConfig, Any]:
         raise PianistError(f"{source}: is no training run ({error.strerror}); give a run's folder or a file") from error
     groups = {"model": ModelConfig, "augmentation": Augmentation, "masking": Masking, "mesh": MeshConfig}
     config = TrainConfig(**{key: groups[key](**value) if key in groups else value for key, value in settings.items()})
-    with checkpoints.open_checkpoints(source / "checkpoints") as manager:
-        state = checkpoints.restore(manager, jax.eval_shape(lambda: new_state(config)))
-    if state is None:
+    with checkpoints.open_checkpoints(source / "checkpoints", read_only=True) as manager:
+        saved = checkpoints.restore(manager, abstract_state(config, one_device()), optional=OPTIONAL)
+    if saved is None:
         raise PianistError(f"{source}: holds no checkpoint yet; train first")
-    return config.model, state["params"]
+    return config.model, weights(saved.state)
 
 
 def load_config(path: Path, stage: str, model: str) -> TrainConfig:

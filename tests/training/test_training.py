@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from functools import partial
 from typing import Any
 
 import jax
@@ -12,11 +13,12 @@ import pytest
 from pianist_jax.config import ModelConfig, TrainConfig, override, preset
 from pianist_jax.data.windows import Windows
 from pianist_jax.errors import PianistError
+from pianist_jax.parallel import one_device
 from pianist_jax.training import checkpoints
 from pianist_jax.training.loop import train
 from pianist_jax.training.losses import loss_fn, per_field
 from pianist_jax.training.optimizer import learning_rate
-from pianist_jax.training.steps import make_train, make_validate, new_state
+from pianist_jax.training.steps import abstract_state, make_train, make_validate, new_state
 
 SMALL = dataclasses.replace(preset("note-tiny"), encoder_layers=1, decoder_layers=1)
 NOTES = 400
@@ -71,8 +73,9 @@ def test_stopping_and_resuming_is_the_same_bit_for_bit(windows: Windows, tmp_pat
     settings = config(steps=40)
     (tmp_path / "once").mkdir()
     (tmp_path / "twice").mkdir()
-    once = train(settings, windows, windows, tmp_path / "once", report=lambda _: None)
-    stopped = train(settings, windows, windows, tmp_path / "twice", seconds=0.0, report=lambda _: None)
+    run = partial(train, settings, windows, windows, mesh=one_device())
+    once = run(tmp_path / "once", report=lambda _: None)
+    stopped = run(tmp_path / "twice", seconds=0.0, report=lambda _: None)
     assert int(stopped["step"]) == 0
 
     class Killed(Exception):
@@ -83,9 +86,9 @@ def test_stopping_and_resuming_is_the_same_bit_for_bit(windows: Windows, tmp_pat
             raise Killed
 
     with pytest.raises(Killed):
-        train(settings, windows, windows, tmp_path / "twice", report=kill_at_20)
+        run(tmp_path / "twice", report=kill_at_20)
     said: list[str] = []
-    twice = train(settings, windows, windows, tmp_path / "twice", report=said.append)
+    twice = run(tmp_path / "twice", report=said.append)
     assert "resumed at step 20 of 40" in said[0]
     for a, b in zip(jax.tree.leaves(once), jax.tree.leaves(twice), strict=True):
         np.testing.assert_array_equal(np.asarray(a), np.asarray(b))
@@ -98,16 +101,16 @@ def test_stopping_and_resuming_is_the_same_bit_for_bit(windows: Windows, tmp_pat
 def test_a_loss_that_is_no_number_stops_the_run(windows: Windows, tmp_path) -> None:
     settings = config(steps=20, learning_rate=1e30, clip=1e30, warmup=1)
     with pytest.raises(PianistError, match="the loss is nan"):
-        train(settings, windows, windows, tmp_path, report=lambda _: None)
+        train(settings, windows, windows, tmp_path, report=lambda _: None, mesh=one_device())
 
 
 def test_a_checkpoint_of_another_model_is_refused(windows: Windows, tmp_path) -> None:
-    manager = checkpoints.open_checkpoints(tmp_path)
-    checkpoints.save(manager, new_state(config()))
-    manager.wait_until_finished()
-    other = config(model=dataclasses.replace(SMALL, width=64))
-    with pytest.raises(PianistError, match="of another model"):
-        checkpoints.restore(manager, jax.eval_shape(lambda: new_state(other)))
+    with checkpoints.open_checkpoints(tmp_path) as manager:
+        checkpoints.save(manager, new_state(config()))
+        manager.wait_until_finished()
+        other = config(model=dataclasses.replace(SMALL, width=64))
+        with pytest.raises(PianistError, match="of another model"):
+            checkpoints.restore(manager, abstract_state(other, one_device()))
 
 
 def test_only_what_is_scored_counts(windows: Windows) -> None:

@@ -1,0 +1,100 @@
+"""Where batches come from: a corpus in the devices' memory, or a loader that reads shards. The loop sees no difference.
+
+A corpus in memory is drawn from inside the jitted program, by the number of the step: nothing has to be remembered.
+A loader reads ahead on the host, and where it has got to is saved with the state.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh
+
+from pianist_jax.config import TrainConfig
+from pianist_jax.data.windows import Windows
+from pianist_jax.errors import PianistError
+from pianist_jax.parallel import global_batch, place, replicated
+from pianist_jax.training.losses import Sums
+from pianist_jax.training.steps import State, abstract_batch, abstract_state, make_step, make_train
+
+
+class DataError(PianistError):
+    """Data that cannot be read, or not as batches of this run."""
+
+
+class Loader(Protocol):
+    """Endless batches of this process's rows, as `data.windows.take` makes them, and where they have got to (JSON)."""
+
+    def __next__(self) -> dict[str, np.ndarray]: ...
+
+    def get_state(self) -> Any:
+        """The position before the next batch."""
+
+    def set_state(self, state: Any) -> None:
+        """Go on from a position."""
+
+
+@dataclass(frozen=True)
+class Feed:
+    """`advance` runs `config.every` steps and returns their sums; `position` and `seek` tell and set the place."""
+
+    advance: Callable[[State], tuple[State, Sums]]
+    position: Callable[[], Any]
+    seek: Callable[[Any], None]
+
+
+def open_feed(config: TrainConfig, data: Windows | Loader, mesh: Mesh) -> Feed:
+    """The compiled steps over either kind of data. Raises PianistError where the mesh cannot share a batch."""
+    return _resident(config, data, mesh) if isinstance(data, dict) else _streamed(config, data, mesh)
+
+
+def _resident(config: TrainConfig, windows: Windows, mesh: Mesh) -> Feed:
+    windows = place(windows, replicated(mesh))
+    run = make_train(config, config.every, mesh).lower(abstract_state(config, mesh), windows).compile()
+    return Feed(lambda state: run(state, windows), lambda: None, lambda position: None)
+
+
+def _streamed(config: TrainConfig, loader: Loader, mesh: Mesh) -> Feed:
+    step = make_step(config, mesh).lower(abstract_state(config, mesh), abstract_batch(config, mesh)).compile()
+    add = jax.jit(lambda a, b: jax.tree.map(jnp.add, a, b))
+    wanted = abstract_batch(config, mesh)
+
+    def advance(state: State) -> tuple[State, Sums]:
+        total: Sums | None = None
+        for _ in range(config.every):
+            state, sums = step(state, global_batch(_next(loader, wanted), mesh))
+            total = sums if total is None else add(total, sums)
+        assert total is not None
+        return state, total
+
+    def seek(position: Any) -> None:
+        if position is not None:
+            loader.set_state(position)
+
+    return Feed(advance, loader.get_state, seek)
+
+
+def _next(loader: Loader, wanted: dict[str, jax.ShapeDtypeStruct]) -> dict[str, np.ndarray]:
+    """The next batch in the shapes that were compiled. Raises DataError where none can be read."""
+    try:
+        batch = next(loader)
+    except PianistError as error:
+        raise DataError(str(error)) from error
+    except StopIteration:
+        raise DataError("the data have come to an end; give a loader that begins again") from None
+    except Exception as error:
+        reason = " ".join(str(error).split())[:160]
+        raise DataError(f"the data cannot be read ({type(error).__name__}: {reason}); bring the shard back") from error
+    rows = {name: array.shape[0] // jax.process_count() for name, array in wanted.items()}
+    for name, array in wanted.items():
+        if name not in batch:
+            raise DataError(f'the data have no "{name}"; give those of the task that is trained')
+        if batch[name].shape != (rows[name], *array.shape[1:]):
+            raise DataError(
+                f'the data give "{name}" {batch[name].shape} to a process instead of {(rows[name], *array.shape[1:])}; '
+                "set batch and window as the loader has them"
+            )
+    return {name: np.asarray(batch[name], array.dtype) for name, array in wanted.items()}
