@@ -37,7 +37,14 @@ def get_config(stage: str, model: str = "note-small") -> TrainConfig:
     """Settings of a stage, "pretrain" or "finetune", for one accelerator."""
     sizes = dataclasses.replace(preset(model), dtype="bfloat16")
     if stage == "pretrain":
-        return TrainConfig(model=sizes, batch=128, steps=9_000, warmup=500, learning_rate=1.5e-3)
+        return TrainConfig(
+            model=sizes,
+            batch=128,
+            steps=9_000,
+            warmup=500,
+            learning_rate=1.5e-3,
+            augmentation=Augmentation(transpose=6),
+        )
     return TrainConfig(
         model=dataclasses.replace(sizes, dropout=0.1),
         task="finetune",

@@ -1,8 +1,11 @@
 """What training does to a window of notes, as pure functions of (values, key) that run inside the jitted step.
 
 A window is int32 [B, N, 8] of 0-based values in the order of `tokens.SLOTS` (a pitch, ms, a velocity, ms, four pedal
-values). Everything here is JAX, so that it runs on the accelerator and needs no worker processes.
+values). Everything here is JAX, so that it runs on the accelerator and needs no worker processes. What becomes of a
+row follows from its values, the key and its place in the batch alone, not from the other rows.
 """
+
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -20,40 +23,80 @@ def ids(values: jax.Array) -> jax.Array:
     return values + jnp.asarray(SLOT_START, jnp.int32).reshape((1,) * (values.ndim - 1) + (-1,))
 
 
-def augment(
-    windows: tuple[jax.Array, ...], mask_BN: jax.Array, key: jax.Array, settings: Augmentation
-) -> tuple[jax.Array, ...]:
-    """Transpose, stretch and re-weigh windows of the same notes alike; the last one is the performance.
+def row_keys(key: jax.Array, rows: int) -> jax.Array:
+    """A key for each row of a batch: row i gets the same one however many rows there are."""
+    return jax.vmap(partial(jax.random.fold_in, key))(jnp.arange(rows))
 
-    Velocities of the performance only are changed: a score's are its editor's. Pitches stay on the piano (21–108).
+
+def jitter(values_BNS: jax.Array, coarse_B: jax.Array, key: jax.Array) -> jax.Array:
+    """Spread what a transcription put on a coarse grid, in rows that are coarse (paper.md §4).
+
+    Uniform integers are added to IOI and duration (-4…5 ms; a duration of exactly 10 ms: -9…5) and to velocity (-2…2;
+    -4…2 at 5, -2…7 at 120), and kept in range.
     """
-    rows = windows[0].shape[0]
-    k_shift, k_tempo, k_velocity, k_round = jax.random.split(key, 4)
-    pitch = windows[0][..., PITCH]
-    lowest = jnp.min(jnp.where(mask_BN, pitch, 127), axis=1)
-    highest = jnp.max(jnp.where(mask_BN, pitch, 0), axis=1)
-    shift = jax.random.randint(k_shift, (rows,), -settings.transpose, settings.transpose + 1)
-    shift = jnp.clip(shift, jnp.minimum(0, 21 - lowest), jnp.maximum(0, 108 - highest))
-    factor = jnp.exp(jax.random.uniform(k_tempo, (rows,), minval=-settings.tempo, maxval=settings.tempo))
-    loudness = jnp.exp(
-        jax.random.uniform(k_velocity, (rows,), minval=-settings.velocity, maxval=settings.velocity)
+    moved = jax.vmap(_jittered)(values_BNS, row_keys(key, values_BNS.shape[0]))
+    return jnp.where(coarse_B[:, None, None], moved, values_BNS)
+
+
+def _jittered(values_NS: jax.Array, key: jax.Array) -> jax.Array:
+    ioi, velocity, duration = (values_NS[:, slot] for slot in (IOI, VELOCITY, DURATION))
+    ranges = (
+        (IOI, jnp.full_like(ioi, -4), jnp.full_like(ioi, 5), 0, MAX_IOI),
+        (DURATION, jnp.where(duration == 10, -9, -4), jnp.full_like(duration, 5), 1, MAX_DURATION),
+        (VELOCITY, jnp.where(velocity == 5, -4, -2), jnp.where(velocity == 120, 7, 2), 1, 127),
     )
+    for (slot, low, high, least, most), own in zip(ranges, jax.random.split(key, len(ranges)), strict=True):
+        moved = values_NS[:, slot] + jax.random.randint(own, low.shape, low, high + 1)
+        values_NS = values_NS.at[:, slot].set(jnp.clip(moved, least, most))
+    return values_NS
+
+
+def augment(
+    windows: tuple[jax.Array, ...],
+    mask_BN: jax.Array,
+    key: jax.Array,
+    settings: Augmentation,
+    coarse_B: jax.Array | None = None,
+) -> tuple[jax.Array, ...]:
+    """Jitter, transpose, stretch and re-weigh windows of the same notes alike; the last one is the performance.
+
+    Rows that are coarse are jittered. Velocities of the performance only are changed: a score's are its editor's.
+    Pitches stay on the piano (21–108).
+    """
+    k_jitter, k_rest = jax.random.split(key)
+    if coarse_B is not None:
+        windows = (*windows[:-1], jitter(windows[-1], coarse_B, k_jitter))
+    change = jax.vmap(partial(_augmented, settings=settings))
+    return change(windows, mask_BN, row_keys(k_rest, mask_BN.shape[0]))
+
+
+def _augmented(
+    windows: tuple[jax.Array, ...], mask_N: jax.Array, key: jax.Array, settings: Augmentation
+) -> tuple[jax.Array, ...]:
+    k_shift, k_tempo, k_velocity, k_round = jax.random.split(key, 4)
+    pitch_N = windows[0][:, PITCH]
+    lowest = jnp.min(jnp.where(mask_N, pitch_N, 127))
+    highest = jnp.max(jnp.where(mask_N, pitch_N, 0))
+    shift = jax.random.randint(k_shift, (), -settings.transpose, max(settings.transpose, 1))
+    shift = jnp.clip(shift, jnp.minimum(0, 21 - lowest), jnp.maximum(0, 108 - highest))
+    factor = jnp.exp(jax.random.uniform(k_tempo, minval=-settings.tempo, maxval=settings.tempo))
+    loudness = jnp.exp(jax.random.uniform(k_velocity, minval=-settings.velocity, maxval=settings.velocity))
     changed = []
     for place, window in enumerate(windows):
-        dither = jax.random.uniform(jax.random.fold_in(k_round, place), (*window.shape[:2], 2))
-        times = window[..., (IOI, DURATION)] * factor[:, None, None]
+        dither = jax.random.uniform(jax.random.fold_in(k_round, place), (len(window), 2))
+        times = window[:, (IOI, DURATION)] * factor
         times = jnp.floor(times + jnp.where(settings.tempo > 0, dither, 0.5)).astype(jnp.int32)
-        velocity = window[..., VELOCITY]
+        velocity = window[:, VELOCITY]
         if place == len(windows) - 1:
-            velocity = jnp.clip(jnp.round(velocity * loudness[:, None]).astype(jnp.int32), 1, 127)
+            velocity = jnp.clip(jnp.round(velocity * loudness).astype(jnp.int32), 1, 127)
         changed.append(
-            window.at[..., PITCH]
-            .set(jnp.clip(window[..., PITCH] + shift[:, None], 0, 127))
-            .at[..., IOI]
-            .set(jnp.where(window[..., IOI] == 0, 0, jnp.clip(times[..., 0], 1, MAX_IOI)))
-            .at[..., DURATION]
-            .set(jnp.clip(times[..., 1], 1, MAX_DURATION))
-            .at[..., VELOCITY]
+            window.at[:, PITCH]
+            .set(jnp.clip(window[:, PITCH] + shift, 0, 127))
+            .at[:, IOI]
+            .set(jnp.where(window[:, IOI] == 0, 0, jnp.clip(times[:, 0], 1, MAX_IOI)))
+            .at[:, DURATION]
+            .set(jnp.clip(times[:, 1], 1, MAX_DURATION))
+            .at[:, VELOCITY]
             .set(velocity)
         )
     return tuple(changed)
@@ -67,12 +110,13 @@ def hide(
     Returns ids int32 [B, N, 8] and bool [B, N, 8]. Rows without a pedal have their pedal slots masked and never
     scored; rows that are not expressive (quantised scores) are never made deadpan.
     """
-    k_mask, k_dead, k_choice = jax.random.split(key, 3)
-    masked_BNS = _masked(values_BNS, k_mask, settings)
-    deadpan_B = expressive_B & (jax.random.uniform(k_choice, has_pedal_B.shape) < settings.deadpan)
+    k_mask, k_dead, k_choice = (row_keys(own, values_BNS.shape[0]) for own in jax.random.split(key, 3))
+    masked_BNS = jax.vmap(partial(_masked, settings=settings))(values_BNS, k_mask)
+    deadpan_B = expressive_B & (jax.vmap(jax.random.uniform)(k_choice) < settings.deadpan)
     everything = (jnp.arange(8) != PITCH) | settings.pitch
     choose = deadpan_B[:, None, None]
-    seen = jnp.where(choose, ids(deadpan(values_BNS, k_dead)), jnp.where(masked_BNS, MASK, ids(values_BNS)))
+    written_BNS = ids(jax.vmap(deadpan)(values_BNS, k_dead))
+    seen = jnp.where(choose, written_BNS, jnp.where(masked_BNS, MASK, ids(values_BNS)))
     scored = jnp.where(choose, everything[None, None], masked_BNS)
     no_pedal = untold(has_pedal_B)
     return jnp.where(no_pedal, MASK, seen), scored & ~no_pedal
@@ -83,54 +127,58 @@ def untold(has_pedal_B: jax.Array) -> jax.Array:
     return ~has_pedal_B[:, None, None] & (jnp.arange(8) >= PEDAL)[None, None]
 
 
-def _masked(values_BNS: jax.Array, key: jax.Array, settings: Masking) -> jax.Array:
-    """Which tokens are masked: independently, and in some windows whole fields."""
-    rows = values_BNS.shape[0]
-    k_ratio, k_token, k_rows, k_field = jax.random.split(key, 4)
-    low, high = settings.low, settings.high
-    ratio = jax.random.uniform(k_ratio, (rows, 1, 1), minval=low, maxval=high)
-    tokens = jax.random.uniform(k_token, values_BNS.shape) < ratio
-    fields = jax.random.uniform(k_field, (rows, 5)) < settings.field
-    fields &= (jax.random.uniform(k_rows, (rows,)) < settings.fields)[:, None]
+def _masked(values_NS: jax.Array, key: jax.Array, settings: Masking) -> jax.Array:
+    """Which tokens of a window are masked, bool [N, 8]: each unit by itself, and in some windows whole fields."""
+    k_ratio, k_unit, k_rows, k_field, k_phase = jax.random.split(key, 5)
+    ratio = jax.random.uniform(k_ratio, minval=settings.low, maxval=settings.high)
+    place_N = jnp.arange(len(values_NS))
+    if settings.unit == "token":
+        chance_NS = jax.random.uniform(k_unit, values_NS.shape)
+    elif settings.unit == "note":
+        chance_NS = jax.random.uniform(k_unit, (len(values_NS), 1))
+    else:
+        span_N = (place_N + jax.random.randint(k_phase, (), 0, settings.span)) // settings.span
+        chance_NS = jax.random.uniform(k_unit, (len(values_NS) + 1, 1))[span_N]
+    fields = jax.random.uniform(k_field, (5,)) < settings.field
+    fields &= jax.random.uniform(k_rows) < settings.fields
     slot_field = jnp.asarray([0, 1, 2, 3, 4, 4, 4, 4])  # the four pedal slots are one field
-    whole = fields[:, slot_field] & (jnp.arange(8) != PITCH)[None]
-    return (tokens & ((jnp.arange(8) != PITCH) | settings.pitch)[None, None]) | whole[:, None]
+    whole = fields[slot_field] & (jnp.arange(8) != PITCH)
+    return ((chance_NS < ratio) & ((jnp.arange(8) != PITCH) | settings.pitch)[None]) | whole[None]
 
 
-def deadpan(values_BNS: jax.Array, key: jax.Array) -> jax.Array:
-    """An invented score of which the performance could be a rendering.
+def deadpan(values_NS: jax.Array, key: jax.Array) -> jax.Array:
+    """An invented score, [N, 8], of which the performance could be a rendering.
 
     Near-simultaneous onsets become chords, times are bent by a slowly wandering tempo and put on a grid, dynamics
     become even or coarse, the pedal is let go. What a score would not tell has to be recovered from the music.
     """
-    rows, count = values_BNS.shape[:2]
-    keys = jax.random.split(key, 8)
-    level = 0.3 * jax.random.normal(keys[0], (rows, 1))
-    wander = jnp.cumsum(0.03 * jax.random.normal(keys[1], (rows, count)), axis=1)
+    count = len(values_NS)
+    keys = jax.random.split(key, 6)
+    level = 0.3 * jax.random.normal(keys[0])
+    wander = jnp.cumsum(0.03 * jax.random.normal(keys[1], (count,)))
     bend = jnp.exp(level + jnp.clip(wander, -0.7, 0.7))
-    grid = jnp.exp(jax.random.uniform(keys[2], (rows, 1), minval=jnp.log(25.0), maxval=jnp.log(150.0)))
-    gap = values_BNS[..., IOI].astype(jnp.float32)
+    grid = jnp.exp(jax.random.uniform(keys[2], minval=jnp.log(25.0), maxval=jnp.log(150.0)))
+    gap = values_NS[:, IOI].astype(jnp.float32)
     placed = jnp.maximum(jnp.round(gap * bend / grid), 1.0) * grid
     gap = jnp.where(gap < CHORD, 0.0, placed)
-    articulation = jnp.exp(
-        0.2 * jax.random.normal(keys[3], (rows, 1)) + 0.2 * jax.random.normal(keys[4], gap.shape)
-    )
-    duration = values_BNS[..., DURATION] * bend * articulation
+    k_all, k_each = jax.random.split(keys[3])
+    articulation = jnp.exp(0.2 * jax.random.normal(k_all) + 0.2 * jax.random.normal(k_each, (count,)))
+    duration = values_NS[:, DURATION] * bend * articulation
     duration = jnp.maximum(jnp.round(duration / grid), 1.0) * grid
-    velocity = values_BNS[..., VELOCITY]
+    velocity = values_NS[:, VELOCITY]
     coarse = jnp.clip((velocity + 12) // 24 * 24, 20, 110)
-    even = jnp.broadcast_to(jax.random.randint(keys[5], (rows, 1), 50, 100), velocity.shape)
-    velocity = jnp.where(jax.random.uniform(keys[6], (rows, 1)) < 0.7, even, coarse)
+    even = jnp.broadcast_to(jax.random.randint(keys[4], (), 50, 100), velocity.shape)
+    velocity = jnp.where(jax.random.uniform(keys[5]) < 0.7, even, coarse)
     times = [
         jnp.clip(jnp.round(x), low, high) for x, low, high in ((gap, 0, MAX_IOI), (duration, 1, MAX_DURATION))
     ]
     return (
-        values_BNS.at[..., IOI]
+        values_NS.at[:, IOI]
         .set(times[0].astype(jnp.int32))
-        .at[..., DURATION]
+        .at[:, DURATION]
         .set(times[1].astype(jnp.int32))
-        .at[..., VELOCITY]
+        .at[:, VELOCITY]
         .set(velocity)
-        .at[..., PEDAL:]
+        .at[:, PEDAL:]
         .set(0)
     )
