@@ -10,18 +10,26 @@ wasserstein_set    per point Wasserstein-1 of m samples to the other humans, ove
                    (m = min(K, H // 2) >= 2): 1 where the samples spread as the humans do; K > 1
 variance_ratio     variance of a sample over the mean variance of the humans: < 1 too flat, > 1 too noisy
 variance_match     the smaller of that ratio and its inverse, mean over samples: 1 at best, flat has 0
-spread_ratio       variance between samples over that between humans, of centred curves, summed over points; K
-> 1 seam               mean |sample − mean human| within 16 notes of a window boundary over that in the
-interior seam_jump          mean |jump| of (sample − mean human) at the boundaries over that in the interior,
-                   a jump being the mean of 16 notes from there on less that of the 16 before: windows that
-                   meet on different levels
+agreement          r with the mean human × that match, mean over samples: shape and size, both must be right
+spread_ratio       variance between samples over that between humans, of centred curves, summed over points;
+                   K > 1
+seam               mean |sample − mean human| within 16 notes of a window boundary over that in the interior
+seam_jump          mean |jump| of (sample − mean human) at the boundaries over that in the interior, a jump
+                   being the mean of 16 notes from there on less that of the 16 before: windows that meet on
+                   different levels
 
 Of the pedal: pedal_f1 (`pedal.transition_f1` with each human who uses it, mean), pedal_down (share of the
 time), pedal_down_human, pedal_down_error (|share − mean share of the humans|).
 
+Of chords, in ms (`chords`): chord_spread and melody_lead, those of the humans (…_human), and the distance of
+a sample from their mean (…_error).
+
+Of the notes: notes_missing, the share of the score's that a sample does not play, and notes_extra, the share
+of its own that the score does not have. The other metrics are of the notes that are played.
+
 The humans' own, from `human_metrics`: r_ceiling and r2_ceiling (each against the mean of the others),
 r_between (each against each), reliability of the mean human (Spearman–Brown), pedal_f1_ceiling,
-pedal_down_error_ceiling.
+pedal_down_error_ceiling, chord_spread_error_ceiling, melody_lead_error_ceiling.
 
 The mean human centres every performance first and counts where at least half of them play. What is NaN on
 either side is left out pair by pair. No metric is ever NaN: what has no value is absent and named in the
@@ -31,7 +39,6 @@ how fast) matters to `wasserstein` only.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -39,11 +46,12 @@ import numpy as np
 
 from pianist_jax.errors import PianistError
 from pianist_jax.evaluation import statistics as stats
+from pianist_jax.evaluation.chords import ChordUse, chord_use
 from pianist_jax.evaluation.curves import (
     CURVES,
-    Dealt,
     Frame,
     Piece,
+    Played,
     TimeMap,
     curves_of,
     deal,
@@ -53,16 +61,22 @@ from pianist_jax.evaluation.curves import (
 from pianist_jax.evaluation.pedal import PedalUse, pedal_use, transition_f1
 
 WINDOW, HOP, NEAR_SEAM = 512, 256, 16  # notes
-MATCHED = 0.8  # a human who plays less of the score than this is worth a warning
 
 
 @dataclass(frozen=True, eq=False)
 class Performance:
-    """One performance of a piece, ready to be compared: curves by name, time map, pedal."""
+    """One performance of a piece, ready to be compared: curves by name, time map, pedal, chords.
+
+    `missing` and `extra`: the shares of the score's notes not played, and of the played notes not in the
+    score.
+    """
 
     curves: dict[str, np.ndarray]
     mapped: TimeMap
     pedal: PedalUse
+    chords: ChordUse
+    missing: float
+    extra: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,26 +96,18 @@ class Reference:
     distance: dict[str, np.ndarray]
 
 
-@dataclass(frozen=True)
-class PieceResult:
-    """The metrics of one piece by name, and what was degenerate in it."""
-
-    name: str
-    composition: str
-    metrics: dict[str, float]
-    warnings: tuple[str, ...]
-
-
-def prepare(frame: Frame, playing: Dealt, human: bool = False) -> Performance:
-    """Curves, time map and pedal of a performance dealt out on its score (`curves.deal`)."""
+def prepare(frame: Frame, played: Played) -> Performance:
+    """Curves, time map, pedal and chords of a performance of a score."""
+    playing = deal(played.notes, played.match)
     mapped = time_map(frame, playing)
-    return Performance(curves_of(frame, playing, mapped, human), mapped, pedal_use(frame, playing, mapped))
-
-
-def prepare_notes(frame: Frame, notes: Sequence) -> list[Performance]:
-    """Performances of candidates that are 1:1 with the notes of the score (`curves.candidate_notes`)."""
-    everyone = np.arange(len(frame))
-    return [prepare(frame, deal(one, everyone)) for one in notes]
+    return Performance(
+        curves_of(frame, playing, mapped, human=played.aligned),
+        mapped,
+        pedal_use(frame, playing, mapped),
+        chord_use(frame, playing),
+        missing=played.missing / len(frame),
+        extra=played.extra / max(len(played.notes), 1),
+    )
 
 
 def reference_of(piece: Piece) -> Reference:
@@ -118,7 +124,7 @@ def reference_of(piece: Piece) -> Reference:
     for human in piece.humans:
         if not (human.match >= 0).any():
             raise PianistError(f"{piece.name}: {human.name} plays no note of the score; leave it out")
-        performances.append(prepare(frame, deal(human.notes, human.match), human=True))
+        performances.append(prepare(frame, human))
     curves = {name: np.stack([one.curves[name] for one in performances]) for name in CURVES}
     return Reference(
         name=piece.name,
@@ -160,7 +166,11 @@ def candidate_metrics(
         found = _curve_metrics(reference, name, curves)
         found |= _seam_metrics(reference, name, curves, np.asarray(boundaries))
         metrics |= {f"{name}_{metric}": value for metric, value in found.items()}
-    return metrics | _pedal_metrics(reference, samples)
+    shares = {
+        "notes_missing": float(np.mean([sample.missing for sample in samples])),
+        "notes_extra": float(np.mean([sample.extra for sample in samples])),
+    }
+    return metrics | _pedal_metrics(reference, samples) | _chord_metrics(reference, samples) | shares
 
 
 def _curve_metrics(reference: Reference, name: str, samples: np.ndarray) -> dict[str, float]:
@@ -170,19 +180,22 @@ def _curve_metrics(reference: Reference, name: str, samples: np.ndarray) -> dict
         np.stack([np.abs(humans - sample) for sample in samples]).reshape(-1, mean.size), 0
     )
     ratio = _ratio(stats.variance_valid(samples), float(stats.mean_valid(stats.variance_valid(humans))))
+    match = np.minimum(ratio, 1 / np.maximum(ratio, stats.FLAT))
+    shape = stats.pearson(samples, mean)
     several = {
         "wasserstein_set": _wasserstein_set(samples, humans),
         "spread_ratio": _spread_ratio(samples, humans),
     }
     return {
-        "r_single": float(stats.mean_valid(stats.pearson(samples, mean))),
+        "r_single": float(stats.mean_valid(shape)),
         "r_mean": float(stats.pearson(middle, mean)),
         "r_each": float(stats.mean_valid(stats.pearson(samples[:, None], humans).ravel())),
         "r2_single": float(stats.mean_valid(stats.centred_r2(samples, mean))),
         "r2_mean": float(stats.centred_r2(middle, mean)),
         "wasserstein": stats.ratio_of_sums(to_humans, distance),
         "variance_ratio": float(stats.mean_valid(ratio)),
-        "variance_match": float(stats.mean_valid(np.minimum(ratio, 1 / np.maximum(ratio, stats.FLAT)))),
+        "variance_match": float(stats.mean_valid(match)),
+        "agreement": float(stats.mean_valid(shape * match)),
         **(several if len(samples) > 1 else {}),
     }
 
@@ -247,6 +260,17 @@ def _pedal_metrics(reference: Reference, samples: Sequence[Performance]) -> dict
     }
 
 
+def _chord_metrics(reference: Reference, samples: Sequence[Performance]) -> dict[str, float]:
+    metrics = {}
+    for name, of in (("chord_spread", "spread"), ("melody_lead", "lead")):
+        values = np.array([getattr(one.chords, of) for one in samples])
+        usual = np.array([getattr(one.chords, of) for one in reference.performances])
+        metrics[name] = float(stats.mean_valid(values))
+        metrics[f"{name}_human"] = float(stats.mean_valid(usual))
+        metrics[f"{name}_error"] = float(stats.mean_valid(np.abs(values - stats.mean_valid(usual))))
+    return metrics
+
+
 def human_metrics(reference: Reference) -> dict[str, float]:
     """What the humans of a piece reach among themselves (see the top of this file); NaN for one alone."""
     count = len(reference.performances)
@@ -271,77 +295,21 @@ def human_metrics(reference: Reference) -> dict[str, float]:
         for second in reference.performances
         if first is not second and len(second.pedal)
     ]
-    shares = np.array([human.pedal.share_down for human in reference.performances])
-    errors = np.abs(shares - (shares.sum() - shares) / (count - 1)) if count > 1 else np.array([np.nan])
     metrics["pedal_f1_ceiling"] = float(np.mean(pairs)) if pairs else float("nan")
-    metrics["pedal_down_error_ceiling"] = float(errors.mean())
+    of_each = {
+        "pedal_down": [human.pedal.share_down for human in reference.performances],
+        "chord_spread": [human.chords.spread for human in reference.performances],
+        "melody_lead": [human.chords.lead for human in reference.performances],
+    }
+    for name, values in of_each.items():
+        metrics[f"{name}_error_ceiling"] = _left_out_error(np.array(values))
     return metrics
 
 
-def result_of(reference: Reference, metrics: dict[str, float], warnings: Sequence[str] = ()) -> PieceResult:
-    """The metrics of a piece without what has no value, which goes to the warnings with its reason."""
-    missing = [name for name, value in metrics.items() if not np.isfinite(value)]
-    named = [*warnings]
-    if missing:
-        named.append(f"{reference.name}: no value for {', '.join(missing)} ({_reason(reference)})")
-    kept = {name: float(value) for name, value in metrics.items() if name not in missing}
-    return PieceResult(reference.name, reference.composition, kept, tuple(named))
-
-
-def _reason(reference: Reference) -> str:
-    reasons = [
-        (len(reference.performances) < 2, "one human"),
-        (len(reference.frame) <= WINDOW, "no window boundary in so short a piece"),
-        (not any(len(human.pedal) for human in reference.performances), "no human uses the pedal"),
-        (any(not np.any(mean) for mean in reference.mean.values()), "a constant human curve"),
-    ]
-    return "; ".join(text for holds, text in reasons if holds) or "too few notes, samples or humans"
-
-
-def degenerate(piece: Piece, reference: Reference, samples: Sequence[Performance]) -> list[str]:
-    """Named warnings about a piece and its candidates: what counts as 0 or rests on little."""
-    warnings = []
-    for human in piece.humans:
-        share = float(np.mean(human.match >= 0))
-        if share < MATCHED:
-            warnings.append(f"{piece.name}: {human.name} plays {share:.0%} of the score's notes")
-    for name in CURVES:
-        flat = [
-            str(index)
-            for index, sample in enumerate(samples)
-            if not stats.variance_valid(sample.curves[name]) > stats.FLAT
-        ]
-        if flat:
-            warnings.append(
-                f"{piece.name}: constant {name} in candidate {', '.join(flat)}: its correlation counts as 0"
-            )
-        if (stats.variance_valid(reference.curves[name]) <= stats.FLAT).any():
-            warnings.append(f"{piece.name}: constant {name} in a human: correlations with it count as 0")
-    if any(len(human.pedal) for human in reference.performances) and not all(
-        len(one.pedal) for one in samples
-    ):
-        warnings.append(f"{piece.name}: a candidate without any pedal: its pedal F1 counts as 0")
-    return warnings
-
-
-def aggregate(results: Sequence[PieceResult], rng: np.random.Generator) -> dict[str, dict[str, float]]:
-    """Each metric's mean over compositions, each of them the mean of its pieces.
-
-    Gives {metric: {"value", "low", "high", "compositions"}}: a 95% interval from 2 000 bootstrap draws of
-    compositions.
-    """
-    by_composition: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for result in results:
-        for metric, value in result.metrics.items():
-            by_composition[metric][result.composition].append(value)
-    summary = {}
-    for metric, compositions in by_composition.items():
-        values = np.array([np.mean(pieces) for pieces in compositions.values()])
-        low, high = stats.bootstrap_interval(values, rng)
-        summary[metric] = {
-            "value": float(values.mean()),
-            "low": low,
-            "high": high,
-            "compositions": len(values),
-        }
-    return summary
+def _left_out_error(values: np.ndarray) -> float:
+    """How far each of some values is from the mean of the others, on average; NaN for one alone."""
+    values = values[np.isfinite(values)]
+    if len(values) < 2:
+        return float("nan")
+    others = (values.sum() - values) / (len(values) - 1)
+    return float(np.abs(values - others).mean())

@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -22,26 +23,42 @@ OUTLIER = {"log_ioi": np.log(8.0), "log_articulation": np.log(16.0)}  # distance
 
 
 @dataclass(frozen=True, eq=False)
-class Human:
-    """A human performance: normalised notes; `match` gives each score note's performed note, −1 for none."""
+class Played:
+    """A performance, a human's or a program's: normalised notes; `match` int64[N] gives each score note's
+    performed note, −1 for none. `aligned` tells whether an aligner found the match, which may err, or every
+    note of the score is known to be played once.
+    """
 
     name: str
     notes: Notes
     match: np.ndarray
+    aligned: bool = True
+
+    @property
+    def missing(self) -> int:
+        """How many notes of the score are not played."""
+        return int((self.match < 0).sum())
+
+    @property
+    def extra(self) -> int:
+        """How many notes are played that the score does not have."""
+        return len(self.notes) - (len(self.match) - self.missing)
 
 
 @dataclass(frozen=True, eq=False)
 class Piece:
-    """A normalised score of N notes and its human performances (`match` int64[N] each).
+    """A normalised score of N notes and its human performances.
 
     `composition` is the cluster of the confidence intervals: movements or versions of one work share it.
+    `source` is the score's file, if there is one.
     Raises PianistError where a human's match does not fit score or performance.
     """
 
     name: str
     composition: str
     score: Notes
-    humans: tuple[Human, ...]
+    humans: tuple[Played, ...]
+    source: Path | None = None
 
     def __post_init__(self) -> None:
         if not len(self.score):
@@ -72,7 +89,7 @@ class Frame:
     """The skeleton of a score: O distinct onsets, those within 10 ms of the first of them being one.
 
     `onset` float64[O] ms; `group` int64[N] the onset of each note; `first` int64[O] the first note of each
-    onset; `start` and `end` float64[N] ms of each note.
+    onset; `start` and `end` float64[N] ms and `pitch` int64[N] of each note.
     """
 
     onset: np.ndarray
@@ -80,6 +97,7 @@ class Frame:
     first: np.ndarray
     start: np.ndarray
     end: np.ndarray
+    pitch: np.ndarray
 
     def __len__(self) -> int:
         return len(self.group)
@@ -124,14 +142,22 @@ def deal(notes: Notes, match: np.ndarray) -> Dealt:
     )
 
 
-def candidate_notes(piece: Piece, candidates: np.ndarray | Sequence[Notes | np.ndarray]) -> list[Notes]:
-    """K candidates of a piece as notes in score order, from tokens int[K, N, 8] or notes 1:1 with the score.
+Candidate = Played | Notes | np.ndarray
+
+
+def as_played(piece: Piece, candidates: np.ndarray | Sequence[Candidate]) -> list[Played]:
+    """K candidates of a piece as performances of it: as they are where they are that already, else from tokens
+    int[K, N, 8] or notes that are 1:1 with the score and in its order.
 
     Raises PianistError, naming the piece, where one has another number of notes, other pitches or no valid
     tokens.
     """
+    everyone = np.arange(len(piece.score))
     dealt = []
     for index, candidate in enumerate(candidates):
+        if isinstance(candidate, Played):
+            dealt.append(candidate)
+            continue
         if isinstance(candidate, Notes):
             notes = candidate
         else:
@@ -150,7 +176,7 @@ def candidate_notes(piece: Piece, candidates: np.ndarray | Sequence[Notes | np.n
                 f"{piece.name}: candidate {index} plays pitch {notes.pitch[note]} for note {note}, its score "
                 f"{piece.score.pitch[note]}; compare it with the piece it plays"
             )
-        dealt.append(notes)
+        dealt.append(Played(f"candidate {index}", notes, everyone, aligned=False))
     if not dealt:
         raise PianistError(f"{piece.name}: no candidate to evaluate")
     return dealt
@@ -170,6 +196,7 @@ def frame_of(score: Notes) -> Frame:
         first=first[begins],
         start=score.onset.astype(np.float64),
         end=score.end.astype(np.float64),
+        pitch=score.pitch.astype(np.int64),
     )
 
 

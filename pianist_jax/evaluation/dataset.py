@@ -8,16 +8,18 @@ from pathlib import Path
 
 import numpy as np
 
-from pianist_jax.data.alignments import cached_align, read_given
 from pianist_jax.data.pairs import Performance, read_metadata
 from pianist_jax.errors import PianistError
-from pianist_jax.evaluation.curves import Human, Piece
+from pianist_jax.evaluation.curves import Piece
+from pianist_jax.evaluation.folders import Aligner, align_files, read_notes
 from pianist_jax.music.midi import read_midi
 from pianist_jax.music.notes import normalise
 from pianist_jax.music.tokens import encode
 
+TRAINING_PERFORMANCES = 100  # from which the blind control draws
 
-def load_training_tokens(asap_dir: Path, count: int, rng: np.random.Generator) -> np.ndarray:
+
+def load_training_tokens(asap_dir: Path, rng: np.random.Generator, count: int = TRAINING_PERFORMANCES) -> np.ndarray:
     """Tokens int32[M, 8] of `count` training performances drawn at random, less the first note of each.
 
     Raises:
@@ -31,19 +33,14 @@ def load_training_tokens(asap_dir: Path, count: int, rng: np.random.Generator) -
 
 
 def load_pieces(
-    asap_dir: Path,
-    cache: Path,
-    split: str = "validation",
-    alignments: Path | None = None,
-    composers: Sequence[str] | None = None,
+    asap_dir: Path, aligner: Aligner, split: str = "validation", composers: Sequence[str] | None = None
 ) -> list[Piece]:
     """The pieces of a split, in the order of metadata.csv: each a score with all performances of it.
 
     Args:
-        cache: folder of kept alignments (`data.alignments.cached_align`); what is missing there is aligned
-            and added, which takes from seconds to minutes a performance.
+        aligner: what its folder of kept alignments lacks is aligned and added, which takes from one to many
+            seconds a performance.
         composers: only pieces of these, by the first part of their path (default: all).
-        alignments: matches made before (`data.alignments.read_given`), taken where they fit.
 
     Raises:
         PianistError: not an ASAP folder, no performance of that split, a file that cannot be read or aligned.
@@ -55,15 +52,16 @@ def load_pieces(
             by_score[performance.score].append(performance)
     if not by_score:
         raise PianistError(f"{asap_dir}: metadata.csv names no such performance of split {split!r}")
-    given = read_given(alignments) if alignments else {}
-    pieces = []
-    for path, performances in by_score.items():
-        score = normalise(read_midi(asap_dir / path))[0]
-        humans = []
-        for one in performances:
-            played = normalise(read_midi(asap_dir / one.file))[0]
-            match, _ = cached_align(score, played, cache, given.get(one.file))
-            humans.append(Human(Path(one.file).stem, played, match))
-        name = path.rpartition("/")[0]
-        pieces.append(Piece(name, performances[0].composition, score, tuple(humans)))
-    return pieces
+    scores = {path: read_notes(asap_dir / path) for path in by_score}
+    pairs = [(scores[path], asap_dir / one.file) for path, performances in by_score.items() for one in performances]
+    found = iter(align_files(pairs, aligner))
+    return [
+        Piece(
+            path.rpartition("/")[0],
+            performances[0].composition,
+            scores[path],
+            tuple(next(found) for _ in performances),
+            asap_dir / path,
+        )
+        for path, performances in by_score.items()
+    ]

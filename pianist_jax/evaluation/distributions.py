@@ -21,6 +21,7 @@ BINS = {"velocity": 128, "duration": 250, "ioi": 200, "pedal": 16}
 DURATION_BIN = 2  # ms; durations in [0, 500) are counted, IOIs in [0, 200) in bins of 1 ms
 PEDAL_DOWN = 64
 SMOOTHING = 1e-10
+COARSER = {"velocity": 8, "duration": 10, "ioi": 10, "pedal": 1}  # bins put together where one piece has few notes
 
 Playing = np.ndarray | Notes
 Histograms = dict[str, np.ndarray]
@@ -221,6 +222,28 @@ def compare_left_out(
     alone = len(human) - len(judged)
     warned = (f"human baseline: {alone} piece(s) with fewer than two humans left out",) if alone else ()
     return Comparison(mean.js, mean.intersection, warned + mean.warnings)
+
+
+def compare_coarsely(
+    generated: Sequence[Playing], human: Sequence[Playing], left_out: bool = False
+) -> Comparison:
+    """One piece's candidates, each against its humans, with bins `COARSER` times wider; the mean over candidates.
+
+    velocity in 16 bins, durations in 25 of 20 ms, IOIs in 20 of 10 ms, pedal as it is. `left_out`: candidate k
+    against all humans but the k-th. Even so a blind draw nearly ties with the paper's reference model on these
+    (.755 against .768 intersection, a human .867): for completeness, not to be trusted.
+    """
+    humans = [_coarser(histograms([one])) for one in human]
+    everyone = _pool(humans)
+    compared = []
+    for k, one in enumerate(generated):
+        others = {name: everyone[name] - humans[k][name] for name in FIELDS} if left_out else everyone
+        compared.append(compare_histograms(_coarser(histograms([one])), others))
+    return _mean(compared)
+
+
+def _coarser(counts: Histograms) -> Histograms:
+    return {name: counts[name].reshape(-1, COARSER[name]).sum(1) for name in FIELDS}
 
 
 def _pool(parts: Sequence[Histograms]) -> Histograms:

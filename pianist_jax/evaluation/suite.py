@@ -1,4 +1,4 @@
-"""The suite: pieces and candidates in, one report out; the controls beside them; a plain table.
+"""The suite: pieces and candidates in, one report out; the controls beside them.
 
 A report is a dict of plain values, fit for JSON:
     summary      {metric: {"value", "low", "high", "compositions"}}, the aligned metrics (`aligned`)
@@ -13,7 +13,7 @@ A report is a dict of plain values, fit for JSON:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,49 +22,46 @@ import numpy as np
 from pianist_jax.errors import PianistError
 from pianist_jax.evaluation import controls
 from pianist_jax.evaluation.aligned import (
-    PieceResult,
     Reference,
-    aggregate,
     candidate_metrics,
-    degenerate,
     human_metrics,
-    prepare_notes,
+    prepare,
     reference_of,
-    result_of,
     without,
 )
-from pianist_jax.evaluation.curves import CURVES, Piece, candidate_notes
-from pianist_jax.evaluation.distributions import Playing, compare_left_out, compare_pieces, human_baseline
+from pianist_jax.evaluation.chords import chord_use
+from pianist_jax.evaluation.curves import Candidate, Piece, Played, as_played, deal
+from pianist_jax.evaluation.distributions import (
+    Playing,
+    as_tokens,
+    compare_coarsely,
+    compare_left_out,
+    compare_pieces,
+    human_baseline,
+)
+from pianist_jax.evaluation.results import PieceResult, aggregate, degenerate, result_of
 from pianist_jax.music.notes import Notes
 
-Candidates = np.ndarray | Sequence[Notes | np.ndarray]
+Candidates = np.ndarray | Sequence[Candidate]
 Report = dict[str, Any]
-
-_HEADLINES = ("r_single", "r_mean", "r2_single", "wasserstein", "variance_match", "seam", "seam_jump")
-HEADLINES = (
-    *(f"{curve}_{metric}" for metric in _HEADLINES for curve in CURVES),
-    "pedal_f1",
-    "pedal_down_error",
-)
 
 
 def evaluate_pieces(
     pieces: Sequence[Piece],
     candidates: Sequence[Candidates],
     rng: np.random.Generator | None = None,
-    boundaries: Sequence[np.ndarray] | None = None,
+    boundaries: Sequence[np.ndarray | None] | None = None,
 ) -> Report:
     """All metrics of candidates against the humans of their pieces.
 
     Args:
-        candidates: for each piece its K candidates, 1:1 with the notes of the score and in their order:
-            tokens int32[K, N, 8] or K Notes.
+        candidates: for each piece its K candidates: `Played`, or tokens int32[K, N, 8] or K Notes that are 1:1
+            with the notes of the score and in their order.
         rng: of the bootstrap; by default the same every time.
         boundaries: for each piece the score note indices at which rendering windows meet (default: every 256
             notes of a piece of more than 512).
 
-    Raises PianistError, naming the piece, for candidates that are not 1:1 with the score and pieces without
-    humans.
+    Raises PianistError, naming the piece, for candidates that do not fit its score and pieces without humans.
     """
     if len(pieces) != len(candidates) or not pieces:
         raise PianistError(
@@ -74,10 +71,11 @@ def evaluate_pieces(
     results, humans, playing = [], [], []
     for index, (piece, own) in enumerate(zip(pieces, candidates, strict=True)):
         reference = reference_of(piece)
-        notes = candidate_notes(piece, own)
-        playing.append(_played(own, notes))
-        samples = prepare_notes(reference.frame, notes)
+        played = as_played(piece, own)
+        playing.append(_playing(own, played))
+        samples = [prepare(reference.frame, one) for one in played]
         metrics = candidate_metrics(reference, samples, None if boundaries is None else boundaries[index])
+        metrics |= _coarse(playing[-1], piece)
         results.append(result_of(reference, metrics, degenerate(piece, reference, samples)))
         humans.append(result_of(reference, human_metrics(reference)))
     paper, warnings = _paper_metrics(pieces, playing)
@@ -88,11 +86,16 @@ def evaluate_pieces(
     return report
 
 
-def _played(own: Candidates, notes: list[Notes]) -> list[Playing]:
+def _playing(own: Candidates, played: Sequence[Played]) -> list[Playing]:
     """What the distributions are taken of: the tokens as they are where there are tokens."""
     return [
-        one if isinstance(given, Notes) else np.asarray(given) for given, one in zip(own, notes, strict=True)
+        given if isinstance(given, np.ndarray) else one.notes for given, one in zip(own, played, strict=True)
     ]
+
+
+def _coarse(playing: Sequence[Playing], piece: Piece, left_out: bool = False) -> dict[str, float]:
+    compared = compare_coarsely(playing, [human.notes for human in piece.humans], left_out)
+    return {f"coarse_{figure}": value for figure, value in compared.as_dict().items()}
 
 
 def _paper_metrics(
@@ -144,102 +147,107 @@ _MAKERS: dict[str, _Maker] = {
 }
 CONTROLS = tuple(_MAKERS)
 _AS_PLAYED = ("human", "halved", "doubled", "jittered")  # what is a gap in this human's curves stays one
+_OF_SCORES = ("score", "deadpan")  # need no human to be made of
+_OF_OTHERS = ("blind", "other piece")  # need a second piece
 
 
 def evaluate_controls(
     pieces: Sequence[Piece],
-    pool: np.ndarray,
     rng: np.random.Generator,
+    pool: np.ndarray | None = None,
     names: Sequence[str] = CONTROLS,
-    humans: int | None = None,
 ) -> dict[str, Report]:
     """A report for each control and for the left-out human ("human"), by name.
 
-    Every control is made from each human of a piece in turn (the first `humans` of them) and judged, as that
-    human is, against the piece's *other* humans only: a version of somebody who is in the mean would agree
-    with itself. Pieces of one human take no part, which is named. "score" is the score's MIDI as it stands.
+    Every control is made from each human of a piece in turn and judged, as that human is, against the piece's
+    *other* humans only: a version of somebody who is in the mean would agree with themselves. Pieces of one
+    human take no part, which is named; where there are no others, "score" and "deadpan" alone are judged,
+    against that human. With a single piece there is no other to draw from: "blind" (without a `pool`) and
+    "other piece" are missing, which is named. "score" is the score's MIDI as it stands.
 
     Args:
-        pool: int32[M, 8], tokens of training humans, for "blind".
+        pool: int32[M, 8], tokens of training humans, for "blind"; by default those of the other pieces' humans.
 
-    Raises PianistError for unknown names, and where fewer than two pieces have two humans.
+    Raises PianistError for unknown names and for no pieces.
     """
-    judged = [piece for piece in pieces if len(piece.humans) > 1]
-    if len(judged) < 2:
-        raise PianistError("controls need at least two pieces with two human performances each")
-    left_out = [f"{piece.name}: one human, no controls" for piece in pieces if len(piece.humans) < 2]
     unknown = [name for name in names if name not in _MAKERS]
-    if unknown:
-        raise PianistError(f"unknown control {unknown[0]!r}; known: {', '.join(CONTROLS)}")
+    if unknown or not pieces:
+        what = f"unknown control {unknown[0]!r}; known: {', '.join(CONTROLS)}" if unknown else "no pieces to judge"
+        raise PianistError(what)
+    judged = [piece for piece in pieces if len(piece.humans) > 1]
+    warnings = [f"{piece.name}: one human, no controls" for piece in pieces if len(piece.humans) < 2]
+    if not judged:
+        return {
+            name: evaluate_pieces(pieces, [[_MAKERS[name](one, one.score, one.score, _NONE, rng)] for one in pieces])
+            for name in _OF_SCORES
+            if name in names
+        }
+    alone = [name for name in _OF_OTHERS if len(judged) < 2 and (pool is None or name != "blind")]
+    warnings += [f"control {name}: needs a second piece with two human performances" for name in alone]
     references = [reference_of(piece) for piece in judged]
-    played = [[human.notes for human in piece.humans] for piece in judged]
-    completed = [
-        [controls.complete(piece.score, human) for human in piece.humans[:humans]] for piece in judged
-    ]
+    own = [[controls.complete(piece.score, human) for human in piece.humans] for piece in judged]
+    pools = [_others(judged, index) if pool is None else pool for index in range(len(judged))]
     reports = {}
     for name in names:
-        playing = []
-        for index, (piece, own) in enumerate(zip(judged, completed, strict=True)):
-            others = completed[(index + 1) % len(judged)]
-            turns = enumerate(own)
-            playing.append(
-                [_MAKERS[name](piece, one, others[k % len(others)], pool, rng) for k, one in turns]
-            )
-        results = [
-            _judge_control(reference, candidate_notes(piece, made), name in _AS_PLAYED)
-            for piece, reference, made in zip(judged, references, playing, strict=True)
+        if name in alone:
+            continue
+        made = [
+            [
+                _MAKERS[name](piece, one, others[k % len(others)], drawn, rng)
+                for k, one in enumerate(turns)
+            ]
+            for piece, turns, others, drawn in zip(judged, own, own[1:] + own[:1], pools, strict=True)
         ]
-        compared = compare_left_out(played if name == "human" else playing, played)
-        paper = {"left_out": compared.as_dict()}
-        reports[name] = _report(results, paper, [*compared.warnings, *left_out], np.random.default_rng(0))
+        reports[name] = _judge(name, judged, references, made, warnings)
     return reports
 
 
-def _judge_control(reference: Reference, made: Sequence[Notes], as_played: bool) -> PieceResult:
-    """The metrics of the control made from each human, against the others: the mean of those with a value."""
+_NONE = np.zeros((0, 8), np.int32)
+
+
+def _others(pieces: Sequence[Piece], index: int) -> np.ndarray:
+    """Tokens of the humans of all pieces but one, less the first note of each."""
+    others = [as_tokens(human.notes)[1:] for k, piece in enumerate(pieces) if k != index for human in piece.humans]
+    return np.concatenate(others) if others else _NONE
+
+
+def _judge(
+    name: str,
+    pieces: Sequence[Piece],
+    references: Sequence[Reference],
+    made: list[list[Playing]],
+    warnings: Sequence[str],
+) -> Report:
+    human: list[list[Playing]] = [[one.notes for one in piece.humans] for piece in pieces]
+    playing = human if name == "human" else made
+    results = []
+    for index, (piece, reference) in enumerate(zip(pieces, references, strict=True)):
+        heard = [human.match >= 0 for human in piece.humans] if name in _AS_PLAYED else None
+        result = _judge_piece(reference, as_played(piece, made[index]), heard)
+        coarse = _coarse(playing[index], piece, left_out=True)
+        results.append(replace(result, metrics=result.metrics | coarse))
+    compared = compare_left_out(playing, human)
+    paper = {"left_out": compared.as_dict()}
+    return _report(results, paper, [*compared.warnings, *warnings], np.random.default_rng(0))
+
+
+def _judge_piece(
+    reference: Reference, made: Sequence[Played], heard: Sequence[np.ndarray] | None
+) -> PieceResult:
+    """The metrics of the control made from each human, against the others: the mean of those with a value.
+
+    heard: for each human which notes of the score are theirs; what the control filled in is not judged.
+    """
     found: dict[str, list[float]] = {}
-    for turn, sample in enumerate(prepare_notes(reference.frame, made)):
-        if as_played:
-            heard = {name: np.isfinite(rows[turn]) for name, rows in reference.curves.items()}
-            kept = {name: np.where(heard[name], curve, np.nan) for name, curve in sample.curves.items()}
-            sample = replace(sample, curves=kept)
+    for turn, one in enumerate(made):
+        sample = prepare(reference.frame, one)
+        if heard is not None:
+            gaps = {name: np.isnan(rows[turn]) for name, rows in reference.curves.items()}
+            curves = {name: np.where(gaps[name], np.nan, curve) for name, curve in sample.curves.items()}
+            chords = chord_use(reference.frame, deal(one.notes, np.where(heard[turn], one.match, -1)))
+            sample = replace(sample, curves=curves, chords=chords)
         for metric, value in candidate_metrics(without(reference, turn), [sample]).items():
             if np.isfinite(value):
                 found.setdefault(metric, []).append(value)
     means = {metric: float(np.mean(values)) for metric, values in found.items()}
     return PieceResult(reference.name, reference.composition, means, ())
-
-
-def format_table(reports: Mapping[str, Report], metrics: Sequence[str] = HEADLINES) -> str:
-    """A plain-text table: a line for each metric, a column for each report; "–" where a report has no value.
-
-    The aligned metrics come first, then what the humans reach among themselves where a report has it, then
-    the paper's: of candidates with each human performance weighing alike, of controls against the humans they
-    are not made of.
-    """
-    rows: list[list[str]] = [["", *reports]]
-    for metric in metrics:
-        rows.append(
-            [metric, *(_cell(report["summary"].get(metric, {}).get("value")) for report in reports.values())]
-        )
-    for metric in dict.fromkeys(key for report in reports.values() for key in report["humans"]):
-        rows.append(
-            [metric, *(_cell(report["humans"].get(metric, {}).get("value")) for report in reports.values())]
-        )
-    papers = [
-        report["paper"].get("left_out") or report["paper"]["performances"] for report in reports.values()
-    ]
-    rows += [[figure, *(_cell(paper[figure]) for paper in papers)] for figure in papers[0]] if papers else []
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = []
-    for row in rows:
-        cells = [
-            row[0].ljust(widths[0]),
-            *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)),
-        ]
-        lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines)
-
-
-def _cell(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"

@@ -102,8 +102,10 @@ def test_candidates_are_tokens_or_notes():
     piece = c.Piece("a", "a", score, ())
     tokens = encode(score)[None]
     for candidates in (tokens, [score], [tokens[0], score]):
-        for found in c.candidate_notes(piece, candidates):
-            np.testing.assert_array_equal(found.onset, score.onset)
+        for found in c.as_played(piece, candidates):
+            np.testing.assert_array_equal(found.notes.onset, score.onset)
+            np.testing.assert_array_equal(found.match, [0, 1, 2])
+            assert not found.aligned
 
 
 @pytest.mark.parametrize(
@@ -117,18 +119,18 @@ def test_candidates_are_tokens_or_notes():
 def test_candidates_of_something_else_are_named(candidate, message):
     score = notes([0, 100, 350], pitch=[60, 61, 62])
     with pytest.raises(PianistError, match=message):
-        c.candidate_notes(c.Piece("a", "a", score, ()), [score, candidate])
+        c.as_played(c.Piece("a", "a", score, ()), [score, candidate])
 
 
 def test_pieces_and_performances_that_fit_nothing():
     score = notes([0, 100])
     with pytest.raises(PianistError, match="alignment of X does not fit"):
-        c.Piece("a", "a", score, (c.Human("X", score, np.array([0])),))
+        c.Piece("a", "a", score, (c.Played("X", score, np.array([0])),))
     with pytest.raises(PianistError, match="alignment of X does not fit"):
-        c.Piece("a", "a", score, (c.Human("X", score, np.array([0, 2])),))
+        c.Piece("a", "a", score, (c.Played("X", score, np.array([0, 2])),))
     with pytest.raises(PianistError, match="the score has no notes"):
         c.Piece("a", "a", notes([]), ())
     with pytest.raises(PianistError, match="no candidate"):
-        c.candidate_notes(c.Piece("a", "a", score, ()), [])
+        c.as_played(c.Piece("a", "a", score, ()), [])
     with pytest.raises(PianistError, match="no time map"):
         c.time_map(c.frame_of(score), c.deal(score, np.array([-1, -1])))

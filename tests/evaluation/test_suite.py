@@ -1,21 +1,16 @@
 """The suite as it is called: reports fit for JSON, errors with names, controls told from humans."""
 
 import json
-import os
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from pianist_jax.errors import PianistError
 from pianist_jax.evaluation import controls, suite
-from pianist_jax.evaluation.dataset import load_pieces, load_training_tokens
 from pianist_jax.evaluation.distributions import as_tokens
 from pianist_jax.music.tokens import encode
 from tests.evaluation.pieces import invented_piece
-
-LOWER_IS_BETTER = ("wasserstein", "wasserstein_set", "seam", "seam_jump", "error")
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +33,7 @@ def test_a_report_is_plain_and_complete(pieces):
     assert json.loads(json.dumps(report, allow_nan=False)) == report
     assert report["samples"] == 2
     assert set(report["pieces"]) == {"piece 0", "piece 1", "piece 2"}
-    assert set(suite.HEADLINES) <= set(report["summary"])
+    assert {"velocity_r_single", "log_ioi_agreement", "pedal_f1", "coarse_js_overall"} <= set(report["summary"])
     for figure in [*report["summary"].values(), *report["humans"].values()]:
         assert figure["low"] <= figure["value"] <= figure["high"]
     assert set(report["paper"]) == {"performances", "pieces", "human"}
@@ -62,7 +57,6 @@ def test_one_human_everywhere_gives_warnings_and_no_nan(pieces):
     assert "velocity_r_ceiling" not in report["humans"]
     assert any("one human" in warning for warning in report["warnings"])
     assert "velocity_wasserstein" not in report["summary"]
-    assert "–" in suite.format_table({"a": report})
 
 
 def test_errors_of_use(pieces, pool):
@@ -72,77 +66,51 @@ def test_errors_of_use(pieces, pool):
         suite.evaluate_pieces(pieces[1:2], [samples(pieces[0])])
     rng = np.random.default_rng(0)
     with pytest.raises(PianistError, match="unknown control 'louder'"):
-        suite.evaluate_controls(pieces, pool, rng, ["louder"])
-    with pytest.raises(PianistError, match="at least two pieces"):
-        suite.evaluate_controls(pieces[:1], pool, rng)
+        suite.evaluate_controls(pieces, rng, pool, ["louder"])
+    with pytest.raises(PianistError, match="no pieces"):
+        suite.evaluate_controls([], rng, pool)
+
+
+def test_one_piece_lacks_the_controls_that_come_from_others(pieces):
+    reports = suite.evaluate_controls(pieces[:1], np.random.default_rng(0))
+    assert set(reports) == set(suite.CONTROLS) - {"blind", "other piece"}
+    assert "control blind: needs a second piece with two human performances" in reports["human"]["warnings"]
+    with_pool = suite.evaluate_controls(pieces[:1], np.random.default_rng(0), encode(pieces[1].humans[0].notes))
+    assert set(with_pool) == set(suite.CONTROLS) - {"other piece"}
+
+
+def test_one_human_a_piece_leaves_the_scores_to_be_judged(pieces):
+    alone = [replace(piece, humans=piece.humans[:1]) for piece in pieces]
+    reports = suite.evaluate_controls(alone, np.random.default_rng(0))
+    assert set(reports) == {"score", "deadpan"}
+    assert reports["deadpan"]["summary"]["velocity_r_single"]["value"] == 0
+
+
+def test_a_blind_draw_without_a_pool_comes_from_the_other_pieces(pieces):
+    levels = [
+        replace(piece, humans=tuple(_at_level(one, 30 + 30 * index) for one in piece.humans))
+        for index, piece in enumerate(pieces[:2])
+    ]
+    pools = [suite._others(levels, index) for index in range(2)]
+    assert [set(pool[:, 2] - 133) for pool in pools] == [{60}, {30}]
+
+
+def _at_level(human, level):
+    return replace(human, notes=replace(human.notes, velocity=np.full(len(human.notes), level)))
 
 
 def test_controls_of_pieces_with_one_human_are_named(pieces, pool):
     mixed = [replace(pieces[0], humans=pieces[0].humans[:1]), *pieces[1:]]
-    report = suite.evaluate_controls(mixed, pool, np.random.default_rng(0), ["deadpan"])["deadpan"]
+    report = suite.evaluate_controls(mixed, np.random.default_rng(0), pool, ["deadpan"])["deadpan"]
     assert "piece 0: one human, no controls" in report["warnings"]
     assert set(report["pieces"]) == {"piece 1", "piece 2"}
 
 
 def test_the_left_out_human_reaches_the_ceiling(pieces, pool):
-    human = suite.evaluate_controls(pieces, pool, np.random.default_rng(0), ["human"])["human"]
+    human = suite.evaluate_controls(pieces, np.random.default_rng(0), pool, ["human"])["human"]
     ceilings = suite.evaluate_pieces(pieces, [samples(piece) for piece in pieces])
     for name in ("velocity", "log_ioi", "log_articulation"):
         expected = ceilings["humans"][f"{name}_r_ceiling"]["value"]
         assert human["summary"][f"{name}_r_single"]["value"] == pytest.approx(expected, abs=1e-9)
         assert human["summary"][f"{name}_wasserstein"]["value"] == pytest.approx(1, abs=0.02)
     assert human["paper"]["left_out"] == pytest.approx(ceilings["paper"]["human"])
-
-
-def test_a_table_is_aligned_and_says_everything(pieces, pool):
-    reports = suite.evaluate_controls(pieces, pool, np.random.default_rng(0), ["human", "deadpan"])
-    reports["model"] = suite.evaluate_pieces(pieces, [samples(piece) for piece in pieces])
-    lines = suite.format_table(reports).splitlines()
-    assert lines[0].split() == ["human", "deadpan", "model"]
-    names = [line.split()[0] for line in lines[1:]]
-    assert {*suite.HEADLINES, "velocity_r_ceiling", "js_overall", "intersection_overall"} <= set(names)
-    assert len(set(names)) == len(names)
-    row = next(line for line in lines if line.startswith("velocity_r_single"))
-    assert row.split()[2] == "0.000"
-    assert len({len(line) for line in lines if "–" not in line}) == 1
-
-
-def goodness(report, metric):
-    paper = report["paper"]["left_out"]
-    value = paper[metric] if metric in paper else report["summary"][metric]["value"]
-    return -value if metric.endswith(LOWER_IS_BETTER) else value
-
-
-def assert_controls_are_told_apart(reports):
-    human = reports["human"]
-    for control, metrics in controls.CAUGHT_BY.items():
-        for metric in metrics:
-            gap = goodness(human, metric) - goodness(reports[control], metric)
-            assert gap > 0.1, f"{metric} does not catch {control}: {gap:.3f}"
-    for control, metrics in controls.MISSED_BY.items():
-        for metric in metrics:
-            gap = goodness(human, metric) - goodness(reports[control], metric)
-            assert gap < 0.1, f"{metric} does catch {control}: {gap:.3f}"
-
-
-def test_every_control_is_caught_by_something_and_misses_are_known():
-    assert set(controls.CAUGHT_BY) == set(suite.CONTROLS) - {"human"}
-    for control, missed in controls.MISSED_BY.items():
-        assert not set(missed) & set(controls.CAUGHT_BY[control])
-
-
-@pytest.mark.slow
-def test_real_humans_rank_above_every_control(tmp_path):
-    data = os.environ.get("PIANIST_DATA")
-    if not data or not (Path(data) / "asap" / "metadata.csv").is_file():
-        pytest.skip("set PIANIST_DATA to a folder with asap/ in it to rank real performances")
-    asap = Path(data) / "asap"
-    real = load_pieces(asap, tmp_path, composers=["Bach", "Mozart", "Rachmaninoff"])
-    assert [len(piece.humans) for piece in real] == [6, 6, 3, 3]
-    pool = load_training_tokens(asap, 20, np.random.default_rng(0))
-    reports = suite.evaluate_controls(real, pool, np.random.default_rng(0))
-    assert_controls_are_told_apart(reports)
-    human = reports["human"]
-    assert human["paper"]["left_out"]["intersection_overall"] > 0.85  # four pieces
-    for name in ("velocity", "log_ioi", "log_articulation"):
-        assert human["summary"][f"{name}_r_single"]["value"] > 0.6
