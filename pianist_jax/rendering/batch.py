@@ -7,21 +7,28 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from pianist_jax.errors import PianistError
-from pianist_jax.rendering.extras import Extras
+from pianist_jax.rendering.expression import NEUTRAL, Expression
+from pianist_jax.rendering.extras import Extras, check_plot
 from pianist_jax.rendering.outputs import DEFAULT_EXTRAS, MADE, is_made, make_folder, save_rendering, wanted_paths
 from pianist_jax.rendering.programs import Model
 from pianist_jax.rendering.renderer import Piece, Rendering, identity_of, read_piece, render_all
 from pianist_jax.rendering.sampling import DEFAULT, Sampling
 
-SCORE_SUFFIXES = {".mid", ".midi"}
+# Of files that differ in their suffix alone the first of these is performed: notation knows bars, hands and dynamics.
+SCORE_SUFFIXES = (".musicxml", ".mxl", ".xml", ".mei", ".krn", ".kern", ".mid", ".midi")
+XML_SCORES = (b"<score-partwise", b"<score-timewise", b"<mei")
 
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """A score file and where its rendering goes: a path without suffix, relative to the folder of outputs."""
+    """A score file and where its rendering goes: a path without suffix, relative to the folder of outputs.
+
+    `twins` are files beside it in a folder that have its name and another suffix, and are not performed.
+    """
 
     score: Path
     stem: Path
+    twins: tuple[Path, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -46,6 +53,7 @@ class Batch:
     samples: int
     sampling: Sampling
     extras: Extras = DEFAULT_EXTRAS
+    expression: Expression = NEUTRAL
 
     @property
     def notes(self) -> int:
@@ -56,26 +64,46 @@ class Batch:
 def find_scores(arguments: Sequence[str]) -> tuple[list[Job], list[Outcome]]:
     """The score files that are meant, each once, and an error for every folder without any.
 
-    A folder means all MIDI files in it at any depth, but no hidden ones and no renderings. Their renderings keep the
-    path below that folder, those of single files the name alone; where two would go to one place, they keep the path
+    A folder means all MIDI, MusicXML, MEI and kern files in it at any depth, but no hidden ones and no renderings; of
+    files that differ in their suffix alone, one (`SCORE_SUFFIXES`). Their renderings keep the path below that folder, those of single files the name alone; where two would go to one place, they keep the path
     below the folder they have in common, and the suffix where that is not enough.
     """
-    found: dict[str, tuple[Path, Path]] = {}
+    found: dict[str, Job] = {}
     outcomes = []
     for argument in arguments:
         path = Path(argument)
         if not argument:
             outcomes.append(Outcome(path, error=PianistError("an empty path is no score; give a file or a folder")))
         elif path.is_dir():
-            files = sorted(file for file in path.rglob("*") if _is_score(file.relative_to(path)) and file.is_file())
-            if not files:
-                outcomes.append(Outcome(path, error=PianistError(f"{path}: no MIDI files in it; give another folder")))
-            for file in files:
-                found.setdefault(_place(file), (file, file.relative_to(path).with_suffix("")))
+            groups = _scores_below(path)
+            if not groups:
+                outcomes.append(Outcome(path, error=PianistError(f"{path}: no scores in it; give another folder")))
+            for file, *twins in groups:
+                found.setdefault(_place(file), Job(file, file.relative_to(path).with_suffix(""), tuple(twins)))
         else:
-            found.setdefault(_place(path), (path, Path(path.stem)))
-    stems = _separate({place: stem for place, (_, stem) in found.items()})
-    return [Job(path, stems[place]) for place, (path, _) in found.items()], outcomes
+            found.setdefault(_place(path), Job(path, Path(path.stem)))
+    stems = _separate({place: job.stem for place, job in found.items()})
+    return [dataclasses.replace(job, stem=stems[place]) for place, job in found.items()], outcomes
+
+
+def _scores_below(folder: Path) -> list[list[Path]]:
+    """The scores in a folder at any depth, those with the same name but for the suffix together, best first."""
+    groups = defaultdict(list)
+    for file in sorted(folder.rglob("*")):
+        if _is_score(file.relative_to(folder)) and file.is_file() and _is_notation(file):
+            groups[file.with_suffix("")].append(file)
+    return [sorted(group, key=lambda file: SCORE_SUFFIXES.index(file.suffix.lower())) for group in groups.values()]
+
+
+def _is_notation(file: Path) -> bool:
+    """Whether a file holds a score: of XML files not all do. What cannot be read is for the reader to name."""
+    if file.suffix.lower() != ".xml":
+        return True
+    try:
+        with file.open("rb") as opened:
+            return any(map(opened.read(4096).__contains__, XML_SCORES))
+    except OSError:
+        return True
 
 
 def _place(path: Path) -> str:
@@ -121,6 +149,7 @@ def read_scores(
     sampling: Sampling = DEFAULT,
     force: bool = False,
     extras: Extras = DEFAULT_EXTRAS,
+    expression: Expression = NEUTRAL,
 ) -> Batch:
     """Read all scores; set aside those that cannot be read, are rendered already, or would replace something else."""
     inputs = {_place(job.score) for job in jobs}
@@ -130,7 +159,8 @@ def read_scores(
         stem = folder / job.stem
         try:
             piece = read_piece(job.score)
-            identity = identity_of(piece, model, seed, samples, sampling)
+            identity = identity_of(piece, model, seed, samples, sampling, expression)
+            check_plot(piece.grid, extras)
             has_bars = piece.grid is not None
             paths = wanted_paths(stem, samples, extras, has_bars=has_bars)
             for path in paths:
@@ -146,13 +176,14 @@ def read_scores(
         except PianistError as error:
             outcomes.append(Outcome(job.score, error=error))
     jobs_ready, pieces = tuple(job for job, _ in ready), tuple(piece for _, piece in ready)
-    return Batch(jobs_ready, pieces, tuple(outcomes), folder, seed, samples, sampling, extras)
+    return Batch(jobs_ready, pieces, tuple(outcomes), folder, seed, samples, sampling, extras, expression)
 
 
 def render_files(batch: Batch, model: Model, *, advance: Callable[[int], None] | None = None) -> Iterator[Outcome]:
     """Render what waits in `batch` and write it, each score as soon as it is done (`render_all`)."""
     b = batch
-    rendered = render_all(b.pieces, model, seed=b.seed, samples=b.samples, sampling=b.sampling, advance=advance)
+    wishes = {"seed": b.seed, "samples": b.samples, "sampling": b.sampling, "expression": b.expression}
+    rendered = render_all(b.pieces, model, **wishes, advance=advance)
     for number, rendering in rendered:
         job = b.jobs[number]
         try:
