@@ -48,6 +48,11 @@ class Extras:
             modes = " or ".join(TEMPO_EVENTS)
             raise PianistError(f"tempo events {self.tempo_events!r} are none; choose {modes}")
 
+    def also(self, other: Extras) -> Extras:
+        """These and the pictures and sounds of another wish."""
+        bars, overlay = other.plot_bars or self.plot_bars, other.overlay or self.overlay
+        return Extras(self.tempo_events, self.plot or other.plot, self.audio or other.audio, bars, overlay)
+
 
 def extra_paths(names: Sequence[Path], stem: Path, extras: Extras, *, has_bars: bool) -> list[Path]:
     """The files that are wanted: `names` are the performances' paths without suffix.

@@ -13,15 +13,18 @@ import numpy as np
 
 from pianist_jax.errors import PianistError
 from pianist_jax.files import printable
+from pianist_jax.music.describe import minutes, pedal_in_words
 from pianist_jax.music.grid import ScoreGrid
 from pianist_jax.music.midi import MAX_MS
 from pianist_jax.music.notes import Notes, normalise, survivors
+from pianist_jax.rendering.expression import NEUTRAL, Expression
 from pianist_jax.rendering.extras import Extras
 from pianist_jax.rendering.outputs import FORMAT, file_hash, files_told, make_folder, save_rendering, wanted_paths
 from pianist_jax.rendering.realise import cut_overlaps, release_pedal
 from pianist_jax.rendering.result import Rendering, content_hash, grid_hash
 
 MAX_BYTES = 64 << 20
+BY_HAND = {"by": "hand"}
 IDENTITY = ("score", "model", "seed", "settings", "edits")
 REPORT = ("notes_per_second", "compile_seconds", "counts", "editable_worst_error_ms")
 
@@ -74,6 +77,46 @@ def read_rendering(path: Path) -> Stored:
     title = str(identity["score"]["name"])
     rendering = Rendering(raw, score, note_of_raw, performances, title, identity, report, grid)
     return Stored(rendering, path, made, extras, by_hand, released)
+
+
+def apply_edits(stored: Stored, expression: Expression = NEUTRAL) -> Rendering:
+    """The stored rendering with its edits by hand told in its identity, and another expression on top of them."""
+    rendering = stored.rendering
+    if stored.by_hand and rendering.identity["edits"][-1:] != [BY_HAND]:
+        rendering = rendering.replaced(rendering.performances, BY_HAND)
+    return rendering if expression == NEUTRAL else rendering.edited(expression)
+
+
+def describe_rendering(path: Path) -> list[tuple[str, str]]:
+    """(what, how it is) of a rendering."""
+    stored = read_rendering(path)
+    rendering, identity = stored.rendering, stored.rendering.identity
+    settings = {key: value for key, value in identity["settings"].items() if key not in ("windows", "expression")}
+    wishes = {key: value for key, value in identity["settings"]["expression"].items() if value != NEUTRAL.told()[key]}
+    rows = [
+        ("format", f"rendering of {rendering.name}"),
+        ("model", f"{identity['model']['name']} {identity['model']['hash'][:8]}"),
+        ("settings", ", ".join(f"{key} {value}" for key, value in {"seed": identity["seed"], **settings}.items())),
+        ("expression", ", ".join(f"{key} {value}" for key, value in wishes.items()) or "as the model plays"),
+        ("edits", "; ".join(map(_edit_in_words, identity["edits"])) or "none"),
+        ("by hand", "not applied yet: `pianist apply` writes the MIDI files again" if stored.by_hand else "all applied"),
+        ("notes", f"{len(rendering.score)} of {len(rendering.raw)} in the score"),
+    ]
+    for number, notes in enumerate(rendering.performances, 1):
+        which = f"performance {number}" if len(rendering.performances) > 1 else "performance"
+        low, high = int(notes.velocity.min()), int(notes.velocity.max())
+        loud = f"velocity {low}–{high}, mean {notes.velocity.mean():.0f}"
+        rows.append((which, f"{minutes(int(notes.end.max()))}; {loud}; pedal {pedal_in_words(notes)}"))
+    return rows
+
+
+def _edit_in_words(edit: dict[str, Any]) -> str:
+    if "bars" in edit:
+        return f"bars {edit['bars'][0]}-{edit['bars'][1]} performed anew (seed {edit['seed']})"
+    if "expression" in edit:
+        wishes = {key: value for key, value in edit["expression"].items() if value != NEUTRAL.told().get(key)}
+        return ", ".join(f"{key} {value}" for key, value in wishes.items())
+    return "by hand"
 
 
 def save_again(
