@@ -65,8 +65,9 @@ def find_scores(arguments: Sequence[str]) -> tuple[list[Job], list[Outcome]]:
     """The score files that are meant, each once, and an error for every folder without any.
 
     A folder means all MIDI, MusicXML, MEI and kern files in it at any depth, but no hidden ones and no renderings; of
-    files that differ in their suffix alone, one (`SCORE_SUFFIXES`). Their renderings keep the path below that folder, those of single files the name alone; where two would go to one place, they keep the path
-    below the folder they have in common, and the suffix where that is not enough.
+    files that differ in their suffix alone, one (`SCORE_SUFFIXES`). Their renderings keep the path below that folder,
+    those of single files the name alone; where two would go to one place, they keep the path below the folder they have
+    in common, and the suffix where that is not enough.
     """
     found: dict[str, Job] = {}
     outcomes = []
@@ -182,8 +183,15 @@ def read_scores(
 def render_files(batch: Batch, model: Model, *, advance: Callable[[int], None] | None = None) -> Iterator[Outcome]:
     """Render what waits in `batch` and write it, each score as soon as it is done (`render_all`)."""
     b = batch
-    wishes = {"seed": b.seed, "samples": b.samples, "sampling": b.sampling, "expression": b.expression}
-    rendered = render_all(b.pieces, model, **wishes, advance=advance)
+    rendered = render_all(
+        b.pieces,
+        model,
+        seed=b.seed,
+        samples=b.samples,
+        sampling=b.sampling,
+        expression=b.expression,
+        advance=advance,
+    )
     for number, rendering in rendered:
         job = b.jobs[number]
         try:
