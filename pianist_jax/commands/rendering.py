@@ -1,19 +1,26 @@
 """`pianist render`: scores in, performances out."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pianist_jax.commands import options
 from pianist_jax.errors import PianistError
 from pianist_jax.terminal import conclude, progress, say
+
+if TYPE_CHECKING:
+    from pianist_jax.rendering.batch import Job, Outcome
+    from pianist_jax.rendering.programs import Model
 
 commands = typer.Typer(rich_markup_mode=None)
 
 
 @commands.command()
 def render(
-    scores: Annotated[list[str], typer.Argument(metavar="SCORE", help="MIDI or MusicXML scores, or folders of MIDI.")],
+    scores: Annotated[
+        list[str], typer.Argument(metavar="SCORE", help="MIDI, MusicXML, MEI or kern scores, or folders of them.")
+    ],
     output: Annotated[str, typer.Option("-o", "--output", metavar="DIR", help="Folder of the performances.")] = ".",
     model: Annotated[str, typer.Option(metavar="PATH|NAME", help="Weights file or bundled weights.")] = "default",
     seed: Annotated[int, typer.Option(help="Another seed, another performance.")] = 0,
@@ -21,12 +28,21 @@ def render(
     temperature: Annotated[float, typer.Option(help="0: always the likeliest; 1: as the model has it.")] = 1.0,
     top_p: Annotated[float, typer.Option(help="Keep the likeliest values that hold this share.")] = 0.95,
     top_k: Annotated[int, typer.Option(help="Keep so many of the likeliest values; 0: all.")] = 0,
-    tempo_events: Annotated[
-        str, typer.Option(metavar="onset|beat", help="Where NAME.daw.mid changes tempo: at every onset, or on beats.")
-    ] = "onset",
-    plot: Annotated[bool, typer.Option("--plot", help="Also draw it (NAME.png).")] = False,
-    audio: Annotated[bool, typer.Option("--audio", help="Also let it sound (NAME.wav).")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace other files that are in the way.")] = False,
+    bars: Annotated[
+        str | None,
+        typer.Option(metavar="17-32", help="Perform these bars of a rendering in DIR anew, and nothing else."),
+    ] = None,
+    keep: options.Keep = None,
+    strength: options.Strength = None,
+    tempo_scale: options.TempoScale = 1.0,
+    pedal_threshold: options.PedalThreshold = 0,
+    binary_pedal: options.BinaryPedal = False,
+    tempo_events: options.TempoEvents = None,
+    plot: options.Plot = False,
+    plot_bars: options.PlotBars = None,
+    overlay: options.Overlay = None,
+    audio: options.Audio = False,
+    force: options.Force = False,
 ) -> None:
     """Perform scores.
 
@@ -34,20 +50,32 @@ def render(
     bars, hands and beats for editing; NAME.json tells what became of every note. The same scores and settings give the
     same performances; what is there already is left alone.
     """
-    from pianist_jax.rendering import batch
-    from pianist_jax.rendering.extras import Extras
-    from pianist_jax.rendering.programs import load_model
     from pianist_jax.rendering.sampling import Sampling
 
-    sampling = Sampling(temperature, top_p, top_k)
-    extras = Extras(tempo_events, plot, audio)
+    scores, strength = options.strengths_among(scores, strength)
+    wishes = {
+        "seed": seed,
+        "sampling": Sampling(temperature, top_p, top_k),
+        "expression": options.expression_of(keep, strength, tempo_scale, pedal_threshold, binary_pedal),
+        "extras": options.extras_of(tempo_events, plot, plot_bars, overlay, audio),
+        "force": force,
+    }
     if samples < 1:
         raise PianistError(f"samples is {samples}, but it must be 1 or more")
+    if bars is None:
+        _render_scores(scores, Path(output), model, {**wishes, "samples": samples})
+    else:
+        _render_bars(scores, Path(output), model, bars, samples, {**wishes, "tempo_events": tempo_events})
+
+
+def _render_scores(scores: list[str], folder: Path, model: str, wishes: dict[str, Any]) -> None:
+    from pianist_jax.rendering import batch
+    from pianist_jax.rendering.programs import load_model
+
     loaded = load_model(model)
     jobs, outcomes = batch.find_scores(scores)
-    ready = batch.read_scores(
-        jobs, Path(output), loaded, seed=seed, samples=samples, sampling=sampling, force=force, extras=extras
-    )
+    _tell_twins(jobs)
+    ready = batch.read_scores(jobs, folder, loaded, **wishes)
     outcomes += ready.outcomes
     for outcome in outcomes:
         if outcome.files:
@@ -59,7 +87,47 @@ def render(
                 if outcome.rendering:
                     speed = outcome.rendering.report["notes_per_second"]
                     tell(f"{outcome.score} -> {' '.join(map(str, outcome.files))} ({speed:.0f} notes/s)")
-                    error = outcome.rendering.report.get("editable_worst_error_ms")
-                    if error is not None:
-                        tell(f"  on the score's beats it sounds the same within {error:.2f} ms")
+                    options.tell_error(outcome.rendering, tell)
     conclude([outcome.error for outcome in outcomes])
+
+
+def _tell_twins(jobs: "list[Job]") -> None:
+    for job in jobs:
+        if job.twins:
+            say(f"{job.score}: performed instead of {', '.join(map(str, job.twins))}, taken for the same score")
+
+
+def _render_bars(
+    scores: list[str], folder: Path, name: str, bars: str, samples: int, wishes: dict[str, Any]
+) -> None:
+    from pianist_jax.music.bars import parse_bars
+    from pianist_jax.rendering import batch
+    from pianist_jax.rendering.programs import load_model
+
+    chosen = parse_bars(bars)
+    if samples > 1:
+        raise PianistError("--bars perform anew what every performance of a rendering has there; leave --samples out")
+    model = load_model(name)
+    jobs, outcomes = batch.find_scores(scores)
+    _tell_twins(jobs)
+    for job in jobs:
+        outcome = _bars_of(job, folder, model, chosen, wishes)
+        outcomes.append(outcome)
+        files = " ".join(map(str, outcome.files))
+        if outcome.rendering:
+            say(f"{outcome.score}, bars {bars} -> {files}")
+            options.tell_error(outcome.rendering)
+        elif outcome.files:
+            say(f"{outcome.score}: bars {bars} were made before with these settings, left alone ({files})")
+    conclude([outcome.error for outcome in outcomes])
+
+
+def _bars_of(job: "Job", folder: Path, model: "Model", bars: tuple[int, int], wishes: dict[str, Any]) -> "Outcome":
+    from pianist_jax.rendering.batch import Outcome
+    from pianist_jax.rendering.passages import rerender_file
+
+    try:
+        files, rendering = rerender_file(job.score, folder / job.stem, model, bars, **wishes)
+    except PianistError as error:
+        return Outcome(job.score, error=error)
+    return Outcome(job.score, tuple(files), rendering)

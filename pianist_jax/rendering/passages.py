@@ -9,6 +9,7 @@ fitted between the two (`fit`), and the one after which the model itself finds t
 import dataclasses
 import functools
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -23,12 +24,15 @@ from pianist_jax.music.notes import Notes
 from pianist_jax.music.tokens import NOTE_TOKENS, SLOT_START, encode
 from pianist_jax.rendering.decode import IOI, value_bounds
 from pianist_jax.rendering.expression import NEUTRAL, Expression, express
+from pianist_jax.rendering.extras import Extras, check_plot
 from pianist_jax.rendering.fitting import ends, graft
+from pianist_jax.rendering.outputs import DEFAULT_EXTRAS, is_made
 from pianist_jax.rendering.programs import Model, Player, Stopwatch
 from pianist_jax.rendering.realise import realise
 from pianist_jax.rendering.renderer import Piece, Score, model_identity, read_piece, sample_key
 from pianist_jax.rendering.result import Rendering
 from pianist_jax.rendering.sampling import DEFAULT, Sampling
+from pianist_jax.rendering.stored import apply_edits, read_rendering, save_again
 from pianist_jax.rendering.windows import Span, windowing_for
 
 TAKES = 8
@@ -86,6 +90,39 @@ def perform_bars(
         identity = {**rendering.identity, "edits": edits[:-1]}
         rendering = dataclasses.replace(rendering, identity=identity)
     return rendering.replaced(performances, edit)
+
+
+def rerender_file(
+    score: Path,
+    stem: Path,
+    model: Model,
+    bars: Bars,
+    *,
+    seed: int = 0,
+    sampling: Sampling = DEFAULT,
+    expression: Expression = NEUTRAL,
+    extras: Extras = DEFAULT_EXTRAS,
+    tempo_events: str | None = None,
+    force: bool = False,
+) -> tuple[list[Path], Rendering | None]:
+    """Perform bars of the rendering at `stem` (a path without suffix) anew and write its files again.
+
+    What was edited in its JSON file counts. Extras that were there are written again, `extras` added. Gives the files
+    and the rendering, or None in its place where these bars were made so before. Raises PianistError.
+    """
+    path = stem.with_name(stem.name + ".json")
+    if not path.exists():
+        raise PianistError(f"{path}: no rendering there; render the whole score first, or name its folder with -o")
+    piece, stored = read_piece(score), read_rendering(path)
+    extras = dataclasses.replace(stored.extras.also(extras), tempo_events=tempo_events or stored.extras.tempo_events)
+    old = apply_edits(stored)
+    passage_of(piece, old, bars, expression)
+    check_plot(old.grid, extras)
+    made = old.identity["edits"][-1:] == [edit_of(model, bars, seed, sampling, expression)]
+    if made and is_made(stem, old.identity, extras, has_bars=True):
+        return [path], None
+    new = perform_bars(piece, old, model, bars, seed=seed, sampling=sampling, expression=expression)
+    return save_again(stored, new, path.parent, extras, force=force), new
 
 
 def edit_of(model: Model, bars: Bars, seed: int, sampling: Sampling, expression: Expression) -> dict[str, Any]:

@@ -93,13 +93,13 @@ def describe_rendering(path: Path) -> list[tuple[str, str]]:
     rendering, identity = stored.rendering, stored.rendering.identity
     settings = {key: value for key, value in identity["settings"].items() if key not in ("windows", "expression")}
     wishes = {key: value for key, value in identity["settings"]["expression"].items() if value != NEUTRAL.told()[key]}
+    pending = ["by hand, not in the MIDI files yet (`pianist apply` writes them)"] if stored.by_hand else []
     rows = [
         ("format", f"rendering of {rendering.name}"),
         ("model", f"{identity['model']['name']} {identity['model']['hash'][:8]}"),
         ("settings", ", ".join(f"{key} {value}" for key, value in {"seed": identity["seed"], **settings}.items())),
         ("expression", ", ".join(f"{key} {value}" for key, value in wishes.items()) or "as the model plays"),
-        ("edits", "; ".join(map(_edit_in_words, identity["edits"])) or "none"),
-        ("by hand", "not applied yet: `pianist apply` writes the MIDI files again" if stored.by_hand else "all applied"),
+        ("edits", "; ".join([*map(_edit_in_words, identity["edits"]), *pending]) or "none"),
         ("notes", f"{len(rendering.score)} of {len(rendering.raw)} in the score"),
     ]
     for number, notes in enumerate(rendering.performances, 1):

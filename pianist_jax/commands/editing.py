@@ -1,0 +1,87 @@
+"""`pianist apply` and `pianist inspect`: what was rendered, edited and written again; what is in a file."""
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pianist_jax.commands import options
+from pianist_jax.errors import PianistError
+from pianist_jax.files import printable
+from pianist_jax.terminal import conclude, say
+
+commands = typer.Typer(rich_markup_mode=None)
+
+
+@commands.command()
+def apply(
+    renderings: Annotated[list[str], typer.Argument(metavar="NAME.json", help="JSON files of renderings.")],
+    output: Annotated[
+        str | None, typer.Option("-o", "--output", metavar="DIR", help="Another folder than that of NAME.json.")
+    ] = None,
+    keep: options.Keep = None,
+    strength: options.Strength = None,
+    tempo_scale: options.TempoScale = 1.0,
+    pedal_threshold: options.PedalThreshold = 0,
+    binary_pedal: options.BinaryPedal = False,
+    tempo_events: options.TempoEvents = None,
+    plot: options.Plot = False,
+    plot_bars: options.PlotBars = None,
+    overlay: options.Overlay = None,
+    audio: options.Audio = False,
+    force: options.Force = False,
+) -> None:
+    """Write a rendering's files again after its JSON file was edited, or with another expression.
+
+    In NAME.json every note's performed onset, duration (ms) and velocity may be changed, and the pedal. Strengths act
+    on what is there. What was written with the rendering is written again; without any edit it is the same.
+    """
+    from pianist_jax.rendering.stored import apply_edits, read_rendering, save_again
+
+    renderings, strength = options.strengths_among(renderings, strength)
+    expression = options.expression_of(keep, strength, tempo_scale, pedal_threshold, binary_pedal)
+    wanted = options.extras_of(tempo_events, plot, plot_bars, overlay, audio)
+    errors: list[PianistError | None] = []
+    for name in renderings:
+        try:
+            stored = read_rendering(Path(name))
+            extras = stored.extras.also(wanted)
+            extras = dataclasses.replace(extras, tempo_events=tempo_events or extras.tempo_events)
+            rendering = apply_edits(stored, expression)
+            folder = stored.path.parent if output is None else Path(output)
+            files = save_again(stored, rendering, folder, extras, force=force)
+        except PianistError as error:
+            errors.append(error)
+            continue
+        errors.append(None)
+        say(f"{printable(name)} -> {' '.join(map(str, files))}")
+        if stored.released:
+            say(f"  {stored.released} notes are released earlier, where their key is struck again")
+        options.tell_error(rendering)
+    conclude(errors)
+
+
+@commands.command()
+def inspect(
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE", help="MIDI, MusicXML, MEI and kern files, NAME.json of renderings.")
+    ],
+) -> None:
+    """Say what is in a score, a performance or a rendering: bars, notes, tempi, dynamics, pedal, problems."""
+    from pianist_jax.music.describe import describe
+    from pianist_jax.rendering.stored import describe_rendering
+
+    errors: list[PianistError | None] = []
+    for file in files:
+        try:
+            rows = describe_rendering(Path(file)) if file.lower().endswith(".json") else describe(file)
+        except PianistError as error:
+            errors.append(error)
+            continue
+        errors.append(None)
+        say(printable(file))
+        width = max(len(what) for what, _ in rows)
+        for what, how in rows:
+            say(f"  {what:{width}}  {how}")
+    conclude(errors)

@@ -1,0 +1,94 @@
+"""Options that several commands have, and what they ask for."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pianist_jax.terminal import say
+
+if TYPE_CHECKING:
+    from pianist_jax.rendering.expression import Expression
+    from pianist_jax.rendering.extras import Extras
+    from pianist_jax.rendering.result import Rendering
+
+Keep = Annotated[
+    list[str] | None,
+    typer.Option("--keep", metavar="WHAT", help="velocity, timing, articulation or pedal: the score's own stays."),
+]
+Strength = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--strength",
+        metavar="WHAT=TIMES",
+        help="timing=0.8 dynamics=1.2 articulation=1 pedal=1: less or more of it than the model plays.",
+    ),
+]
+TempoScale = Annotated[float, typer.Option("--tempo-scale", metavar="TIMES", help="1.1: a tenth faster.")]
+PedalThreshold = Annotated[
+    int, typer.Option("--pedal-threshold", metavar="0-127", help="Pedal that is less deep is up.")
+]
+BinaryPedal = Annotated[bool, typer.Option("--binary-pedal", help="Pedal is up or fully down, nothing between.")]
+TempoEvents = Annotated[
+    str | None,
+    typer.Option(
+        "--tempo-events", metavar="onset|beat", help="Where NAME.daw.mid changes tempo: at every onset, or on beats."
+    ),
+]
+Plot = Annotated[bool, typer.Option("--plot", help="Also draw it (NAME.png).")]
+PlotBars = Annotated[str | None, typer.Option("--plot-bars", metavar="5-12", help="Draw these bars only.")]
+Overlay = Annotated[
+    list[str] | None,
+    typer.Option("--overlay", metavar="MIDI", help="Draw this performance of the same score over it, too."),
+]
+Audio = Annotated[bool, typer.Option("--audio", help="Also let it sound (NAME.wav).")]
+Force = Annotated[bool, typer.Option("--force", help="Replace other files that are in the way.")]
+
+
+def expression_of(
+    keep: list[str] | None,
+    strength: list[str] | None,
+    tempo_scale: float,
+    pedal_threshold: int,
+    binary_pedal: bool,
+) -> "Expression":
+    """What these options want. Raises PianistError."""
+    from pianist_jax.rendering.expression import Expression, parse_strengths
+
+    strengths = parse_strengths(strength or [])
+    return Expression(
+        **strengths,
+        keep=tuple(part for name in keep or [] for part in name.replace(",", " ").split()),
+        tempo_scale=tempo_scale,
+        pedal_threshold=pedal_threshold,
+        binary_pedal=binary_pedal,
+    )
+
+
+def extras_of(
+    tempo_events: str | None, plot: bool, plot_bars: str | None, overlay: list[str] | None, audio: bool
+) -> "Extras":
+    """The files that these options want beside the performance; bars or an overlay mean a plot. Raises PianistError."""
+    from pianist_jax.music.bars import parse_bars
+    from pianist_jax.rendering.extras import Extras
+
+    bars = parse_bars(plot_bars) if plot_bars is not None else None
+    overlays = tuple(overlay or ())
+    return Extras(tempo_events or "onset", plot or bool(bars or overlays), audio, bars, overlays)
+
+
+def strengths_among(paths: list[str], strength: list[str] | None) -> tuple[list[str], list[str] | None]:
+    """The paths and the strengths, where words like `dynamics=1.2` follow the one that --strength takes."""
+    if not strength:
+        return paths, strength
+    from pianist_jax.rendering.expression import is_strength
+
+    more = [path for path in paths if is_strength(path)]
+    return [path for path in paths if path not in more], [*strength, *more]
+
+
+def tell_error(rendering: "Rendering", tell: Callable[[str], None] = say) -> None:
+    """Say by how much the editable file misses the performance."""
+    error = rendering.report.get("editable_worst_error_ms")
+    if error is not None:
+        tell(f"  on the score's beats it sounds the same within {error:.2f} ms")
