@@ -167,6 +167,13 @@ def settle(cache: Cache, start: jax.Array) -> Cache:
     return _written(cache, cache["k_new"], cache["v_new"], start) | empty
 
 
+def grown(cache: Cache, positions: int) -> Cache:
+    """The cache with room for so many positions; what it holds stays where it is."""
+    more = positions - cache["v"].shape[2]
+    k = jnp.pad(cache["k"], ((0, 0), (0, 0), (0, 0), (0, more)))
+    return {**cache, "k": k, "v": jnp.pad(cache["v"], ((0, 0), (0, 0), (0, more), (0, 0)))}
+
+
 def _written(cache: Cache, k_BKCT: jax.Array, v_BKTC: jax.Array, start: jax.Array) -> Cache:
     write = jax.lax.dynamic_update_slice_in_dim
     return {

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from pianist_jax.config import ModelConfig
-from pianist_jax.model.attention import Attention, Cache, settle
+from pianist_jax.model.attention import Attention, Cache, grown, settle
 
 
 class RMSNorm(nn.Module):
@@ -139,3 +139,7 @@ class Stack(nn.Module):
         """
         caches, _ = jax.lax.optimization_barrier((caches, after))
         return [{**cache, "self": settle(cache["self"], start)} for cache in caches]
+
+    def grow(self, caches: list[dict[str, Cache]], positions: int) -> list[dict[str, Cache]]:
+        """The caches with room for `positions` positions."""
+        return [{**cache, "self": grown(cache["self"], positions)} for cache in caches]

@@ -146,8 +146,8 @@ class NoteDecoder(nn.Module):
         x = self._input(memory_BND, previous_BNS, score_BNS, score_time, performed_time, n)
         return self.cascade.nll(self.stack(x, memory_BND, length_B, deterministic), performance_BNS)
 
-    def start(self, memory_BND: jax.Array, length_B: jax.Array, score_BNS: jax.Array) -> dict[str, Any]:
-        """Empty caches, and the clocks from which the present tempo is read."""
+    def start(self, memory_BND: jax.Array, length_B: jax.Array, score_BNS: jax.Array, notes: int) -> dict[str, Any]:
+        """Empty caches for so many notes, and the clocks from which the present tempo is read."""
         score_time, _ = _elapsed(score_BNS, score_BNS)
         return {
             "length": length_B,
@@ -155,8 +155,30 @@ class NoteDecoder(nn.Module):
             "score": score_BNS,
             "score_time": score_time,
             "performed_time": jnp.zeros_like(score_time),
-            "caches": self.stack.start(memory_BND, score_BNS.shape[1]),
+            "caches": self.stack.start(memory_BND, notes),
         }
+
+    def grow(self, state: dict[str, Any], notes: int) -> dict[str, Any]:
+        """The state with caches for so many notes."""
+        return {**state, "caches": self.stack.grow(state["caches"], notes)}
+
+    def follow(
+        self, state: dict[str, Any], n: jax.Array, previous_BS: jax.Array, performed_BNS: jax.Array
+    ) -> dict[str, Any]:
+        """The state after notes `n`, n+1, … that are performed already, all taken in at once."""
+        notes = performed_BNS.shape[1]
+        previous_BNS = jnp.concatenate([previous_BS[:, None], performed_BNS[:, :-1]], axis=1)
+        before = jnp.maximum(n - 1, 0)
+        _, known_B = _milliseconds(state["score"][:, before, IOI])
+        gap_B, played_B = _milliseconds(previous_BS[:, IOI])
+        now_B = state["performed_time"][:, before] + jnp.where(known_B & played_B & (n > 0), gap_B, 0.0)
+        score = jax.lax.dynamic_slice_in_dim(state["score"], n, notes, axis=1)
+        memory = jax.lax.dynamic_slice_in_dim(state["memory"], n, notes, axis=1)
+        since_BN = _elapsed(score, performed_BNS)[1]
+        clock = jax.lax.dynamic_update_slice_in_dim(state["performed_time"], now_B[:, None] + since_BN, n, axis=1)
+        x = self._input(memory, previous_BNS, score, state["score_time"], clock, n + jnp.arange(notes))
+        _, caches = self.stack.step(x, state["caches"], state["length"], n)
+        return {**state, "performed_time": clock, "caches": caches}
 
     def step(
         self, state: dict[str, Any], n: jax.Array, previous_BS: jax.Array, pitch_B: jax.Array, choose: Choose

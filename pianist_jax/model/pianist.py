@@ -49,10 +49,20 @@ class Pianist(nn.Module):
         memory, length_B = self.encode(score_BNS, note_mask_BN, deterministic)
         return self.decoder.nll(memory, length_B, score_BNS, performance_BNS, deterministic)
 
-    def start(self, score_BNS: jax.Array, note_mask_BN: jax.Array) -> dict[str, Any]:
-        """Encode the score and make the decoder's state before the first note."""
+    def start(self, score_BNS: jax.Array, note_mask_BN: jax.Array, notes: int | None = None) -> dict[str, Any]:
+        """Encode the score and make the decoder's state before the first note, with caches for so many notes (all)."""
         memory, length_B = self.encode(score_BNS, note_mask_BN)
-        return self.decoder.start(memory, length_B, score_BNS)
+        return self.decoder.start(memory, length_B, score_BNS, score_BNS.shape[1] if notes is None else notes)
+
+    def follow(
+        self, state: dict[str, Any], n: jax.Array, previous_BS: jax.Array, performed_BNS: jax.Array
+    ) -> dict[str, Any]:
+        """The state after notes `n`, n+1, … [B, N, 8] that are performed already; note n−1 is `previous_BS`."""
+        return self.decoder.follow(state, n, previous_BS, performed_BNS)
+
+    def grow(self, state: dict[str, Any], notes: int) -> dict[str, Any]:
+        """The state with caches for so many notes, of which the first are kept."""
+        return self.decoder.grow(state, notes)
 
     def step(
         self, state: dict[str, Any], n: jax.Array, previous_BS: jax.Array, pitch_B: jax.Array, choose: Choose

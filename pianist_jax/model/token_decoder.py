@@ -62,14 +62,28 @@ class TokenDecoder(nn.Module):
             losses.append(_slot_nll(hidden_BNSD[:, :, slot], table, value_BN))
         return jnp.stack(losses, axis=-1)
 
-    def start(self, memory_BTD: jax.Array, length_B: jax.Array, score_BNS: jax.Array) -> dict[str, Any]:
-        """Empty caches for as many notes as the score has, and the head of each range of ids, cut out once."""
+    def start(self, memory_BTD: jax.Array, length_B: jax.Array, score_BNS: jax.Array, notes: int) -> dict[str, Any]:
+        """Empty caches for so many notes, and the head of each range of ids, cut out once."""
         ranges = {int(start): int(start + size) for start, size in zip(SLOT_START, SLOT_SIZE, strict=True)}
         return {
             "length": length_B,
             "heads": {str(start): self.embed.embedding[start:end] for start, end in ranges.items()},
-            "caches": self.stack.start(memory_BTD, score_BNS.shape[1] * NOTE_TOKENS, deferred=True),
+            "caches": self.stack.start(memory_BTD, notes * NOTE_TOKENS, deferred=True),
         }
+
+    def grow(self, state: dict[str, Any], notes: int) -> dict[str, Any]:
+        """The state with caches for so many notes."""
+        return {**state, "caches": self.stack.grow(state["caches"], notes * NOTE_TOKENS)}
+
+    def follow(
+        self, state: dict[str, Any], n: jax.Array, previous_BS: jax.Array, performed_BNS: jax.Array
+    ) -> dict[str, Any]:
+        """The state after notes `n`, n+1, … that are performed already, all taken in at once."""
+        tokens_BT = performed_BNS.reshape(performed_BNS.shape[0], -1)
+        shifted_BT = jnp.concatenate([previous_BS[:, -1:], tokens_BT[:, :-1]], axis=1)
+        start_T = n * NOTE_TOKENS
+        hidden, caches = self.stack.step(self._embed(shifted_BT), state["caches"], state["length"], start_T)
+        return {**state, "caches": self.stack.settle(caches, start_T, hidden)}
 
     def step(
         self, state: dict[str, Any], n: jax.Array, previous_BS: jax.Array, pitch_B: jax.Array, choose: Choose
