@@ -35,6 +35,7 @@ class Holding:
         kind: `records.PIECE` or `records.PAIR`.
         weight: how often each note is drawn, relative to other corpora.
         expressive: whether its performances are played, not quantised scores.
+        coarse: whether its times lie on a coarse grid (`corruption.jitter`).
         shards: paths.
         notes: int64[R].
         has_pedal: bool[R].
@@ -44,6 +45,7 @@ class Holding:
     kind: int
     weight: float
     expressive: bool
+    coarse: bool
     shards: tuple[str, ...]
     notes: np.ndarray
     has_pedal: np.ndarray
@@ -57,11 +59,11 @@ def read_holding(folder: Path, split: str = "train") -> Holding:
     """
     pairs = folder / f"{split}.array_record"
     if pairs.exists():
-        name, weight, expressive, shards = "pairs", 1.0, True, [pairs]
+        name, weight, expressive, coarse, shards = "pairs", 1.0, True, False, [pairs]
     else:
         prepared = read_prepared(folder)
-        source = prepared.source
-        name, weight, expressive, shards = source.name, source.weight, source.kind != "score", [*prepared.shards]
+        source, shards = prepared.source, [*prepared.shards]
+        name, weight, expressive, coarse = source.name, source.weight, source.kind != "score", source.coarse
     notes, has_pedal, kind = [], [], PIECE
     for shard in shards:
         for record in read_shard(shard):
@@ -72,7 +74,7 @@ def read_holding(folder: Path, split: str = "train") -> Holding:
     if not notes:
         raise PreparedError(f"{folder}: holds no notes; prepare it again or leave it out")
     paths = tuple(str(shard) for shard in shards)
-    return Holding(name, kind, weight, expressive, paths, np.array(notes), np.array(has_pedal))
+    return Holding(name, kind, weight, expressive, coarse, paths, np.array(notes), np.array(has_pedal))
 
 
 def _unpack(record: bytes, kind: int) -> tuple[np.ndarray, np.ndarray | None, bool]:
@@ -106,6 +108,7 @@ class Windows:
             "note_mask": np.zeros(self._window, bool),
             "has_pedal": np.asarray(self._holding.has_pedal[first]),
             "expressive": np.asarray(self._holding.expressive),
+            "coarse": np.asarray(self._holding.coarse),
             "segment": np.zeros(self._window, np.int32),
             "position": np.zeros(self._window, np.int32),
         }
@@ -253,7 +256,7 @@ def make_loader(
         ahead: batches made ahead, by each worker.
 
     A batch has b = batch / process_count rows of N = window notes: `performance` int32[b, N, 8] values from 0 (and
-    `score`, of pairs), `note_mask` bool[b, N], `has_pedal` and `expressive` bool[b] (`windows.take` gives the same),
+    `score`, of pairs), `note_mask` bool[b, N], `has_pedal`, `expressive` and `coarse` bool[b] (as `windows.take`),
     and `segment` int32[b, N], which counts the pieces of a row from 1 on, 0 where no note is, and `position`
     int32[b, N], which counts the notes of each.
 

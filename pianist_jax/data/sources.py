@@ -27,6 +27,7 @@ class Source:
             it is `none` the pedal tokens mean nothing and training must not score them.
         licence: as found at its origin.
         weight: how often each of its notes is drawn in pre-training, relative to the others.
+        coarse: whether times and velocities lie on a coarse grid, so that training jitters them (paper.md §4).
     """
 
     name: str
@@ -34,6 +35,7 @@ class Source:
     pedal: str
     licence: str
     weight: float
+    coarse: bool = False
 
 
 # Weights: recordings first; transcriptions by how much expression survives them; scores only teach notation.

@@ -21,10 +21,11 @@ def piece_windows(corpus: Corpus, window: int, *, stride: int = 64) -> Windows:
     """Windows of `window` notes of all pieces, each beginning a `stride` further; a piece's last ends where it ends.
 
     Returns arrays: `performance` uint16[notes, 8]; start and length int32[W]; `chance` float32[W], running sum of
-    the windows' weights; has_pedal and expressive bool[W].
+    the windows' weights; has_pedal, expressive and coarse bool[W].
     """
     weight = np.array([source.weight for source in corpus.sources])[corpus.source]
     expressive = np.array([source.kind != "score" for source in corpus.sources])[corpus.source]
+    coarse = np.array([source.coarse for source in corpus.sources])[corpus.source]
     start, length, piece = _cut(corpus.offsets, np.arange(len(corpus.offsets) - 1), window, stride)
     return {
         "performance": corpus.columns,
@@ -33,6 +34,7 @@ def piece_windows(corpus: Corpus, window: int, *, stride: int = 64) -> Windows:
         "chance": _chance(weight[piece]),
         "has_pedal": corpus.pedal[piece] > 0,
         "expressive": expressive[piece],
+        "coarse": coarse[piece],
     }
 
 
@@ -62,7 +64,10 @@ def draw(windows: Windows, key: jax.Array, batch: int) -> jax.Array:
 
 
 def take(windows: Windows, number_B: jax.Array, window: int) -> dict[str, jax.Array]:
-    """The windows of these numbers: values int32 [B, N, 8] from 0, note_mask [B, N], has_pedal and expressive [B]."""
+    """The windows of these numbers: values int32 [B, N, 8] from 0, note_mask [B, N]; has_pedal, expressive, coarse [B].
+
+    Pairs have a `score`, and none of them is coarse.
+    """
     place_BN = windows["start"][number_B][:, None] + jnp.arange(window)[None]
     mask_BN = jnp.arange(window)[None] < windows["length"][number_B][:, None]
     place_BN = jnp.minimum(place_BN, windows["performance"].shape[0] - 1)
@@ -75,8 +80,7 @@ def take(windows: Windows, number_B: jax.Array, window: int) -> dict[str, jax.Ar
     return {
         **batch,
         "note_mask": mask_BN,
-        "has_pedal": windows["has_pedal"][number_B],
-        "expressive": windows["expressive"][number_B],
+        **{name: windows[name][number_B] for name in ("has_pedal", "expressive", "coarse") if name in windows},
     }
 
 

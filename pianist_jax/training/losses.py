@@ -22,7 +22,7 @@ def example(batch: Batch, config: TrainConfig, key: jax.Array, *, augmented: boo
     k_augment, k_hide = jax.random.split(key)
     windows = tuple(batch[name] for name in ("score", "performance") if name in batch)
     if augmented:
-        windows = augment(windows, batch["note_mask"], k_augment, config.augmentation)
+        windows = augment(windows, batch["note_mask"], k_augment, config.augmentation, batch.get("coarse"))
     performance = ids(windows[-1])
     if config.task == "pretrain":
         seen, scored = hide(windows[-1], batch["has_pedal"], batch["expressive"], k_hide, config.masking)
