@@ -1,7 +1,7 @@
 """Performing notes one after the other: one scan with static caches, which knows no model (paper §5).
 
-The model comes as two functions of its parameters, `Start` and `Step`. What each note may become comes as bounds:
-every slot of every note has a lowest and a highest value, and a known note is one where they are equal.
+The model comes as functions of its parameters: `Start`, `Step` and, for notes that are known, `Follow`. What each note
+may become comes as bounds: every slot of every note has a lowest and a highest value.
 """
 
 from collections.abc import Callable
@@ -17,11 +17,13 @@ from pianist_jax.rendering.sampling import Knobs, draw_value, uniforms
 
 Start = Callable[[Any, jax.Array, jax.Array], Any]
 Step = Callable[[Any, Any, jax.Array, jax.Array, jax.Array, Choose], tuple[Any, jax.Array]]
+Follow = Callable[[Any, Any, jax.Array, jax.Array, jax.Array], Any]
 Carry = dict[str, Any]
 
 IOI, VELOCITY, DURATION = (SLOTS.index(name) for name in ("ioi", "velocity", "duration"))
 LEAST_IOI = 5  # ms in the performance between notes that the score does not strike together
 CHUNK = 64  # notes performed by one call
+BLOCK = 32  # known notes taken in at once
 
 
 def value_bounds(
@@ -47,13 +49,34 @@ def value_bounds(
     return low, high
 
 
-def open_carry(start: Start, params: Any, score_BNS: jax.Array, note_mask_BN: jax.Array) -> Carry:
-    """Encode the score: what `perform` starts from, before the first note."""
-    return {
-        "state": start(params, score_BNS, note_mask_BN),
-        "n": jnp.zeros((), jnp.int32),
-        "previous": jnp.full((score_BNS.shape[0], NOTE_TOKENS), BOS, jnp.int32),
-    }
+def open_carry(
+    start: Start,
+    params: Any,
+    score_BNS: jax.Array,
+    note_mask_BN: jax.Array,
+    known: tuple[Follow, jax.Array, jax.Array] | None = None,
+) -> Carry:
+    """Encode the score: what `perform` starts from, before the first note or behind those that are `known`.
+
+    These come with a `Follow`: performed tokens int32 [B, P, 8], P a multiple of `BLOCK`, and how many of them count.
+    They are taken in a block at a time; what is too much is written over by the notes performed next. The score must
+    have room for whole blocks.
+    """
+    state = start(params, score_BNS, note_mask_BN)
+    previous_BS = jnp.full((score_BNS.shape[0], NOTE_TOKENS), BOS, jnp.int32)
+    if known is None:
+        return {"state": state, "n": jnp.zeros((), jnp.int32), "previous": previous_BS}
+    follow, prompt_BPS, notes = known
+
+    def take_in(block: jax.Array, given: tuple[Any, jax.Array]) -> tuple[Any, jax.Array]:
+        state, previous_BS = given
+        block_BNS = jax.lax.dynamic_slice_in_dim(prompt_BPS, block * BLOCK, BLOCK, axis=1)
+        return follow(params, state, block * BLOCK, previous_BS, block_BNS), block_BNS[:, -1]
+
+    blocks = (notes + BLOCK - 1) // BLOCK
+    state, _ = jax.lax.fori_loop(jnp.zeros((), jnp.int32), blocks, take_in, (state, previous_BS))
+    previous_BS = jax.lax.dynamic_index_in_dim(prompt_BPS, notes - 1, axis=1, keepdims=False)
+    return {"state": state, "n": notes, "previous": previous_BS}
 
 
 def perform(

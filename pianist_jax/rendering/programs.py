@@ -113,7 +113,7 @@ class Player:
     advance: Callable[[int], None] | None = None
     lost: dict[tuple[int, ...], float] = dataclasses.field(default_factory=lambda: defaultdict(float))
 
-    def play(self, spans: list[Span], left: int) -> list[np.ndarray]:
+    def play(self, spans: list[Span]) -> list[np.ndarray]:
         """Performed tokens int32 [N, 8] of each span, prompt included. All prompts are equally long."""
         notes, prompt = max(len(span.score) for span in spans), len(spans[0].prompt)
         if any(len(span.prompt) != prompt for span in spans):
@@ -123,9 +123,10 @@ class Player:
         batch = _pad_batch(spans, *shape)
         knobs, params = self.sampling.knobs(), self.model.params
         reach = _reach(shape[1], -(-prompt // BLOCK) * BLOCK)
-        start = self._program("start", *shape, reach, prompt)
-        carry = start(params, batch["score"], batch["mask"], batch["prompt"])
-        played = [batch["prompt"]]
+        start = self._program("follow" if prompt else "start", *shape, reach)
+        known = (batch["prompt"], np.int32(prompt)) if prompt else ()
+        carry = start(params, batch["score"], batch["mask"], *known)
+        played = [batch["prompt"][:, :prompt]]
         for n in range(prompt, notes, CHUNK):
             wanted = self._choose_reach(shape, n + CHUNK, reach)
             if wanted != reach:
@@ -173,6 +174,12 @@ class Player:
         return self.model.programs[kind, *sizes]
 
 
+def side_by_side(model: Model) -> int:
+    """How many performances to make together: on a CPU more are no faster."""
+    on_cpu = model.mesh.devices.flat[0].platform == "cpu"
+    return (16 if on_cpu else 256) * model.mesh.size
+
+
 def _fresh_between(span: Span, first: int, last: int) -> int:
     begin = len(span.prompt)
     return max(0, min(last, begin + span.fresh) - max(first, begin))
@@ -187,16 +194,16 @@ def _pad_batch(spans: list[Span], batch: int, length: int, columns: int) -> dict
     mask = np.zeros((batch, length), bool)
     low = np.zeros((batch, length + CHUNK, NOTE_TOKENS), np.int32)
     high = np.zeros_like(low)
+    prompt = np.full((batch, length, NOTE_TOKENS), PAD, np.int32)
     filled = [*spans, *[spans[0]] * (batch - len(spans))]
     for row, span in enumerate(filled):
         n = len(span.score)
         score[row, :n], mask[row, :n] = span.score, True
-        low[row, :n], high[row, :n] = span.limits or value_bounds(
-            span.score[:, :NOTE_TOKENS], span.prompt, opening=span.first == 0
-        )
+        limits = span.limits or value_bounds(span.score[:, :NOTE_TOKENS], span.prompt, opening=span.first == 0)
+        low[row, :n], high[row, :n] = limits
+        prompt[row, : len(span.prompt)] = span.prompt
     key = np.stack([span.key for span in filled]).astype(np.uint32)
     first = np.array([span.first for span in filled], np.int32)
-    prompt = np.stack([span.prompt for span in filled]).astype(np.int32)
     return {"score": score, "mask": mask, "low": low, "high": high, "key": key, "first": first, "prompt": prompt}
 
 
@@ -237,15 +244,20 @@ def _reach(length: int, notes: int) -> int:
     return min(-(-max(notes, 1) // REACH) * REACH, length)
 
 
-def _compile_start(model: Model, batch: int, length: int, columns: int, reach: int, prompt: int) -> Any:
-    """Encode the score and take in the prompt."""
+def _compile_start(
+    model: Model, batch: int, length: int, columns: int, reach: int, *, follows: bool = False
+) -> Callable[..., Any]:
+    """Encode the score and, if it `follows` others, take in the notes that are known."""
     start, follow, *_ = _functions(model.config)
     rows = partial(_shaped, model)
 
-    def begin(params: Any, *given: jax.Array) -> Carry:
-        return open_carry(partial(start, notes=reach), params, *given, follow)
+    def begin(params: Any, score_BNS: jax.Array, note_mask_BN: jax.Array, *known: jax.Array) -> Carry:
+        given = (follow, *known) if follows else None
+        return open_carry(partial(start, notes=reach), params, score_BNS, note_mask_BN, given)  # type: ignore[arg-type]
 
-    given = rows((batch, length, columns)), rows((batch, length), np.bool_), rows((batch, prompt, NOTE_TOKENS))
+    given = [rows((batch, length, columns)), rows((batch, length), np.bool_)]
+    if follows:
+        given += [rows((batch, length, NOTE_TOKENS)), jax.ShapeDtypeStruct((), np.int32)]
     shardings = _shardings(_carry(model, batch, length, columns, reach))
     return jax.jit(begin, out_shardings=shardings).lower(_params(model), *given).compile()
 
@@ -274,7 +286,12 @@ def _compile_grow(model: Model, batch: int, length: int, columns: int, reach: in
     return jax.jit(begin, out_shardings=_shardings(after)).lower(before).compile()
 
 
-_COMPILE = {"start": _compile_start, "grow": _compile_grow, "perform": _compile_perform}
+_COMPILE: dict[str, Callable[..., Callable[..., Any]]] = {
+    "start": _compile_start,
+    "follow": partial(_compile_start, follows=True),
+    "grow": _compile_grow,
+    "perform": _compile_perform,
+}
 
 
 def _functions(config: ModelConfig) -> tuple[Callable[..., Any], ...]:

@@ -3,7 +3,7 @@
 import dataclasses
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,16 +13,16 @@ from pianist_jax.errors import PianistError
 from pianist_jax.music.notes import Notes, normalise
 from pianist_jax.music.tokens import encode
 from pianist_jax.rendering.expression import NEUTRAL, Expression, express
-from pianist_jax.rendering.programs import Model, Player, Stopwatch
+from pianist_jax.rendering.programs import Model, Player, Stopwatch, side_by_side
 from pianist_jax.rendering.realise import realise
 from pianist_jax.rendering.result import Rendering, content_hash
 from pianist_jax.rendering.sampling import DEFAULT, Sampling
-from pianist_jax.rendering.windows import perform_pieces, windowing_for
+from pianist_jax.rendering.windows import Row, perform_rows, windowing_for
 
 if TYPE_CHECKING:
     from pianist_jax.music.grid import ScoreGrid
 
-BATCH = 16  # performances made together; more are no faster on a CPU
+AHEAD = 8  # times as many performances are at hand as are made together: like goes with like
 
 Score = str | os.PathLike[str] | Notes
 
@@ -95,42 +95,42 @@ def _read_file(path: Path) -> "tuple[str, Notes, ScoreGrid]":
 
 
 def render_all(
-    pieces: Sequence[Piece],
+    pieces: Iterable[Piece],
     model: Model,
     *,
     seed: int = 0,
     samples: int = 1,
     sampling: Sampling = DEFAULT,
     expression: Expression = NEUTRAL,
-    batch: int = BATCH,
+    batch: int | None = None,
     advance: Callable[[int], None] | None = None,
 ) -> Iterator[tuple[int, Rendering]]:
     """Perform many pieces `samples` times each, up to `batch` performances side by side, long pieces first.
 
+    Of many pieces only some are in memory: they are taken from `pieces` when it is nearly their turn.
     Yields (number of the piece, its rendering) as soon as all its samples are there; its figures are those of all that
     was played until then. `advance` is called with the number of notes performed since it was last called.
     """
     if samples < 1:
         raise PianistError(f"samples is {samples}, but it must be 1 or more")
-    by_length = sorted(range(len(pieces)), key=lambda piece: (-len(pieces[piece].tokens), piece))
-    rows = [(piece, sample) for piece in by_length for sample in range(samples)]
-    if not rows:
-        return
-    tokens = [pieces[piece].tokens for piece, _ in rows]
-    keys = [sample_key(seed, pieces[piece].content, sample) for piece, sample in rows]
-    windowing = windowing_for(model.config.window)
+    batch = batch or side_by_side(model)
+    playing: dict[int, tuple[Piece, dict[int, Notes]]] = {}
+
+    def rows() -> Iterator[Row]:
+        for number, piece in enumerate(pieces):
+            playing[number] = piece, {}
+            for sample in range(samples):
+                yield Row((number, sample), piece.tokens, sample_key(seed, piece.content, sample))
+
     stopwatch = Stopwatch()
-    room = min(len(tokens[0]), windowing.notes)
-    player = Player(model, sampling, min(batch, len(rows)), room, stopwatch, advance)
-    performances: dict[int, dict[int, Notes]] = {piece: {} for piece in by_length}
-    for row, performed in perform_pieces(tokens, keys, windowing, player.play, batch=batch):
-        piece, sample = rows[row]
-        score = pieces[piece].score
-        performances[piece][sample] = express(score, realise(score, performed), expression)
-        if len(performances[piece]) == samples:
-            identity = identity_of(pieces[piece], model, seed, samples, sampling, expression)
-            made = performances.pop(piece)
-            yield piece, _rendering(pieces[piece], [made[k] for k in range(samples)], identity, stopwatch)
+    player, windowing = Player(model, sampling, stopwatch, advance), windowing_for(model.config.window)
+    for (number, sample), performed in perform_rows(rows(), windowing, player.play, batch=batch, ahead=AHEAD * batch):
+        piece, made = playing[number]
+        made[sample] = express(piece.score, realise(piece.score, performed), expression)
+        if len(made) == samples:
+            del playing[number]
+            identity = identity_of(piece, model, seed, samples, sampling, expression)
+            yield number, _rendering(piece, [made[k] for k in range(samples)], identity, stopwatch)
 
 
 def sample_key(seed: int, content: str, sample: int) -> np.ndarray:

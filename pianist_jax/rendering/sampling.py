@@ -6,15 +6,16 @@ note in the piece, so what is drawn depends on neither the batch nor the window.
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from pianist_jax.errors import PianistError
 from pianist_jax.music.tokens import NOTE_TOKENS, SLOTS
 
-Knobs = dict[str, jax.Array]
+Knobs = Mapping[str, jax.Array | np.ndarray]
 
 _FIRST_PEDAL = SLOTS.index("pedal1")
 _COLDEST = 1e-5  # the temperature that stands for 0
@@ -51,9 +52,9 @@ class Sampling:
         """The settings for each slot as arrays [8], so that one program serves them all."""
         pedal = [slot >= _FIRST_PEDAL for slot in range(NOTE_TOKENS)]
         return {
-            "temperature": jnp.full(NOTE_TOKENS, self.temperature, jnp.float32),
-            "top_p": jnp.array([self.pedal_top_p if p else self.top_p for p in pedal], jnp.float32),
-            "top_k": jnp.array([0 if p else self.top_k for p in pedal], jnp.int32),
+            "temperature": np.full(NOTE_TOKENS, self.temperature, np.float32),
+            "top_p": np.array([self.pedal_top_p if p else self.top_p for p in pedal], np.float32),
+            "top_k": np.array([0 if p else self.top_k for p in pedal], np.int32),
         }
 
 

@@ -6,7 +6,9 @@ notes were performed first, the score ended too close behind them.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -38,7 +40,7 @@ class Window:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Span:
-    """What one window performs: score tokens int32 [N, 8], performed tokens of its prompt int32 [P, 8].
+    """What one window performs: score tokens int32 [N, columns], performed tokens of its prompt int32 [P, 8].
 
     `key` uint32 [2] and `first`, the number in the piece of the first note, decide the random numbers; `fresh` counts
     the notes that become final here. `limits`, if given, are the bounds of all its slots (`decode.value_bounds`), where
@@ -76,45 +78,90 @@ def joins(notes: int, windowing: Windowing) -> np.ndarray:
     return np.array([w.first + w.prompt for w in cut_windows(notes, windowing)[1:]], np.int64)
 
 
-def perform_pieces(
-    pieces: Sequence[np.ndarray],
-    keys: Sequence[np.ndarray],
+@dataclasses.dataclass(frozen=True, eq=False)
+class Row:
+    """One performance to be made: `number` names it to the caller, `score` are its tokens int32 [N, columns]."""
+
+    number: Any
+    score: np.ndarray
+    key: np.ndarray
+
+
+@dataclasses.dataclass(eq=False)
+class _Open:
+    """A row that waits or is being performed, and the windows that it has still to go through."""
+
+    row: Row
+    windows: list[Window]
+    performed: np.ndarray
+
+    @property
+    def left(self) -> int:
+        return len(self.row.score) - self.windows[0].first
+
+
+def perform_rows(
+    rows: Iterable[Row],
     windowing: Windowing,
-    play: Callable[[list[Span], int], list[np.ndarray]],
+    play: Callable[[list[Span]], list[np.ndarray]],
     *,
     batch: int,
-) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield (number, performed tokens int32 [N, 8]) of every piece's score tokens as soon as it is done.
+    ahead: int = 0,
+) -> Iterator[tuple[Any, np.ndarray]]:
+    """Yield (number, performed tokens int32 [N, 8]) of every row as soon as it is done.
 
-    Up to `batch` pieces go through their windows side by side, the next beginning where one has ended. `play` takes
-    their spans and how many notes the longest of all has still to go, and gives the performed tokens of each span,
-    prompt included.
+    Up to `batch` rows go through a window side by side: the oldest (of the last ones that which has furthest to go) and
+    those whose next windows are most like its own. They are chosen among `ahead` rows (at least `batch`), so that no
+    more than these are in memory, however many there are. `play` takes their spans and gives the performed tokens of
+    each, prompt included.
     """
-    cuts = [cut_windows(len(piece), windowing) for piece in pieces]
-    performed = [np.zeros((len(piece), NOTE_TOKENS), np.int32) for piece in pieces]
-    next_window = [0] * len(pieces)
-    waiting = list(range(len(pieces)))[::-1]
-    playing: list[int] = []
-    while waiting or playing:
-        while waiting and len(playing) < batch:
-            playing.append(waiting.pop())
-        windows = [cuts[piece][next_window[piece]] for piece in playing]
-        spans = [_span(pieces[i], performed[i], keys[i], window) for i, window in zip(playing, windows, strict=True)]
-        left = max(len(pieces[i]) - window.first for i, window in zip(playing, windows, strict=True))
-        for i, window, played in zip(playing, windows, play(spans, left), strict=True):
-            performed[i][window.first + window.prompt : window.last] = played[window.prompt :]
-            next_window[i] += 1
-        for i in [i for i in playing if next_window[i] == len(cuts[i])]:
-            playing.remove(i)
-            yield i, performed[i]
+    source = iter(rows)
+    waiting: list[_Open] = []
+    while True:
+        # Not all at once: what can be played should not wait until everything is read.
+        room = max(ahead, batch) - len(waiting)
+        wanted = min(room, 2 * batch)
+        fresh = [_open(row, windowing) for row in itertools.islice(source, wanted)]
+        waiting += fresh
+        if not waiting:
+            return
+        last_ones = len(fresh) < wanted
+        leader = max(waiting, key=lambda each: each.left) if last_ones else waiting[0]
+        playing = _side_by_side(leader, waiting, batch)
+        spans = [_span(each) for each in playing]
+        for each, played in zip(playing, play(spans), strict=True):
+            window = each.windows.pop(0)
+            each.performed[window.first + window.prompt : window.last] = played[window.prompt :]
+            if not each.windows:
+                waiting.remove(each)
+                yield each.row.number, each.performed
 
 
-def _span(score: np.ndarray, performed: np.ndarray, key: np.ndarray, window: Window) -> Span:
+def _open(row: Row, windowing: Windowing) -> _Open:
+    notes = len(row.score)
+    return _Open(row, cut_windows(notes, windowing), np.zeros((notes, NOTE_TOKENS), np.int32))
+
+
+def _side_by_side(leader: _Open, waiting: list[_Open], batch: int) -> list[_Open]:
+    """The rows to play with the leader: only those with a prompt as long, as all begin behind it."""
+    ours = leader.windows[0]
+    alike = [each for each in waiting if each.windows[0].prompt == ours.prompt]
+
+
+    def unlike(each: _Open) -> tuple[int, int]:
+        window = each.windows[0]
+        return abs(window.last - window.first - ours.last + ours.first), -each.left
+
+    return sorted(alike, key=unlike)[:batch]
+
+
+def _span(each: _Open) -> Span:
+    window = each.windows[0]
     known = window.first + window.prompt
     return Span(
-        score=score[window.first : window.last],
-        prompt=performed[window.first : known],
-        key=key,
+        score=each.row.score[window.first : window.last],
+        prompt=each.performed[window.first : known],
+        key=each.row.key,
         first=window.first,
         fresh=window.settled - known,
     )

@@ -18,12 +18,16 @@ from tests.rendering.models import NOTE, TOKEN
 quick_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 
 
+def function_of(config, method):
+    return lambda params, *given: Pianist(config).apply({"params": params}, *given, method=method)
+
+
 def start_of(config):
-    return lambda params, *given: Pianist(config).apply({"params": params}, *given, method="start")
+    return function_of(config, "start")
 
 
 def step_of(config):
-    return lambda params, *given: Pianist(config).apply({"params": params}, *given, method="step")
+    return function_of(config, "step")
 
 
 def bounds_of(score, **locked):
@@ -112,3 +116,33 @@ def test_locked_notes_are_teacher_forcing(config, notes):
     np.testing.assert_array_equal(ids, performance)
     assert forced[mask][:, 1:].std() > 0.3
     np.testing.assert_allclose(nats[mask][:, 1:], forced[mask][:, 1:], atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("config", [NOTE, TOKEN])
+def test_known_notes_are_taken_in_by_blocks(config):
+    """Greedily, what follows is the same as behind notes that were performed one by one."""
+    score, performance = example(2, 64, masked=0)
+    performance[:, :, IOI] = np.minimum(performance[:, :, IOI], TIME + MAX_IOI)
+    params, mask, notes, known, part = lively_params(config), note_mask([64, 61], 64), 63, 36, 9
+    low, high = (np.stack(side) for side in zip(*map(value_bounds, score, performance[:, :known]), strict=True))
+    knobs, keys, number = Sampling(temperature=0).knobs(), jax.random.split(jax.random.key(0), 2), np.zeros(2, np.int32)
+    play = quick_jit(functools.partial(perform, step_of(config)))
+
+    def played(carry):
+        parts = []
+        for n in range(int(carry["n"]), notes, part):
+            bounds = low[:, n : n + part], high[:, n : n + part]
+            carry, ids = play(params, carry, *bounds, keys, number + n, knobs)
+            parts.append(ids)
+        return np.concatenate(parts, axis=1)
+
+    plain = played(quick_jit(functools.partial(open_carry, start_of(config)))(params, score, mask))
+    prompt = np.where(np.arange(64)[:, None] < known, performance, 0)
+
+    def begin(params, score, mask, prompt, known):
+        return open_carry(start_of(config), params, score, mask, (function_of(config, "follow"), prompt, known))
+
+    fast = played(quick_jit(begin)(params, score, mask, prompt, np.int32(known)))
+    np.testing.assert_array_equal(plain[:, :known], performance[:, :known])
+    np.testing.assert_array_equal(fast, plain[:, known:])
+    assert len(np.unique(fast[:, :, VELOCITY])) > 3  # greedy, but not monotonous

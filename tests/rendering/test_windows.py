@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pianist_jax.music.tokens import NOTE_TOKENS
-from pianist_jax.rendering.windows import Windowing, cut_windows, perform_pieces, windowing_for
+from pianist_jax.rendering.windows import Row, Windowing, cut_windows, perform_rows, windowing_for
 
 PAPERS = Windowing(notes=512, move=256, prompt=205)
 
@@ -43,8 +43,8 @@ class Echo:
     def __init__(self):
         self.asked = []
 
-    def __call__(self, spans, left):
-        self.asked.append((spans, left))
+    def __call__(self, spans):
+        self.asked.append(spans)
         return [self.one(span) for span in spans]
 
     def one(self, span):
@@ -60,12 +60,15 @@ def numbered(notes):
     return score
 
 
+def rows_of(lengths):
+    return [Row(row, numbered(notes), np.array([row, 0], np.uint32)) for row, notes in enumerate(lengths)]
+
+
 def test_pieces_of_all_lengths_go_side_by_side():
     w = Windowing(notes=10, move=6, prompt=3)
     lengths = [31, 4, 10, 11, 22]
-    keys = [np.array([row, 0], np.uint32) for row in range(5)]
     echo = Echo()
-    done = dict(perform_pieces(list(map(numbered, lengths)), keys, w, echo, batch=3))
+    done = dict(perform_rows(rows_of(lengths), w, echo, batch=3, ahead=8))
     assert sorted(done) == [0, 1, 2, 3, 4]
     for row, notes in enumerate(lengths):
         np.testing.assert_array_equal(done[row][:, 0], np.arange(notes))
@@ -74,17 +77,17 @@ def test_pieces_of_all_lengths_go_side_by_side():
         for window in cut_windows(notes, w):
             expected[window.first + window.prompt :] = window.first
         np.testing.assert_array_equal(done[row][:, 1], expected)
-    # Three at a time, the next where one has ended; 31 notes need 5 windows.
-    assert [[int(span.key[0]) for span in spans] for spans, _ in echo.asked] == [
-        [0, 1, 2],
-        [0, 3, 4],
-        [0, 3, 4],
+    # Three at a time, those of one length together, and those with a prompt apart from those without.
+    assert [[int(span.key[0]) for span in spans] for spans in echo.asked] == [
+        [0, 4, 3],
+        [0, 4, 3],
         [0, 4],
         [0],
+        [2, 1],
+        [0],
     ]
-    assert [left for _, left in echo.asked] == [31, 25, 19, 13, 7]
     fresh = [0] * 5
-    for spans, _ in echo.asked:
+    for spans in echo.asked:
         for span in spans:
             fresh[int(span.key[0])] += span.fresh
     assert fresh == lengths
@@ -93,11 +96,35 @@ def test_pieces_of_all_lengths_go_side_by_side():
 def test_prompts_are_what_was_performed():
     w = Windowing(notes=10, move=6, prompt=3)
     echo = Echo()
-    ((_, played),) = perform_pieces([numbered(40)], [np.zeros(2, np.uint32)], w, echo, batch=1)
-    for spans, _ in echo.asked[1:]:
-        (span,) = spans
+    ((_, played),) = perform_rows(rows_of([40]), w, echo, batch=1)
+    for (span,) in echo.asked[1:]:
         np.testing.assert_array_equal(span.prompt, played[span.first : span.first + 3])
 
 
+def test_no_more_rows_are_held_than_are_looked_ahead():
+    """However many there are, and like goes with like: no short row waits for a long one."""
+    w, made, held = Windowing(notes=100, move=60, prompt=30), 0, []
+
+    def endless():
+        nonlocal made
+        for row in rows_of([20, 90] * 200):
+            made += 1
+            yield row
+
+    class Counting(Echo):
+        def __call__(self, spans):
+            held.append(made - done)
+            return super().__call__(spans)
+
+    echo, done = Counting(), 0
+    for _, _ in perform_rows(endless(), w, echo, batch=4, ahead=16):
+        done += 1
+    assert done == made == 400
+    assert max(held) <= 16
+    mixed = [spans for spans in echo.asked if len({len(span.score) for span in spans}) > 1]
+    assert len(mixed) <= 1
+    assert sum(map(len, echo.asked)) == 400
+
+
 def test_nothing_to_perform():
-    assert list(perform_pieces([], [], PAPERS, Echo(), batch=4)) == []
+    assert list(perform_rows([], PAPERS, Echo(), batch=4)) == []
