@@ -1,11 +1,13 @@
 """`pianist align` and `pairs`: performances laid on their scores, one or a whole corpus."""
 
+import os
+import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from pianist_jax.terminal import say
+from pianist_jax.terminal import SECONDS_BETWEEN_LINES, say
 
 commands = typer.Typer(rich_markup_mode=None)
 
@@ -51,12 +53,29 @@ def pairs(
         Path | None, typer.Option(metavar="NPZ", help="Alignments made before; each is checked.")
     ] = None,
     least_matched: Annotated[float, typer.Option(help="Leave out performances that match less of their score.")] = 0.9,
-    workers: Annotated[int, typer.Option(help="Processes.")] = 1,
+    workers: Annotated[int | None, typer.Option(help="Processes; as many as there are cores.")] = None,
 ) -> None:
     """Align performances to their scores, note by note; goes on where it was stopped."""
-    from pianist_jax.data.pairs import make_pairs
+    from pianist_jax.data.pairs import Outcome, make_pairs
 
-    outcomes = make_pairs(asap, output, alignments=alignments, least_matched=least_matched, workers=workers)
+    seen: list[Outcome] = []
+    told = time.monotonic()
+
+    def report(outcome: Outcome) -> None:
+        nonlocal told
+        seen.append(outcome)
+        if time.monotonic() - told > SECONDS_BETWEEN_LINES:
+            told = time.monotonic()
+            say(f"{len(seen)} performances, {sum(bool(one.left_out) for one in seen)} of them left out")
+
+    outcomes = make_pairs(
+        asap,
+        output,
+        alignments=alignments,
+        least_matched=least_matched,
+        workers=workers or os.cpu_count() or 1,
+        report=report,
+    )
     used = [outcome for outcome in outcomes if not outcome.left_out]
     notes = sum(outcome.notes for outcome in used)
     say(f"{output}: {len(used)} of {len(outcomes)} performances, {notes} notes (see manifest.csv)")

@@ -7,7 +7,6 @@ finds the alignment of a performance again.
 from __future__ import annotations
 
 import hashlib
-import os
 import zipfile
 import zlib
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from pianist_jax.errors import PianistError
+from pianist_jax.files import replacing
 from pianist_jax.music.alignment import align
 from pianist_jax.music.notes import Notes
 
@@ -82,11 +82,8 @@ def _read_match(path: Path, score: Notes, performance: Notes) -> tuple[np.ndarra
 
 
 def _write_match(path: Path, match: np.ndarray, origin: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(f".{os.getpid()}.part")
-    with unfinished.open("wb") as file:
+    with replacing(path, make_folder=True) as unfinished, unfinished.open("wb") as file:
         np.savez_compressed(file, match=match.astype(np.int32), origin=np.array(origin))
-    unfinished.replace(path)
 
 
 def read_given(path: Path) -> dict[str, np.ndarray]:

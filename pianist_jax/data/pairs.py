@@ -10,7 +10,7 @@ import csv
 import multiprocessing
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -23,6 +23,7 @@ from pianist_jax.data.alignments import cached_align, read_given
 from pianist_jax.data.records import pack_pair, pedal_kind
 from pianist_jax.data.sources import SPLITS
 from pianist_jax.errors import PianistError
+from pianist_jax.files import replacing
 from pianist_jax.music.alignment import AlignmentError, share_matched
 from pianist_jax.music.midi import read_midi
 from pianist_jax.music.notes import Notes, normalise
@@ -226,6 +227,7 @@ def make_pairs(
     cache: Path | None = None,
     least_matched: float = LEAST_MATCHED,
     workers: int = 1,
+    report: Callable[[Outcome], None] = lambda outcome: None,
 ) -> list[Outcome]:
     """Lay every performance of an ASAP folder on its score; write the pairs and what became of each.
 
@@ -239,6 +241,7 @@ def make_pairs(
             is wrong.
         least_matched: share of the score's notes that must be matched for a performance to be used.
         workers: processes.
+        report: is told each outcome, in the order of metadata.csv.
 
     Raises:
         PianistError: `asap_dir` is no ASAP folder, `alignments` cannot be read, a kept alignment is damaged.
@@ -252,6 +255,7 @@ def make_pairs(
     outcomes = []
     for outcome, packed in _run(jobs, workers):
         outcomes.append(outcome)
+        report(outcome)
         records[outcome.split] += packed
     out_dir.mkdir(parents=True, exist_ok=True)
     for split, stored in records.items():
@@ -261,7 +265,7 @@ def make_pairs(
 
 
 def _run(jobs: list[_Job], workers: int) -> Iterator[tuple[Outcome, list[bytes]]]:
-    if workers <= 1:
+    if workers == 1:
         yield from map(_make_pair, jobs)
         return
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
@@ -318,18 +322,15 @@ def _pack(one: Performance, pedal: str, stretch: Stretch) -> bytes:
 
 
 def _write_records(path: Path, records: Iterable[bytes]) -> None:
-    unfinished = path.with_name(path.name + ".part")
-    writer = ArrayRecordWriter(str(unfinished), "group_size:1,brotli:6")
-    for record in records:
-        writer.write(record)
-    writer.close()
-    unfinished.replace(path)
+    with replacing(path) as unfinished:
+        writer = ArrayRecordWriter(str(unfinished), "group_size:1,brotli:6")
+        for record in records:
+            writer.write(record)
+        writer.close()
 
 
 def _write_manifest(path: Path, outcomes: list[Outcome]) -> None:
-    unfinished = path.with_name(path.name + ".part")
-    with unfinished.open("w", newline="", encoding="utf-8") as file:
+    with replacing(path) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, [field.name for field in fields(Outcome)], lineterminator="\n")
         writer.writeheader()
         writer.writerows(asdict(outcome) for outcome in outcomes)
-    unfinished.replace(path)
