@@ -183,7 +183,7 @@ def rows_divided(mesh: Mesh) -> Iterator[None]:
         out = method(*args, **kwargs)
         return jax.tree.map(hold, out) if context.method_name == "__call__" else out
 
-    with nn.intercept_methods(intercept):
+    with jax.sharding.use_abstract_mesh(mesh.abstract_mesh), nn.intercept_methods(intercept):
         yield
 
 

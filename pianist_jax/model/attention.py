@@ -40,6 +40,10 @@ def attend(
 
     `length_B` keeps the first so many keys of each row visible.
     """
+    if implementation == "flash":
+        from pianist_jax.model.flash import flash  # only TPUs pay for loading Pallas
+
+        return flash(q_BTHC, k_BUKC, v_BUKC, length_B, scale=scale, causal=causal)
     query_length_B = None if length_B is None else jnp.full_like(length_B, q_BTHC.shape[1])
     return jax.nn.dot_product_attention(  # type: ignore[call-overload]  # "xla" and "cudnn" are strings here
         q_BTHC,
