@@ -6,7 +6,9 @@ duration and velocity in every performance, "pedal" a list of the pedal's moveme
 
 import hashlib
 import json
-from collections.abc import Sequence
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +30,7 @@ from pianist_jax.rendering.result import Rendering, content_hash, grid_hash
 
 if TYPE_CHECKING:
     from pianist_jax.music.grid import ScoreGrid
+    from pianist_jax.music.tempo import Mapped
 
 FORMAT = 2  # of the JSON file
 SUFFIX = ".performance.mid"
@@ -79,11 +82,11 @@ def save_rendering(
     *,
     force: bool = False,
     extras: Extras = DEFAULT_EXTRAS,
-    keep_json: bool = False,
 ) -> list[Path]:
-    """Write the files of a rendering (`Rendering.save`); each appears whole or not at all, the MIDI files first.
+    """Write the files of a rendering (`Rendering.save`); each appears whole or not at all.
 
-    With `keep_json` the JSON file that is there, which may hold somebody's edits, stays until the new one is whole.
+    All are made beside their place and then moved there, the JSON file first: wherever this is broken off, the JSON
+    file that is there tells whose the others are, and which of them are missing.
     """
     has_bars = rendering.grid is not None
     if not force and is_made(stem, rendering.identity, extras, has_bars=has_bars):
@@ -92,9 +95,35 @@ def save_rendering(
     check_plot(rendering.grid, extras)
     overlaid = read_overlays(rendering, extras)
     make_folder(stem.parent)
+    with _placed(stem, wanted) as stage:
+        _write_files(rendering, stage, extras, overlaid)
+    return [path for path in wanted if path.exists()]
+
+
+@contextmanager
+def _placed(stem: Path, wanted: list[Path]) -> Iterator[Path]:
+    """A stem in a folder of its own, from where what is written takes the place of all that was `wanted` before."""
+    folder, path = stem.with_name(f".{stem.name}.part"), stem
+    try:
+        shutil.rmtree(folder, ignore_errors=True)  # of a process that was killed
+        folder.mkdir()
+        yield folder / stem.name
+        *others, json_path = wanted
+        for path in others:
+            path.unlink(missing_ok=True)
+        for path in (json_path, *others):
+            if (folder / path.name).exists():
+                (folder / path.name).replace(path)
+    except OSError as error:
+        raise PianistError(f"{path}: cannot be written ({error.strerror}); check its folder and your rights") from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _write_files(
+    rendering: Rendering, stem: Path, extras: Extras, overlaid: Sequence[tuple[str, "Mapped"]]
+) -> None:
     midi_paths, json_path = output_paths(stem, len(rendering.performances))
-    if not keep_json:
-        _remove(json_path)  # it tells of files that are about to change
     for midi_path, notes in zip(midi_paths, rendering.performances, strict=True):
         write_midi(midi_path, notes)
     performances = [
@@ -115,7 +144,6 @@ def save_rendering(
         "format": FORMAT, **rendering.report, **rendering.identity, "performances": performances, **together, **told
     }  # fmt: skip
     replace_file(json_path, _json(content, rendering))
-    return [path for path in wanted if path.exists()]
 
 
 def note_lines(rendering: Rendering) -> list[dict[str, Any]]:
@@ -215,10 +243,3 @@ def _lines(values: Sequence[Any], indent: int) -> str:
     margin = " " * indent
     body = ",\n".join(f"{margin} {json.dumps(value)}" for value in values)
     return f"[\n{body}\n{margin}]"
-
-
-def _remove(path: Path) -> None:
-    try:
-        path.unlink(missing_ok=True)
-    except OSError as error:
-        raise PianistError(f"{path}: cannot be replaced ({error.strerror}); move it away") from error

@@ -137,7 +137,7 @@ def save_again(
             same = not own and path == json_path and path.read_bytes() == stored.path.read_bytes()
             if not same:
                 raise PianistError(f"{path}: was changed since it was rendered, or is another's; --force replaces it")
-    return save_rendering(rendering, stem, force=True, extras=extras, keep_json=True)
+    return save_rendering(rendering, stem, force=True, extras=extras)
 
 
 def _parse(path: Path, name: str) -> dict[str, Any]:

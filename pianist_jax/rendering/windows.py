@@ -143,9 +143,13 @@ def _open(row: Row, windowing: Windowing) -> _Open:
 
 
 def _side_by_side(leader: _Open, waiting: list[_Open], batch: int) -> list[_Open]:
-    """The rows to play with the leader: only those with a prompt as long, as all begin behind it."""
+    """The rows to play with the leader: with a prompt as long, as all begin behind it, and as many columns."""
     ours = leader.windows[0]
-    alike = [each for each in waiting if each.windows[0].prompt == ours.prompt]
+
+    def kind(each: _Open) -> tuple[int, int]:
+        return each.windows[0].prompt, each.row.score.shape[1]
+
+    alike = [each for each in waiting if kind(each) == kind(leader)]
 
 
     def unlike(each: _Open) -> tuple[int, int]:

@@ -1,6 +1,9 @@
 """The files of a rendering: what they say, and what they never replace."""
 
 import json
+import shutil
+from contextlib import nullcontext
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -116,7 +119,7 @@ def test_places_that_cannot_be_written(rendering, tmp_path):
     with pytest.raises(PianistError, match="no folder can be made there"):
         rendering.save(tmp_path / "file" / "x")
     (tmp_path / "x.json").mkdir()
-    with pytest.raises(PianistError, match=r"x\.json: cannot be replaced"):
+    with pytest.raises(PianistError, match=r"x\.json: cannot be written"):
         rendering.save(tmp_path / "x", force=True)
     (tmp_path / "y.performance.mid").mkdir()
     with pytest.raises(PianistError, match=r"y\.performance\.mid: cannot be written"):
@@ -125,16 +128,45 @@ def test_places_that_cannot_be_written(rendering, tmp_path):
     assert leftovers == ["file"]
 
 
-def test_nothing_half_written_stays(rendering, tmp_path, monkeypatch):
-    """The process dies while it writes the JSON file: the MIDI file is whole, no JSON file is there."""
-    from pianist_jax.rendering import outputs
+@pytest.mark.parametrize("step", range(3))
+def test_a_process_that_dies_leaves_nothing_in_the_way(rendering, tmp_path, monkeypatch, step):
+    """Before it, between its moves or behind them: the same command makes what is missing, and asks for no --force."""
+    with monkeypatch.context() as patched:
+        moves, move = [0], Path.replace
 
-    def interrupted(*_):
-        raise KeyboardInterrupt
+        def dying(path, target):
+            if path.parent != target.parent:
+                moves[0] += 1
+                if moves[0] > step:
+                    raise KeyboardInterrupt
+            return move(path, target)
 
-    monkeypatch.setattr(outputs, "_json", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        rendering.save(tmp_path / "x")
-    assert [path.name for path in tmp_path.iterdir()] == ["x.performance.mid"]
-    assert len(read_midi(tmp_path / "x.performance.mid")) == 4
+        patched.setattr(Path, "replace", dying)
+        patched.setattr(shutil, "rmtree", lambda *_, **__: None)  # nothing is tidied up
+        with pytest.raises(KeyboardInterrupt) if step < 2 else nullcontext():
+            rendering.save(tmp_path / "x")
+    whole = {path.name for path in tmp_path.iterdir() if not path.name.startswith(".")}
+    assert whole == [set(), {"x.json"}, {"x.json", "x.performance.mid"}][step]
+    again = rendering.save(tmp_path / "x")
+    assert bool(again) == (step < 2)
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["x.json", "x.performance.mid"]
     assert np.array_equal(read_midi(tmp_path / "x.performance.mid").onset, rendering.notes.onset)
+
+
+def test_a_replaced_rendering_is_never_taken_for_another(rendering, tmp_path, monkeypatch):
+    """Forced over another one and killed: what is left of it is not told to be what the new JSON file describes."""
+    (tmp_path / "x.performance.mid").write_bytes(b"another")
+    (tmp_path / "x.json").write_text("{}")
+    with monkeypatch.context() as patched:
+        move = Path.replace
+
+        def dying(path, target):
+            if path.parent != target.parent and path.suffix == ".mid":
+                raise KeyboardInterrupt
+            return move(path, target)
+
+        patched.setattr(Path, "replace", dying)
+        with pytest.raises(KeyboardInterrupt):
+            rendering.save(tmp_path / "x", force=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["x.json"]
+    assert rendering.save(tmp_path / "x")
