@@ -9,16 +9,18 @@ import jax.numpy as jnp
 
 from pianist_jax.config import ModelConfig
 from pianist_jax.model.encoder import EncoderStack, TokenEmbedder
+from pianist_jax.model.metre import MetreEmbedder
 from pianist_jax.model.note_decoder import NoteDecoder, NoteEmbedder
 from pianist_jax.model.token_decoder import Choose, TokenDecoder
-from pianist_jax.music.tokens import NOTE_TOKENS
+from pianist_jax.music.tokens import METRE, NOTE_TOKENS
 
 
 class Pianist(nn.Module):
     """Score tokens in, performance tokens out (paper, section 3.2).
 
     Score and performance are int32 [B, N, 8] of the same notes; `note_mask_BN` is True on the first notes of each row
-    and False on its padding.
+    and False on its padding. Behind the tokens of a score may stand the columns of `tokens.METRE`, [B, N, 17]: with
+    `config.metre` they are read, and where they are missing the metre is unknown.
     """
 
     config: ModelConfig
@@ -29,15 +31,24 @@ class Pianist(nn.Module):
         self.embedder = NoteEmbedder(c) if note else TokenEmbedder(c)
         self.encoder = EncoderStack(c)
         self.decoder = NoteDecoder(c) if note else TokenDecoder(c)
+        if c.metre:
+            self.metre_in, self.metre_out = MetreEmbedder(c), MetreEmbedder(c)
 
     def encode(
         self, score_BNS: jax.Array, note_mask_BN: jax.Array, deterministic: bool = True
     ) -> tuple[jax.Array, jax.Array]:
         """Encoder states [B, T, D] (T = N, or 8N without compression) and real positions in each row [B]."""
         length_B = jnp.sum(note_mask_BN, axis=1, dtype=jnp.int32)
+        score_BNS, metre_BNC = score_BNS[..., :NOTE_TOKENS], score_BNS[..., NOTE_TOKENS:]
+        x = self.embedder(score_BNS)
         if not self.config.compressed:
             length_B = length_B * NOTE_TOKENS
-        return self.encoder(self.embedder(score_BNS), length_B, deterministic), length_B
+        if not self.config.metre:
+            return self.encoder(x, length_B, deterministic), length_B
+        if not metre_BNC.shape[-1]:
+            metre_BNC = jnp.zeros((*score_BNS.shape[:2], len(METRE)), jnp.int32)
+        states = self.encoder(x + self.metre_in(metre_BNC), length_B, deterministic)
+        return states + self.metre_out(metre_BNC), length_B
 
     def nll(
         self,
@@ -48,12 +59,13 @@ class Pianist(nn.Module):
     ) -> jax.Array:
         """Teacher-forced negative log-likelihood of every performed slot, float32 [B, N, 8] in nats."""
         memory, length_B = self.encode(score_BNS, note_mask_BN, deterministic)
-        return self.decoder.nll(memory, length_B, score_BNS, performance_BNS, deterministic)
+        return self.decoder.nll(memory, length_B, score_BNS[..., :NOTE_TOKENS], performance_BNS, deterministic)
 
     def start(self, score_BNS: jax.Array, note_mask_BN: jax.Array, notes: int | None = None) -> dict[str, Any]:
         """Encode the score and make the decoder's state before the first note, with caches for so many notes (all)."""
         memory, length_B = self.encode(score_BNS, note_mask_BN)
-        return self.decoder.start(memory, length_B, score_BNS, score_BNS.shape[1] if notes is None else notes)
+        notes = score_BNS.shape[1] if notes is None else notes
+        return self.decoder.start(memory, length_B, score_BNS[..., :NOTE_TOKENS], notes)
 
     def follow(
         self, state: dict[str, Any], n: jax.Array, previous_BS: jax.Array, performed_BNS: jax.Array

@@ -16,6 +16,10 @@ SLOT_START = np.array([PITCH, TIME, VELOCITY, TIME, PEDAL, PEDAL, PEDAL, PEDAL],
 SLOT_SIZE = np.array([128, 5000, 128, 5000, 128, 128, 128, 128], np.int32)
 MAX_IOI, MAX_DURATION, LAST_GAP = 4990, 4999, 4990  # ms
 PEDAL_SAMPLES = 4
+# What `music.metre` tells of a score note beside its tokens; of each column 0 says that it is not known.
+METRE = ("bar", "beat", "beats", "hand", "gap", "begun", "left", "above", "below")
+BAR_STEPS, BEAT_STEPS, QUARTER_STEPS = 192, 48, 24
+METRE_SIZE = (BAR_STEPS + 1, BEAT_STEPS + 1, 17, 3, 32 * QUARTER_STEPS + 1, 257, 257, 6, 6)
 
 SLOT_START.flags.writeable = SLOT_SIZE.flags.writeable = False
 

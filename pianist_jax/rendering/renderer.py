@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pianist_jax.errors import PianistError
+from pianist_jax.music.metre import metre
 from pianist_jax.music.notes import Notes, normalise
-from pianist_jax.music.tokens import encode
+from pianist_jax.music.tokens import NOTE_TOKENS, encode
 from pianist_jax.rendering.expression import NEUTRAL, Expression, express
 from pianist_jax.rendering.programs import Model, Player, Stopwatch, side_by_side
 from pianist_jax.rendering.realise import realise
@@ -33,7 +34,10 @@ __all__ = [
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Piece:
-    """A score made ready: raw and normalised notes, tokens int32 [N, 8] from the first onset on, hash of the notes."""
+    """A score made ready: raw and normalised notes, tokens from the first onset on, hash of the notes.
+
+    `tokens` are int32 [N, 8], or [N, 17] with the columns of `music.metre` where the score came from a file.
+    """
 
     name: str
     raw: Notes
@@ -78,6 +82,8 @@ def read_piece(score: Score) -> Piece:
     begin = notes.onset[0]
     pedal_time = np.maximum(notes.pedal_time - begin, 0)
     tokens = encode(dataclasses.replace(notes, onset=notes.onset - begin, pedal_time=pedal_time))
+    if grid is not None:
+        tokens = np.concatenate([tokens, metre(grid)], axis=1)
     return Piece(name, raw, notes, note_of_raw, tokens, content_hash(raw), grid)
 
 
@@ -150,12 +156,16 @@ def identity_of(
         "expression": expression.told(),
     }
     return {
-        "score": {"name": piece.name, "content": piece.content},
+        "score": {"name": piece.name, "content": piece.content, "metre": _digest(piece.tokens[:, NOTE_TOKENS:])},
         "model": model_identity(model),
         "seed": seed,
         "settings": settings,
         "edits": [],
     }
+
+
+def _digest(columns: np.ndarray) -> str:
+    return hashlib.sha256(np.ascontiguousarray(columns, "<i4").tobytes()).hexdigest()
 
 
 def model_identity(model: Model) -> dict[str, Any]:

@@ -1,0 +1,57 @@
+"""The metre beside the tokens of a score: read where the model is made for it, and not else."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from pianist_jax.model.pianist import Pianist
+from pianist_jax.music.tokens import METRE, METRE_SIZE
+from tests.model.helpers import CONFIGS, LENGTHS, NOTES, REAL, example, lively_params
+
+NAMES = ("note", "token")
+
+
+def scores_with_metre(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    score, performance = example(len(LENGTHS), NOTES)
+    columns = np.random.default_rng(seed).integers(1, METRE_SIZE, (*score.shape[:2], len(METRE)))
+    return np.concatenate([score, columns.astype(np.int32)], axis=-1), performance
+
+
+def nll(name: str, metre: bool, score: np.ndarray, performance: np.ndarray) -> np.ndarray:
+    config = dataclasses.replace(CONFIGS[name], metre=metre)
+    params = {"params": lively_params(config)}
+    return np.asarray(Pianist(config).apply(params, score, performance, jnp.asarray(REAL), method="nll"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_metre_is_read(name: str) -> None:
+    score, performance = scores_with_metre()
+    other, _ = scores_with_metre(1)
+    told, otherwise = nll(name, True, score, performance), nll(name, True, other, performance)
+    assert np.abs(told - otherwise)[REAL].max() > 1e-3
+    missing = nll(name, True, score[..., :8], performance)
+    unknown = np.concatenate([score[..., :8], np.zeros_like(score[..., 8:])], axis=-1)
+    np.testing.assert_allclose(missing, nll(name, True, unknown, performance), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_other_models_do_not_mind_it(name: str) -> None:
+    score, performance = scores_with_metre()
+    np.testing.assert_array_equal(nll(name, False, score, performance), nll(name, False, score[..., :8], performance))
+
+
+def test_a_new_model_begins_as_if_there_were_no_metre() -> None:
+    from pianist_jax.model.pianist import initialise
+
+    config = dataclasses.replace(CONFIGS["note"], metre=True)
+    params = initialise(config, jax.random.key(0))
+    plain = {name: value for name, value in params.items() if not name.startswith("metre")}
+    assert plain.keys() < params.keys()
+    score, performance = scores_with_metre()
+    told = Pianist(config).apply({"params": params}, score, performance, jnp.asarray(REAL), method="nll")
+    config = dataclasses.replace(config, metre=False)
+    untold = Pianist(config).apply({"params": plain}, score, performance, jnp.asarray(REAL), method="nll")
+    np.testing.assert_allclose(np.asarray(told), np.asarray(untold), atol=1e-5)
