@@ -6,58 +6,23 @@ from typing import Any
 
 import numpy as np
 import pytest
-from array_record.python.array_record_module import ArrayRecordWriter
 
 from pianist_jax.data.packing import lay_apart, lay_packed, padding
 from pianist_jax.data.pipeline import Batch, make_loader
-from pianist_jax.data.records import Piece, pack_pair, pack_piece
-from pianist_jax.data.shards import write_prepared
-from pianist_jax.data.sources import find_source
 from pianist_jax.errors import PianistError
-from pianist_jax.music.tokens import SLOT_START
+from tests.data_room.made_shards import ROLES, make_folders, make_pairs_folder
 
-ROLES = {"ecompetition": (300, 70, 64, 2000), "pianocore-scores": (90, 200)}
 WINDOW = 128
-
-
-def numbered_tokens(rng: np.random.Generator, notes: int, number: int) -> np.ndarray:
-    """Tokens whose pitch and velocity name the piece, and whose durations count its notes."""
-    values = rng.integers(0, 100, (notes, 8))
-    values[0, 1] = 0
-    values[:, 0], values[:, 2], values[:, 3] = 30 + number, 100 - number, np.arange(notes) % 5000
-    return values + SLOT_START
 
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory) -> list[Path]:
-    """Two prepared corpora; one piece of the first has no pedal."""
-    rng = np.random.default_rng(0)
-    made, number = [], itertools.count()
-    for name, sizes in ROLES.items():
-        source = find_source(name)
-        entries = []
-        for size in sizes:
-            tokens = numbered_tokens(rng, size, next(number))
-            pedal = "none" if size == 70 or source.pedal == "none" else "continuous"
-            piece = Piece(tokens.astype(np.int32), name, f"{size}.mid", source.kind, pedal)
-            entries.append((pack_piece(piece), {"file": piece.file, "notes": size}))
-        made.append(tmp_path_factory.mktemp("prepared") / name)
-        write_prepared(made[-1], source, entries)
-    return made
+    return make_folders(tmp_path_factory.mktemp("prepared"))
 
 
 @pytest.fixture(scope="module")
 def pairs(tmp_path_factory) -> Path:
-    rng = np.random.default_rng(1)
-    folder = tmp_path_factory.mktemp("pairs")
-    for split, sizes in (("train", (200, 65)), ("validation", (90,))):
-        writer = ArrayRecordWriter(str(folder / f"{split}.array_record"), "group_size:1")
-        for number, size in enumerate(sizes):
-            score, played = (numbered_tokens(rng, size, number).astype(np.int32) for _ in range(2))
-            metadata = {"composition": str(number), "split": split, "pedal": "continuous"}
-            writer.write(pack_pair(score, played, metadata))
-        writer.close()
-    return folder
+    return make_pairs_folder(tmp_path_factory.mktemp("pairs"))
 
 
 def drawn(count: int, *arguments, **options) -> list[Batch]:
