@@ -93,7 +93,7 @@ def release_pedal(notes: Notes) -> Notes:
     """Let the pedal go where it would stay down: at the last release, or when the last note's pedal samples end."""
     if not len(notes.pedal_value) or notes.pedal_value[-1] == 0:
         return notes
-    time = max(int(notes.end.max()), int(notes.onset[-1]) + LAST_GAP)
+    time = max(int(notes.end.max()), int(notes.onset[-1]) + LAST_GAP, int(notes.pedal_time[-1]) + 1)
     return dataclasses.replace(
         notes, pedal_time=np.append(notes.pedal_time, time), pedal_value=np.append(notes.pedal_value, 0)
     )
