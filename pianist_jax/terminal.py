@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import typer
 
@@ -81,3 +82,42 @@ def _line_progress(notes: int) -> Advance:
             say(f"{performed}/{notes} notes, {speed:.0f} notes/s, {left:.0f} s left")
 
     return advance
+
+
+@contextmanager
+def training_bar(
+    what: str, steps: int, *, shown: bool = True
+) -> Iterator[tuple[Callable[[dict[str, Any]], None], Callable[[str], None]]]:
+    """A bar of a training run with step, loss, speed, utilisation and time left on a terminal, lines elsewhere.
+
+    Gives two functions: one that takes the figures of a look at the clock, one to print lines. `shown` is False in all
+    processes of a job but one.
+    """
+    from rich.console import Console
+
+    def tell(text: str) -> None:
+        for line in text.splitlines():
+            say(line)
+
+    console = Console()
+    if not shown or not console.is_terminal or console.is_dumb_terminal:
+        yield (lambda figures: None), (tell if shown else lambda text: None)
+        return
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total} steps"))
+    with Progress(*columns, TextColumn("{task.fields[figures]}"), TimeElapsedColumn(), console=console) as bar:
+        task = bar.add_task(what, total=steps, figures="")
+
+        def show(figures: dict[str, Any]) -> None:
+            left = time.strftime("%H:%M:%S", time.gmtime(figures["seconds_left"]))
+            mfu = f" MFU {figures['mfu']:.1%}" if "mfu" in figures else ""
+            told = f"loss {figures['loss']:.3f} {figures['tokens_per_second']:,.0f} tokens/s{mfu}, {left} left,"
+            bar.update(task, completed=figures["step"], figures=told)
+
+        def above(text: str) -> None:
+            for line in text.splitlines():
+                printable = _printable(line, sys.stdout.encoding)
+                bar.console.print(printable, soft_wrap=True, markup=False, highlight=False, emoji=False)
+
+        yield show, above

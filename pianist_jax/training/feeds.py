@@ -4,7 +4,7 @@ A corpus in memory is drawn from inside the jitted program, by the number of the
 A loader reads ahead on the host, and where it has got to is saved with the state.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -49,6 +49,21 @@ class Feed:
 def open_feed(config: TrainConfig, data: Windows | Loader, mesh: Mesh) -> Feed:
     """The compiled steps over either kind of data. Raises PianistError where the mesh cannot share a batch."""
     return _resident(config, data, mesh) if isinstance(data, dict) else _streamed(config, data, mesh)
+
+
+def windows_of(batches: Sequence[dict[str, np.ndarray]]) -> Windows:
+    """A few batches of a loader as a corpus in memory, one window a row."""
+    joined = {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
+    rows, notes = joined["note_mask"].shape
+    values: Windows = {name: joined[name].reshape(rows * notes, -1) for name in ("score", "performance") if name in joined}
+    return {
+        **values,
+        "start": np.arange(rows, dtype=np.int32) * notes,
+        "length": joined["note_mask"].sum(axis=1, dtype=np.int32),
+        "chance": np.linspace(0, 1, rows + 1, dtype=np.float32)[1:],
+        "has_pedal": joined["has_pedal"],
+        "expressive": joined["expressive"],
+    }
 
 
 def _resident(config: TrainConfig, windows: Windows, mesh: Mesh) -> Feed:

@@ -4,19 +4,21 @@ import dataclasses
 import importlib.util
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
+from etils import epath
 
 from pianist_jax.config import Augmentation, Masking, MeshConfig, ModelConfig, TrainConfig
 from pianist_jax.data.parts import load_pairs, load_parts
-from pianist_jax.data.windows import pair_windows, piece_windows
+from pianist_jax.data.windows import Windows, pair_windows, piece_windows
 from pianist_jax.errors import PianistError
 from pianist_jax.parallel import one_device
 from pianist_jax.training import checkpoints
-from pianist_jax.training.loop import train
+from pianist_jax.training.feeds import windows_of
+from pianist_jax.training.loop import Observers, train
 from pianist_jax.training.steps import OPTIONAL, abstract_state, new_state, weights
 from pianist_jax.weights import load_weights, save_weights
 
@@ -25,37 +27,79 @@ _CONFIG = "config.json"
 
 def run_stage(
     config: TrainConfig,
-    data: Path,
-    workdir: Path,
+    data: Path | None,
+    workdir: epath.PathLike,
     *,
     source: Path | None = None,
+    shards: Sequence[Path] = (),
+    pairs: Path | None = None,
+    workers: int = 0,
     seconds: float = math.inf,
     report: Callable[[str], None] = print,
+    observers: Observers | None = None,
 ) -> None:
     """Pre-train on the `pretrain-*.part` of `data`, or fine-tune on its `pairs-*.part`; validate on the pairs.
 
-    Resumes what `workdir` holds, else begins from `source` (a weights file or another run's folder) or from
-    nothing. Raises PianistError where data or source are missing or of another model.
+    Or stream the folders `shards` (prepared pieces, or pairs to fine-tune on), read by so many `workers`, and validate
+    on `data`'s pairs or on a folder of `pairs`. Resumes what `workdir` holds, else begins from `source` (a weights file
+    or another run's folder) or from nothing. Raises PianistError where data or source are missing or of another model.
     """
-    pairs = load_pairs(_parts(data, "pairs"))
-    validation = pair_windows(pairs, config.window, "validation", stride=config.window)
-    if config.task == "pretrain":
-        windows = piece_windows(load_parts(_parts(data, "pretrain")), config.window)
-    else:
-        windows = pair_windows(pairs, config.window, "train")
     initial = None
     if source is not None:
         model, initial = load_run(source)
         expected = jax.eval_shape(lambda: new_state(config))["params"]
         if jax.tree.map(lambda x: x.shape, initial) != jax.tree.map(lambda x: x.shape, expected):
             raise PianistError(f"{source}: holds a model of other sizes ({model}); set the same model")
+    resident = _resident(config, data) if data is not None else {}
+    validation = resident.get("validation") or _streamed_validation(config, pairs, shards)
+    workdir = epath.Path(workdir)
     workdir.mkdir(parents=True, exist_ok=True)
-    (workdir / _CONFIG).write_text(json.dumps(dataclasses.asdict(config), indent=1))
-    train(config, windows, validation, workdir, initial=initial, seconds=seconds, report=report)
+    if jax.process_index() == 0:
+        (workdir / _CONFIG).write_text(json.dumps(dataclasses.asdict(config), indent=1))
+    tell: dict[str, Any] = {"initial": initial, "seconds": seconds, "observers": observers or Observers(report=report)}
+    if not shards:
+        if "train" not in resident:
+            raise PianistError("there is nothing to train on; give --data (exported parts) or --shards")
+        train(config, resident["train"], validation, workdir, **tell)
+        return
+    from pianist_jax.data.pipeline import make_loader  # Grain is not needed for corpora in memory
+
+    place = {"process_index": jax.process_index(), "process_count": jax.process_count()}
+    with make_loader(
+        shards, batch=config.batch, window=config.window, seed=config.seed, workers=workers, **place
+    ) as loader:
+        train(config, loader, validation, workdir, **tell)
+
+
+def _resident(config: TrainConfig, data: Path) -> dict[str, Windows]:
+    """Windows of exported parts, to train and to validate on."""
+    pairs = load_pairs(_parts(data, "pairs"))
+    validation = pair_windows(pairs, config.window, "validation", stride=config.window)
+    if config.task == "finetune":
+        return {"train": pair_windows(pairs, config.window, "train"), "validation": validation}
+    found = sorted(data.glob("pretrain-*.part"))
+    return {"validation": validation} | ({"train": piece_windows(load_parts(found), config.window)} if found else {})
+
+
+def _streamed_validation(config: TrainConfig, pairs: Path | None, shards: Sequence[Path]) -> Windows:
+    """As many validation windows as are looked at, from a folder of pairs."""
+    from pianist_jax.data.pipeline import make_loader
+
+    folder = pairs or (shards[0] if shards and config.task == "finetune" else None)
+    if folder is None:
+        raise PianistError("there is nothing to validate on; give --validation (a folder of pairs) or --data")
+    with make_loader(
+        [folder], batch=config.batch, window=config.window, split="validation", stride=config.window
+    ) as loader:
+        batches = [next(loader) for _ in range(config.validation_batches)]
+    return windows_of(batches)
 
 
 def export_run(workdir: Path, out: Path, *, dtype: str = "int8") -> None:
-    """Write the parameters of a run's last checkpoint to one weights file that `pianist render --model` takes."""
+    """Write the parameters of a run's last checkpoint (their mean, where it kept one) to one weights file.
+
+    It is what `pianist render --model` takes.
+    """
     config, params = load_run(workdir)
     plain = dataclasses.replace(config, dtype="float32", attention="xla", dropout=0.0, remat=False)
     lines = [json.loads(line) for line in (workdir / "log.jsonl").read_text().splitlines()]
