@@ -21,7 +21,7 @@ from pianist_jax.data.records import PAIR, PIECE, record_kind, unpack_pair, unpa
 from pianist_jax.data.shards import PreparedError, read_prepared, read_shard
 from pianist_jax.data.sources import SPLITS
 from pianist_jax.errors import PianistError
-from pianist_jax.music.tokens import NOTE_TOKENS, SLOT_START
+from pianist_jax.music.tokens import NOTE_TOKENS, SLOT_START, slot_starts
 
 Batch = dict[str, np.ndarray]
 
@@ -68,7 +68,7 @@ def read_holding(folder: Path, split: str = "train") -> Holding:
     for shard in shards:
         for record in read_shard(shard):
             kind = record_kind(record)
-            performance, _, pedal = _unpack(record, kind)
+            performance, *_, pedal = _unpack(record, kind)
             notes.append(len(performance))
             has_pedal.append(pedal)
     if not notes:
@@ -77,13 +77,15 @@ def read_holding(folder: Path, split: str = "train") -> Holding:
     return Holding(name, kind, weight, expressive, coarse, paths, np.array(notes), np.array(has_pedal))
 
 
-def _unpack(record: bytes, kind: int) -> tuple[np.ndarray, np.ndarray | None, bool]:
-    """Token ids of the performance, of the score if it is a pair, and whether the pedal means anything."""
+def _unpack(record: bytes, kind: int) -> tuple[np.ndarray, np.ndarray | None, np.ndarray, bool]:
+    """Token ids of the performance, of the score if it is a pair, which notes were played, is there a pedal."""
     if kind == PAIR:
         score, performance, metadata = unpack_pair(record)
-        return performance, score, metadata["pedal"] != "none"
+        played = np.ones(len(score), bool)
+        played[np.array(metadata.get("unplayed", []), np.int64)] = False
+        return performance, score, played, metadata["pedal"] != "none"
     piece = unpack_piece(record)
-    return piece.tokens, None, piece.pedal != "none"
+    return piece.tokens, None, np.ones(len(piece.tokens), bool), piece.pedal != "none"
 
 
 class Windows:
@@ -93,15 +95,15 @@ class Windows:
     """
 
     def __init__(self, holding: Holding, records: np.ndarray, layout: Apart | Packed, window: int) -> None:
-        self._holding, self._records, self._layout, self._window = holding, records, layout, window
+        self._holding, self._records, self.layout, self._window = holding, records, layout, window
         self._source = grain.sources.ArrayRecordDataSource(list(holding.shards))
 
     def __len__(self) -> int:
-        return len(self._layout)
+        return len(self.layout)
 
     def __getitem__(self, number: Any) -> Batch:
         """One row of a batch: see `make_loader`."""
-        spans = self._layout.spans(int(number) % len(self))
+        spans = self.layout.spans(int(number) % len(self))
         first = self._records[spans[0][0]]
         example: Batch = {
             "performance": np.zeros((self._window, NOTE_TOKENS), np.int32),
@@ -112,26 +114,27 @@ class Windows:
             "segment": np.zeros(self._window, np.int32),
             "position": np.zeros(self._window, np.int32),
         }
-        if self._holding.kind == PAIR:
-            example["score"] = np.zeros((self._window, NOTE_TOKENS), np.int32)
         place = 0
         for segment, (piece, begin, end) in enumerate(spans, 1):
             here = slice(place, place + end - begin)
-            performance, score = self._read(int(self._records[piece]))
+            performance, score, played = self._read(int(self._records[piece]))
             example["performance"][here] = performance[begin:end] - SLOT_START
             if score is not None:
-                example["score"][here] = score[begin:end] - SLOT_START
+                columns = score.shape[1]
+                values = example.setdefault("score", np.zeros((self._window, columns), np.int32))
+                values[here] = score[begin:end] - slot_starts(columns)
+                example.setdefault("played", np.zeros(self._window, bool))[here] = played[begin:end]
             example["note_mask"][here] = True
             example["segment"][here] = segment
             example["position"][here] = np.arange(end - begin)
             place = here.stop
         return example
 
-    def _read(self, record: int) -> tuple[np.ndarray, np.ndarray | None]:
-        performance, score, _ = _unpack(self._source[record], self._holding.kind)
+    def _read(self, record: int) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
+        performance, score, played, _ = _unpack(self._source[record], self._holding.kind)
         if len(performance) != self._holding.notes[record]:
             raise PreparedError(f"{self._holding.shards[0]}: has changed while it was read; start again")
-        return performance, score
+        return performance, score, played
 
 
 def make_windows(holding: Holding, window: int, *, packed: bool, stride: int, seed: int) -> list[Windows]:
