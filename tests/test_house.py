@@ -34,7 +34,7 @@ ROOMS: dict[str, set[str]] = {
     "convert": {"config", "music", "model", "weights"},
     "training": {"config", "music", "data", "model", "parallel", "convert", "weights"},
     "rendering": {"config", "music", "model", "parallel", "convert", "weights", "audio", "plotting"},
-    "evaluation": {"config", "music", "data", "rendering"},
+    "evaluation": {"config", "files", "music", "data", "rendering", "audio", "plotting"},
 }
 FREE = {"cli", "commands", "__init__"}
 

@@ -86,7 +86,7 @@ class Dealt:
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """The skeleton of a score: O distinct onsets, those within 10 ms of the first of them being one.
+    """The skeleton of a score: O distinct onsets, those within 10 ms of the first of them being one, their mean.
 
     `onset` float64[O] ms; `group` int64[N] the onset of each note; `first` int64[O] the first note of each
     onset; `start` and `end` float64[N] ms and `pitch` int64[N] of each note.
@@ -189,10 +189,10 @@ def frame_of(score: Notes) -> Frame:
     for number, time in enumerate(onset.tolist()):
         if time - onset[begins[-1]] > ONE_ONSET:
             begins.append(number)
-    merged = np.searchsorted(begins, np.arange(len(onset)), side="right") - 1
+    merged = (np.searchsorted(begins, np.arange(len(onset)), side="right") - 1)[group]
     return Frame(
-        onset=onset[begins].astype(np.float64),
-        group=merged[group],
+        onset=np.bincount(merged, score.onset) / np.bincount(merged),  # as performed onsets: deadpan is exactly flat
+        group=merged,
         first=first[begins],
         start=score.onset.astype(np.float64),
         end=score.end.astype(np.float64),

@@ -104,6 +104,20 @@ def find_candidates(
     return Candidates(name, performances, boundaries, {"folder": folder.name}), warnings
 
 
+def find_all_candidates(
+    folders: Sequence[Path], pieces: Sequence[Piece], aligner: Aligner
+) -> tuple[list[Candidates], list[str]]:
+    """The candidates of several folders, each called as its folder is, or by its path where two are called alike."""
+    entries, warnings = [], []
+    for folder in folders:
+        alike = [other for other in folders if other.resolve().name == folder.resolve().name]
+        name = folder.resolve().name if len(alike) == 1 else str(folder)
+        found, more = find_candidates(folder, pieces, aligner, name)
+        entries.append(found)
+        warnings += more
+    return entries, warnings
+
+
 def align_files(pairs: Sequence[tuple[Notes, Path]], aligner: Aligner) -> list[Played]:
     """The performances of files, each on the notes of its score. Raises PianistError."""
     jobs = [(score, path, aligner.cache) for score, path in pairs]

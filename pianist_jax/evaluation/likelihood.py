@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pianist_jax.data.pairs import build_stretches
+from pianist_jax.data.pairs import LEAST_NOTES, build_stretches, cut
 from pianist_jax.errors import PianistError
 from pianist_jax.evaluation.curves import Piece, Played
 from pianist_jax.evaluation.results import PieceResult, aggregate
@@ -62,6 +62,17 @@ def likelihood(
         slots = sums[np.array(owners) == index].sum(0) / notes[index]
         results.append(PieceResult(piece.name, piece.composition, _figures(slots), ()))
     return aggregate(results, rng), warnings
+
+
+def count_notes(pieces: Sequence[Piece], humans: int) -> int:
+    """How many notes `likelihood` measures."""
+    return sum(
+        last - first + 1
+        for piece in pieces
+        for human in piece.humans[:humans]
+        for first, last in cut(human.match)
+        if last - first + 1 >= LEAST_NOTES
+    )
 
 
 def _figures(nats_S: np.ndarray) -> dict[str, float]:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pianist_jax.errors import PianistError
+
 Report = dict[str, Any]
 
 CURVE_LABELS = {"velocity": "velocity", "log_ioi": "log-IOI", "log_articulation": "log-artic."}
 PAPER_LABELS = {"performances": "each human paired", "pieces": "one candidate a piece", "left_out": "left out"}
 METRICS = ("paper", "aligned", "all")
+IN_MS = ("chord_spread_error", "melody_lead_error")
 NONE = "–"
 
 _SHORT = {"velocity": "vel", "log_ioi": "ioi", "log_articulation": "art"}
@@ -28,14 +31,30 @@ _PAPER = {
     "pieces.js_overall": "JS/p",
     "coarse_intersection_overall": "coarse",
 }
-EXPLAINED = """\
-total: a human is 1, the deadpan score 0; agreement of velocity, log-IOI, log-articulation, and pedal F1, a quarter each
-r: correlation of single performances with the mean human; size: how well the size of the deviations matches (1 at best)
-W1: distance to the humans over that between humans (1 is human); pedal F1: pedal changes within 100 ms of a human's
-chord ms, lead ms: how far chord spread and melody lead are from the humans' mean
-overlap, JS: the paper's pooled histograms, every human paired with a candidate (controls: against the humans they are \
-not made of); /p: one candidate a piece; coarse: piece by piece with wider bins. Blind draws do well on these: do not \
-trust them alone"""
+_EXPLAINED = {
+    "aligned": (
+        "total: a human is 1, the deadpan score 0; agreement of velocity, log-IOI and log-articulation, and pedal F1",
+        "r: correlation of single performances with the mean human; size: how well the size of the deviations matches",
+        "W1: distance to the humans over that between humans; pedal F1: pedal changes within 100 ms of a human's",
+        "chord ms, lead ms: how far the spread of chords and the lead of the melody are from the humans' mean",
+    ),
+    "paper": (
+        "overlap, JS: the paper's pooled histograms, each human paired with a candidate (controls: against the humans",
+        "they are not made of); /p: one candidate a piece; coarse: piece by piece with wider bins. A blind draw does",
+        "well on these: never trust them alone",
+    ),
+}
+
+
+def explained(metrics: str) -> tuple[str, ...]:
+    """What the headings of the short table mean, line by line."""
+    return tuple(line for kind, lines in _EXPLAINED.items() if metrics in (kind, "all") for line in lines)
+
+
+def check(metrics: str) -> None:
+    """Raises PianistError for metrics that there are not."""
+    if metrics not in METRICS:
+        raise PianistError(f'metrics is "{metrics}", but it must be {", ".join(METRICS[:-1])} or {METRICS[-1]}')
 
 
 def columns(metrics: str) -> dict[str, str]:
@@ -60,47 +79,50 @@ def figure(report: Report, key: str) -> float | None:
 
 
 def short_table(report: Report, metrics: str = "all") -> str:
-    """A line for each system, the headline figures side by side; "–" where there is no value."""
+    """A line for each system, the headline figures side by side; "–" where there is no value. Then likelihoods."""
+    rows = [["", *columns(metrics).values()], *short_rows(report, metrics)]
+    likelihoods = likelihood_rows(report["systems"])
+    return _aligned(rows) + (f"\n\n{_aligned(likelihoods)}" if len(likelihoods) > 1 else "")
+
+
+def short_rows(report: Report, metrics: str = "all") -> list[list[str]]:
+    """The rows of the short table: a system's name and its figures under `columns`, as text."""
     shown = columns(metrics)
-    rows = [["", *shown.values()]]
-    for name, system in report["systems"].items():
-        rows.append([name, *(_cell(figure(system, key)) for key in shown)])
-    return _aligned(rows)
+    return [
+        [name, *(_cell(figure(system, key), 1 if key.endswith(IN_MS) else 3) for key in shown)]
+        for name, system in report["systems"].items()
+    ]
 
 
 def long_table(report: Report, metrics: str = "all") -> str:
-    """Every figure of every system, candidates with their 95% intervals, then the humans' own and likelihoods."""
-    systems = report["systems"]
-    rows = [["", *systems]]
-    keys: dict[str, None] = {}
-    if metrics != "paper":
-        keys |= dict.fromkeys(["composite"])
-    for system in systems.values():
-        keys |= {key: None for key in system["summary"] if shown_under(key, metrics)}
-    for key in keys:
-        rows.append([key, *(_with_interval(system, key) for system in systems.values())])
-    if metrics != "aligned":
-        for weighting in ("", "pieces."):
-            for name in next(iter(systems.values()))["paper"].get("left_out") or {}:
-                key = f"{weighting}{name}"
-                rows.append([key, *(_cell(figure(system, key)) for system in systems.values())])
-    parts = [_aligned(rows)]
+    """Every figure of every system, candidates with their 95% intervals, then the humans' own."""
+    parts = [_aligned([["", *report["systems"]], *every_figure(report, metrics)])]
     if metrics != "paper" and report["humans"]:
         humans = [[name, interval(one)] for name, one in report["humans"].items()]
         parts.append(_aligned([["what humans reach among themselves", ""], *humans]))
-    parts += likelihood_tables(systems)
     return "\n\n".join(parts)
 
 
-def likelihood_tables(systems: Mapping[str, Report]) -> list[str]:
-    """A table of the held-out likelihoods, where there are any: a line for each model, fields side by side."""
+def every_figure(report: Report, metrics: str = "all") -> list[list[str]]:
+    """Rows of text: a metric's name and its value for each system, candidates' with their intervals."""
+    systems = report["systems"].values()
+    keys: dict[str, None] = {} if metrics == "paper" else {"composite": None}
+    for system in systems:
+        keys |= {key: None for key in system["summary"] if shown_under(key, metrics)}
+    rows = [[key, *(_with_interval(system, key) for system in systems)] for key in keys]
+    if metrics != "aligned":
+        papers = [paper for system in systems for paper in system["paper"].values()]
+        for key in [f"{weighting}{name}" for weighting in ("", "pieces.") for name in papers[0]]:
+            rows.append([key, *(_cell(figure(system, key)) for system in systems)])
+    return rows
+
+
+def likelihood_rows(systems: Mapping[str, Report]) -> list[list[str]]:
+    """Held-out likelihoods, a heading and a row for each model that has them, fields side by side; else the heading."""
     measured = {name: system["likelihood"] for name, system in systems.items() if "likelihood" in system}
-    if not measured:
-        return []
-    keys = list(next(iter(measured.values())))
+    keys = list(next(iter(measured.values()), {}))
     rows = [["held-out NLL a note", *(key.replace("_", " ") for key in keys)]]
-    rows += [[name, *(_cell(own[key]["value"]) for key in keys)] for name, own in measured.items()]
-    return [_aligned(rows)]
+    return rows + [[name, *(_cell(own[key]["value"]) for key in keys)] for name, own in measured.items()]
 
 
 def shown_under(metric: str, metrics: str) -> bool:
@@ -120,8 +142,8 @@ def _with_interval(system: Report, key: str) -> str:
     return interval(summary) if system["kind"] == "candidate" else _cell(summary["value"])
 
 
-def _cell(value: float | None) -> str:
-    return NONE if value is None else f"{value:.3f}"
+def _cell(value: float | None, digits: int = 3) -> str:
+    return NONE if value is None else f"{value:.{digits}f}"
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> str:

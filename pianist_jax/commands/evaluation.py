@@ -1,0 +1,224 @@
+"""`pianist evaluate`: candidates from any renderer against the humans who played the same scores."""
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pianist_jax.errors import PianistError
+from pianist_jax.terminal import SECONDS_BETWEEN_LINES, complain, progress, say
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from pianist_jax.evaluation.candidates import Candidates
+    from pianist_jax.evaluation.curves import Piece
+    from pianist_jax.evaluation.folders import Aligner
+    from pianist_jax.rendering.programs import Model
+    from pianist_jax.rendering.sampling import Sampling
+
+commands = typer.Typer(rich_markup_mode=None)
+
+Scores = Annotated[Path | None, typer.Option(metavar="DIR", help="Scores, NAME.mid or notation.")]
+Humans = Annotated[Path | None, typer.Option(metavar="DIR", help="Human performances, NAME-k.mid.")]
+Folders = Annotated[
+    list[Path] | None,
+    typer.Option("--candidates", metavar="DIR", help="A renderer's NAME[-k][.performance].mid; may be repeated."),
+]
+Dataset = Annotated[
+    tuple[str, Path] | None, typer.Option(metavar="asap DIR", help="Scores and humans of a data set, in place of both.")
+]
+Models = Annotated[
+    list[str] | None,
+    typer.Option("--model", metavar="PATH|NAME", help="Weights that render candidates now; may be repeated."),
+]
+Samplings = Annotated[
+    list[str] | None,
+    typer.Option("--sampling", metavar="T:P[:PEDAL_P]", help="Temperature, top-p, top-p of pedal; may be repeated."),
+]
+Output = Annotated[Path, typer.Option("-o", "--output", metavar="REPORT", help="REPORT.json and REPORT.html.")]
+Cache = Annotated[Path | None, typer.Option(metavar="DIR", help="Where alignments are kept.")]
+Likelihood = Annotated[int, typer.Option(metavar="N", help="NLL of a model on N humans of each piece; 0: none.")]
+Listen = Annotated[bool, typer.Option("--listen", help="Also REPORT.listen.html, a blind listening test.")]
+
+
+@commands.command()
+def evaluate(
+    scores: Scores = None,
+    humans: Humans = None,
+    folders: Folders = None,
+    dataset: Dataset = None,
+    split: Annotated[str, typer.Option(help="Which split of the data set.")] = "validation",
+    models: Models = None,
+    samples: Annotated[int, typer.Option(help="Performances that a model gives of each score.")] = 4,
+    seed: Annotated[int, typer.Option(help="Of renderings, controls and intervals.")] = 0,
+    samplings: Samplings = None,
+    metrics: Annotated[str, typer.Option(metavar="paper|aligned|all", help="What table and page show.")] = "all",
+    output: Output = Path("report"),
+    cache: Cache = None,
+    workers: Annotated[int, typer.Option(help="Processes that align.")] = 1,
+    likelihood: Likelihood = 2,
+    listen: Listen = False,
+) -> None:
+    """Tell how well candidates play, beside the humans who played the same scores, and beside controls.
+
+    Candidates come from folders (of any renderer; the output of `pianist render` can be given as it is), from models,
+    or both. A table is printed; REPORT.json has every figure, REPORT.html is to look at.
+    """
+    from pianist_jax.evaluation.evaluate import common_pieces, evaluate
+    from pianist_jax.evaluation.folders import Aligner, find_all_candidates
+    from pianist_jax.evaluation.table import check
+
+    check(metrics)
+    if not folders and not models:
+        raise PianistError("nothing to evaluate; give --candidates DIR or --model NAME, or both")
+    settings = _settings(samplings or ["1:0.95"])
+    stem = _stem(output)
+    aligner = Aligner(cache or _cache_folder(), workers, _teller("aligning", "performances"))
+    pieces, pool, about, warnings = _pieces(scores, humans, dataset, split, seed, aligner)
+    entries, more = find_all_candidates(folders or [], pieces, aligner)
+    pieces, missing = common_pieces(pieces, entries)
+    rendered, likelihoods, unlikely = _play(models or [], settings, pieces, samples, seed, likelihood)
+    report = evaluate(
+        pieces,
+        [*entries, *rendered],
+        seed=seed,
+        pool=pool,
+        likelihoods=likelihoods,
+        about=about,
+        warnings=[*warnings, *more, *missing, *unlikely],
+    )
+    _write(stem, report, pieces, [*entries, *rendered], metrics, seed, listen)
+
+
+def _settings(texts: Sequence[str]) -> "dict[str, Sampling]":
+    """How to draw, by what was typed. Raises PianistError."""
+    from pianist_jax.rendering.sampling import Sampling
+
+    found = {}
+    for text in texts:
+        try:
+            temperature, top_p, *pedal = (float(part) for part in text.split(":"))
+            found[text] = Sampling(temperature, top_p, 0, *pedal)
+        except (ValueError, TypeError):
+            raise PianistError(f'--sampling takes TEMPERATURE:TOP_P[:PEDAL_TOP_P], not "{text}"') from None
+    return found
+
+
+def _stem(output: Path) -> Path:
+    """Where the report goes, without suffix; its folder is made at once, as all that follows takes minutes."""
+    from pianist_jax.rendering.outputs import make_folder
+
+    stem = output.with_suffix("") if output.suffix in (".json", ".html") else output
+    if stem.is_dir():
+        stem = stem / "report"
+    make_folder(stem.parent)
+    return stem
+
+
+def _cache_folder() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pianist_jax" / "alignments"
+
+
+def _teller(what: str, of: str) -> Callable[[int, int], None]:
+    """Says now and then how far it is."""
+    told = time.monotonic()
+
+    def tell(done: int, total: int) -> None:
+        nonlocal told
+        if time.monotonic() - told >= SECONDS_BETWEEN_LINES:
+            told = time.monotonic()
+            say(f"{what}: {done}/{total} {of}")
+
+    return tell
+
+
+def _pieces(
+    scores: Path | None,
+    humans: Path | None,
+    dataset: tuple[str, Path] | None,
+    split: str,
+    seed: int,
+    aligner: "Aligner",
+) -> "tuple[list[Piece], np.ndarray | None, dict[str, Any], list[str]]":
+    """The pieces with their humans, what the blind control draws from, where they are from, warnings."""
+    import numpy as np
+
+    from pianist_jax.evaluation.dataset import load_pieces, load_training_tokens
+    from pianist_jax.evaluation.folders import find_pieces
+
+    if dataset is None:
+        if scores is None or humans is None:
+            raise PianistError("give --scores DIR and --humans DIR, or --dataset asap DIR")
+        pieces, warnings = find_pieces(scores, humans, aligner)
+        return pieces, None, {"scores": scores.name, "humans": humans.name}, warnings
+    name, folder = dataset
+    if name != "asap":
+        raise PianistError(f'no data set is called "{name}"; there is asap')
+    if scores is not None or humans is not None:
+        raise PianistError("--dataset brings scores and humans; leave --scores and --humans out")
+    pieces = load_pieces(folder, aligner, split)
+    pool = load_training_tokens(folder, np.random.default_rng(seed))
+    return pieces, pool, {"dataset": name, "split": split}, []
+
+
+def _play(
+    names: Sequence[str], settings: "dict[str, Sampling]", pieces: "list[Piece]", samples: int, seed: int, humans: int
+) -> "tuple[list[Candidates], dict[str, Any], list[str]]":
+    """What models make of the pieces, and how likely they find the humans."""
+    import numpy as np
+
+    from pianist_jax.evaluation.candidates import render_candidates
+    from pianist_jax.evaluation.likelihood import count_notes, likelihood
+    from pianist_jax.rendering.programs import load_model
+
+    made: list[Candidates] = []
+    likelihoods: dict[str, Any] = {}
+    warnings: list[str] = []
+    loaded: list[Model] = [load_model(name) for name in names]
+    for model in loaded:
+        first = len(made)
+        for text, sampling in settings.items():
+            name = f"{model.name} {text}" if len(settings) > 1 else model.name
+            notes = samples * sum(len(piece.score) for piece in pieces)
+            with progress(f"performing {len(pieces)} with {name}", notes) as (advance, _):
+                made.append(
+                    render_candidates(
+                        name, pieces, model, seed=seed, samples=samples, sampling=sampling, advance=advance
+                    )
+                )
+        if humans:
+            with progress(f"likelihood under {model.name}", count_notes(pieces, humans)) as (advance, _):
+                figures, more = likelihood(pieces, model, np.random.default_rng(seed), humans=humans, advance=advance)
+            likelihoods |= {entry.name: figures for entry in made[first:]}
+            warnings += more
+    return made, likelihoods, warnings
+
+
+def _write(
+    stem: Path,
+    report: dict[str, Any],
+    pieces: "list[Piece]",
+    entries: "list[Candidates]",
+    metrics: str,
+    seed: int,
+    listen: bool,
+) -> None:
+    """Print the table, write the files, tell where they are."""
+    from pianist_jax.evaluation.report import write_report
+    from pianist_jax.evaluation.table import explained, short_table
+
+    for line in ("", *short_table(report, metrics).splitlines(), "", *explained(metrics), ""):
+        say(line)
+    for warning in report["warnings"]:
+        complain(f"warning: {warning}")
+    files = write_report(stem, report, pieces, entries, metrics)
+    if listen:
+        from pianist_jax.evaluation.listening import write_listening
+
+        files.append(write_listening(stem, pieces, entries, seed))
+    for path in files:
+        say(f"{path}: {path.stat().st_size / 2**20:.1f} MiB")

@@ -1,0 +1,127 @@
+"""A blind listening test as one page: two performances of the same bars, which one would you rather hear?
+
+Of a few pieces an excerpt is played by a human, by each candidate and by the score as it stands. Every pair of them
+is asked once, in an order and on sides that the page draws anew for every listener; who was who is told only with the
+answers, which the page hands out as a JSON file. Page and sound are one file that loads nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import wave
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pianist_jax.audio import synthesise
+from pianist_jax.evaluation.candidates import Candidates
+from pianist_jax.evaluation.curves import Piece, Played, TimeMap, deal, frame_of, time_map
+from pianist_jax.files import replace_file
+from pianist_jax.music.notes import Notes
+
+HUMAN, SCORE = "human", "score"
+PIECES = 4
+SECONDS = 11.0  # of the slowest performance of an excerpt
+BEFORE, AFTER = 100, 1200  # ms of silence before the first onset, of sound after the last
+SAMPLE_RATE = 16_000
+PEAK = 0.89
+
+
+def write_listening(
+    stem: Path, pieces: Sequence[Piece], entries: Sequence[Candidates], seed: int = 0, count: int = PIECES
+) -> Path:
+    """Write `STEM.listen.html`; about 2 MB for each piece and candidate. `seed` draws pieces, humans and excerpts.
+
+    Raises PianistError where it cannot be written.
+    """
+    path = stem.with_name(stem.name + ".listen.html")
+    replace_file(path, listening_page(pieces, entries, np.random.default_rng(seed), count), make_folder=True)
+    return path
+
+
+def listening_page(
+    pieces: Sequence[Piece], entries: Sequence[Candidates], rng: np.random.Generator, count: int = PIECES
+) -> str:
+    """The page: clips of up to `count` pieces, and every pair of performances of each as a question."""
+    clips: list[dict[str, str]] = []
+    trials: list[dict[str, Any]] = []
+    for index in np.sort(rng.permutation(len(pieces))[:count]).tolist():
+        piece = pieces[index]
+        performances = _performances(piece, entries, rng)
+        first = len(clips)
+        for name, notes in excerpts(piece, performances, rng).items():
+            sound = base64.b64encode(wav(notes)).decode("ascii")
+            clips.append({"system": name, "piece": piece.name, "sound": sound})
+        pairs = combinations(range(first, len(clips)), 2)
+        trials += [{"piece": piece.name, "clips": list(pair)} for pair in pairs]
+    about = {"systems": [HUMAN, *(entry.name for entry in entries), SCORE], "pieces": len({t["piece"] for t in trials})}
+    data = json.dumps({"about": about, "clips": clips, "trials": trials}).replace("<", "\\u003c")
+    page = (Path(__file__).parent / "listening.html").read_text(encoding="utf-8")
+    return page.replace("__DATA__", data)
+
+
+def _performances(piece: Piece, entries: Sequence[Candidates], rng: np.random.Generator) -> dict[str, Played]:
+    """Who is heard: a human by lot, each candidate's first sample, the score."""
+    human = piece.humans[int(rng.integers(len(piece.humans)))]
+    everyone = np.arange(len(piece.score))
+    heard = {HUMAN: human, **{entry.name: entry.performances[piece.name][0] for entry in entries}}
+    return {**heard, SCORE: Played(SCORE, piece.score, everyone, aligned=False)}
+
+
+def excerpts(piece: Piece, performances: dict[str, Played], rng: np.random.Generator) -> dict[str, Notes]:
+    """The same stretch of the score as each performance plays it, from 0 ms on; drawn from the first two thirds.
+
+    It lasts `SECONDS` in the slowest of them, or to the end of the piece.
+    """
+    frame = frame_of(piece.score)
+    maps = {name: time_map(frame, deal(one.notes, one.match)) for name, one in performances.items()}
+    times = np.stack([mapped.to_performed(frame.onset) for mapped in maps.values()])
+    first = int(rng.integers(max(2 * len(frame.onset) // 3, 1)))
+    within = ((times - times[:, first, None]) <= 1000 * SECONDS).all(0)
+    last = int(np.flatnonzero(within).max(initial=first))
+    span = (float(frame.onset[first]), float(frame.onset[last]))
+    return {name: _cut(performances[name].notes, maps[name], span) for name in performances}
+
+
+def _cut(notes: Notes, mapped: TimeMap, span: tuple[float, float]) -> Notes:
+    """What is played between two score times, with the pedal as it is there, lifted at the end."""
+    begin, end = (round(float(mapped.to_performed(np.array(time)))) for time in span)
+    begin, stop = begin - BEFORE, end + AFTER
+    inside = (notes.onset >= begin) & (notes.onset <= end + BEFORE // 2)
+    onset = notes.onset[inside] - begin
+    duration = np.maximum(np.minimum(notes.duration[inside], stop - begin - onset), 1)
+    state = np.searchsorted(notes.pedal_time, begin, side="right")
+    after = np.searchsorted(notes.pedal_time, stop, side="left")
+    held = notes.pedal_value[state - 1 : state] if state else notes.pedal_value[:0]
+    pedal = (notes.pedal_time[state:after] - begin, notes.pedal_value[state:after])
+    return replace(
+        notes,
+        pitch=notes.pitch[inside],
+        onset=onset,
+        duration=duration,
+        velocity=notes.velocity[inside],
+        pedal_time=np.concatenate([np.zeros(len(held), np.int64), pedal[0], [stop - begin]]),
+        pedal_value=np.concatenate([held, pedal[1], [0]]),
+    )
+
+
+def wav(notes: Notes) -> bytes:
+    """A mono WAV file of an excerpt, its end faded out; equally loud at its loudest."""
+    length = int((notes.onset.max() + BEFORE + AFTER) / 1000 * SAMPLE_RATE)
+    sound = synthesise(notes, sample_rate=SAMPLE_RATE).mean(axis=1)[:length].astype(np.float64)
+    fade = min(len(sound), SAMPLE_RATE // 2)
+    sound[len(sound) - fade :] *= np.linspace(1, 0, fade)
+    sound *= PEAK / max(float(np.abs(sound).max()), 1e-9)
+    content = io.BytesIO()
+    with wave.open(content, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(SAMPLE_RATE)
+        file.writeframes(np.rint(sound * 32767).astype("<i2").tobytes())
+    return content.getvalue()
