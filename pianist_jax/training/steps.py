@@ -62,7 +62,7 @@ def abstract_batch(config: TrainConfig, mesh: Mesh) -> dict[str, jax.ShapeDtypeS
     """Shapes, dtypes and shardings of one batch as a loader hands it in."""
     rows, notes = config.batch, config.window
     shapes = {"performance": ((rows, notes, NOTE_TOKENS), jnp.int32), "note_mask": ((rows, notes), jnp.bool_)}
-    shapes |= dict.fromkeys(("has_pedal", "expressive"), ((rows,), jnp.bool_))
+    shapes |= dict.fromkeys(("has_pedal", "expressive", "coarse"), ((rows,), jnp.bool_))
     if config.task == "finetune":
         shapes["score"] = shapes["performance"]
     sharding = batch_sharding(mesh)
