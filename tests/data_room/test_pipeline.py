@@ -4,13 +4,20 @@ import itertools
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 
+from pianist_jax.config import TrainConfig, preset
 from pianist_jax.data.packing import lay_apart, lay_packed, padding
 from pianist_jax.data.pipeline import Batch, make_loader
+from pianist_jax.data.records import Piece, pack_piece
+from pianist_jax.data.shards import write_prepared
+from pianist_jax.data.sources import Source
 from pianist_jax.errors import PianistError
-from tests.data_room.made_shards import ROLES, make_folders, make_pairs_folder
+from pianist_jax.model.pianist import initialise
+from pianist_jax.training.losses import loss_fn
+from tests.data_room.made_shards import ROLES, make_folders, make_pairs_folder, numbered_tokens
 
 WINDOW = 128
 
@@ -52,6 +59,28 @@ def test_rows_hold_the_notes_of_their_pieces(folders, packed):
                 np.testing.assert_array_equal(batch["position"][row, segment == number], np.arange(len(piece)))
                 assert batch["expressive"][row] == (piece[0, 0] < 34)
                 assert batch["has_pedal"][row] == (piece[0, 0] in (30, 32, 33))
+
+
+@pytest.mark.parametrize("task", ["pretrain", "finetune"])
+def test_training_takes_the_batches_as_they_are(folders, pairs, task):
+    config = TrainConfig(model=preset("note-tiny"), task=task, batch=8, window=WINDOW)
+    (batch,) = drawn(1, folders if task == "pretrain" else [pairs])
+    params = jax.eval_shape(lambda: initialise(config.model, jax.random.key(0)))
+
+    def loss(params: Any, batch: Any, key: Any) -> Any:
+        return loss_fn(params, batch, config, key, train=True)[0]
+
+    assert jax.eval_shape(loss, params, batch, jax.random.key(0)).shape == ()
+
+
+def test_rows_of_coarse_transcriptions_are_marked(tmp_path):
+    tokens = numbered_tokens(np.random.default_rng(0), 100, 0).astype(np.int32)
+    for name in ("emopia", "aria-midi"):
+        source = Source(name, "transcription", "switch", "", 1.0, coarse=name == "aria-midi")
+        record = pack_piece(Piece(tokens, name, "1.mid", source.kind, "switch"))
+        write_prepared(tmp_path / name, source, [(record, {"file": "1.mid"})])
+    batches = drawn(4, [tmp_path / "emopia", tmp_path / "aria-midi"])
+    assert np.mean([batch["coarse"] for batch in batches]) == pytest.approx(0.5, abs=0.1)
 
 
 def test_packing_uses_every_note_and_wastes_no_place(folders):
