@@ -70,7 +70,8 @@ def _on_one_device(
         block_kv=block_U,
         block_q_dkv=block_T,
         block_kv_dkv=block_U,
-        use_fused_bwd_kernel=True,
+        block_q_dq=block_T,
+        block_kv_dq=block_U,
     )
     kernel = splash.make_splash_mha(
         splash.MultiHeadMask([shape] * H), block_sizes=sizes, head_shards=1, q_seq_shards=1, interpret=interpret
