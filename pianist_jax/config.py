@@ -75,11 +75,13 @@ class Augmentation:
     """Ranges of random changes to whole windows, the same for score and performance; 0 turns one off.
 
     `transpose` in semitones: 6 draws one of twelve keys, -6…+5. `tempo` and `velocity` are the largest |log factor|.
+    `forget` is the share of scores that lose their metre, and of those that do not tell the hands.
     """
 
     transpose: int = 0
     tempo: float = 0.22
     velocity: float = 0.1
+    forget: float = 0.1
 
 
 @dataclasses.dataclass(frozen=True)

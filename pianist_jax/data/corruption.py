@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from pianist_jax.config import Augmentation, Masking
-from pianist_jax.music.tokens import MASK, MAX_DURATION, MAX_IOI, SLOT_START, SLOTS
+from pianist_jax.music.tokens import MASK, MAX_DURATION, MAX_IOI, METRE, NOTE_TOKENS, SLOTS, slot_starts
 
 PITCH, IOI, VELOCITY, DURATION = (SLOTS.index(name) for name in ("pitch", "ioi", "velocity", "duration"))
 PEDAL = SLOTS.index("pedal1")  # the first of four
@@ -19,8 +19,19 @@ CHORD = 35  # ms: onsets closer than this are taken for one chord of the score
 
 
 def ids(values: jax.Array) -> jax.Array:
-    """0-based values to token ids, [..., 8]."""
-    return values + jnp.asarray(SLOT_START, jnp.int32).reshape((1,) * (values.ndim - 1) + (-1,))
+    """0-based values to token ids, [..., 8]; columns behind the tokens stay as they are."""
+    return values + jnp.asarray(slot_starts(values.shape[-1])).reshape((1,) * (values.ndim - 1) + (-1,))
+
+
+def forget(score_BNS: jax.Array, key: jax.Array, share: float) -> jax.Array:
+    """Scores of which a share lose their metre, and a share their hands: not every score tells them."""
+    if score_BNS.shape[-1] == NOTE_TOKENS:
+        return score_BNS
+    lost_BC = jax.random.uniform(key, (score_BNS.shape[0], 2)) < share
+    column = jnp.arange(score_BNS.shape[-1])[None]
+    hand = column == NOTE_TOKENS + METRE.index("hand")
+    lost = (lost_BC[:, :1] & (column >= NOTE_TOKENS)) | (lost_BC[:, 1:] & hand)
+    return jnp.where(lost[:, None], 0, score_BNS)
 
 
 def row_keys(key: jax.Array, rows: int) -> jax.Array:

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from pianist_jax.data.parts import PAIRS, PIECES, assemble, compress
-from pianist_jax.data.records import compact, to_planes, unpack_pair, unpack_piece
+from pianist_jax.data.records import compact, metre_planes, to_planes, unpack_pair, unpack_piece
 from pianist_jax.data.shards import Prepared, PreparedError, read_prepared, read_records, read_shard
+from pianist_jax.music.tokens import METRE, NOTE_TOKENS
 
 PART_BYTES = 40 << 20
 BLOCK_NOTES = 1 << 19  # a block decompresses by itself, so blocks load in parallel
@@ -51,7 +52,12 @@ def export_pairs(
     record_files: Sequence[Path], out_dir: Path, *, name: str = "pairs", part_bytes: int = PART_BYTES
 ) -> list[Path]:
     """Write the pairs of ArrayRecord files, in the order given; as `export` does for pieces."""
-    return _write(_pairs(record_files), {"kind": PAIRS}, Path(out_dir), name, part_bytes)
+    stored = list(_pairs(record_files))
+    columns = {each.values[0].shape[1] for each in stored}
+    if len(columns) > 1:
+        raise PreparedError("some pairs tell the metre and some do not; make them all anew")
+    header = {"kind": PAIRS, "metre": columns == {NOTE_TOKENS + len(METRE)}}
+    return _write(stored, header, Path(out_dir), name, part_bytes)
 
 
 def _pieces(prepared: Sequence[Prepared]) -> Iterator[_Stored]:
@@ -110,6 +116,8 @@ def _compress_block(block: list[_Stored]) -> tuple[dict, bytes]:
     for index in range(len(block[0].values)):
         # A pair's pitches are stored once, with its score.
         planes += to_planes(np.concatenate([stored.values[index] for stored in block]))[min(index, 1) :]
+    if block[0].values[0].shape[1] > NOTE_TOKENS:
+        planes += metre_planes(np.concatenate([stored.values[0][:, NOTE_TOKENS:] for stored in block]))
     packed = compress(planes)
     body = b"".join(packed)
     entry = {

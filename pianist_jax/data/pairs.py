@@ -25,12 +25,16 @@ from pianist_jax.data.sources import SPLITS
 from pianist_jax.errors import PianistError
 from pianist_jax.files import replacing
 from pianist_jax.music.alignment import AlignmentError, share_matched
+from pianist_jax.music.grid import grid_of_midi
+from pianist_jax.music.metre import metre
 from pianist_jax.music.midi import read_midi
 from pianist_jax.music.notes import Notes, normalise
 from pianist_jax.music.tokens import LAST_GAP, encode
 
 LONGEST_GAP = 4
 """A longer run of score notes that were not played cuts the piece."""
+DISPLACED = 250
+"""ms from the median of its chord beyond which a matched note is not trained on."""
 LEAST_NOTES = 64
 LEAST_MATCHED = 0.9
 
@@ -57,13 +61,14 @@ class Stretch:
     """A stretch of a score and one performance of it: the same N notes in score order, both from 0 ms on.
 
     `first` is the index of its first note in the normalised score; `filled` bool[N] marks the notes that were
-    not played and got interpolated values.
+    not played and got interpolated values, `displaced` those played more than 250 ms from the rest of their chord.
     """
 
     score: Notes
     performance: Notes
     first: int
     filled: np.ndarray
+    displaced: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -135,7 +140,18 @@ def _build_stretch(score: Notes, performance: Notes, match: np.ndarray, first: i
         velocity=score.velocity[part],
     )
     heard = replace(performance, pitch=pitch, onset=onset, duration=duration, velocity=velocity)
-    return Stretch(_from_zero(written), _from_zero(heard), first, ~played)
+    displaced = np.zeros(len(played), bool)
+    displaced[played] = _far_from_chord(score.onset[part][played], performance.onset[own])
+    return Stretch(_from_zero(written), _from_zero(heard), first, ~played, displaced)
+
+
+def _far_from_chord(score_onset: np.ndarray, onset: np.ndarray) -> np.ndarray:
+    """bool[N]: notes played more than `DISPLACED` ms from the median of their score onset: wrong matches, mostly."""
+    _, chord, count = np.unique(score_onset, return_inverse=True, return_counts=True)
+    order = np.lexsort((onset, chord))
+    first = np.cumsum(count) - count
+    middle = (onset[order[first + (count - 1) // 2]] + onset[order[first + count // 2]]) / 2
+    return np.abs(onset - middle[chord]) > DISPLACED
 
 
 def _fill_onsets(score_onset: np.ndarray, played: np.ndarray, dealt: np.ndarray) -> np.ndarray:
@@ -299,7 +315,8 @@ def _make_pair(job: _Job) -> tuple[Outcome, list[bytes]]:
         "filled": sum(int(s.filled.sum()) for s in stretches),
     }
     pedal = pedal_kind(played.pedal_value)
-    return _outcome(one, "", **found), [_pack(one, pedal, stretch) for stretch in stretches]
+    columns = metre(grid_of_midi(job.asap_dir / one.score))
+    return _outcome(one, "", **found), [_pack(one, pedal, stretch, columns) for stretch in stretches]
 
 
 def _outcome(one: Performance, left_out: str, **found: Any) -> Outcome:
@@ -308,7 +325,7 @@ def _outcome(one: Performance, left_out: str, **found: Any) -> Outcome:
     return Outcome(one.file, one.score, one.composition, one.split, **{**nothing, **found}, left_out=left_out)
 
 
-def _pack(one: Performance, pedal: str, stretch: Stretch) -> bytes:
+def _pack(one: Performance, pedal: str, stretch: Stretch, columns: np.ndarray) -> bytes:
     metadata = {
         "corpus": "asap",
         "file": one.file,
@@ -317,8 +334,10 @@ def _pack(one: Performance, pedal: str, stretch: Stretch) -> bytes:
         "split": one.split,
         "first": stretch.first,
         "pedal": pedal,
+        "unplayed": np.flatnonzero(stretch.filled | stretch.displaced).tolist(),
     }
-    return pack_pair(encode(stretch.score), encode(stretch.performance), metadata)
+    own = columns[stretch.first : stretch.first + len(stretch.score)]
+    return pack_pair(np.concatenate([encode(stretch.score), own], axis=1), encode(stretch.performance), metadata)
 
 
 def _write_records(path: Path, records: Iterable[bytes]) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pianist_jax.data.records import PLANE_WIDTHS, from_planes
+from pianist_jax.data.records import METRE_WIDTHS, fill
 from pianist_jax.data.sources import PEDALS, SPLITS, Source
 from pianist_jax.errors import PianistError
 from pianist_jax.music.tokens import NOTE_TOKENS
@@ -63,7 +63,9 @@ class PairCorpus:
     """P score–performance pairs in memory, aligned note by note.
 
     Attributes:
-        score, performance: uint16[notes, 8], values from 0 in slot order, equal pitches; first IOIs are 0.
+        score, performance: uint16[notes, 8], values from 0 in slot order, equal pitches; first IOIs are 0. Behind the
+            score's stand the columns of `tokens.METRE`, [notes, 17], unless the export was made without.
+        played: bool[notes], False where the performed values are no performer's.
         offsets: int64[P + 1], as in `Corpus`.
         composition: int32[P], index into `compositions`.
         split: uint8[P], 0 train, 1 validation.
@@ -74,6 +76,7 @@ class PairCorpus:
 
     score: np.ndarray
     performance: np.ndarray
+    played: np.ndarray
     offsets: np.ndarray
     composition: np.ndarray
     split: np.ndarray
@@ -106,10 +109,15 @@ def load_pairs(paths: Sequence[Path | str], *, workers: int | None = None) -> Pa
     pairs = [pair for header in headers for block in header["blocks"] for pair in block["pieces"]]
     compositions = sorted({pair["metadata"]["composition"] for pair in pairs})
     index = {name: number for number, name in enumerate(compositions)}
+    offsets = _offsets([pair["notes"] for pair in pairs])
+    played = np.ones(len(score), bool)
+    for begin, pair in zip(offsets, pairs, strict=False):
+        played[begin + np.array(pair["metadata"].get("unplayed", []), np.int64)] = False
     return PairCorpus(
         score,
         performance,
-        _offsets([pair["notes"] for pair in pairs]),
+        played,
+        offsets,
         np.array([index[pair["metadata"]["composition"]] for pair in pairs], np.int32),
         np.array([SPLITS.index(pair["metadata"]["split"]) for pair in pairs], np.uint8),
         np.array([PEDALS.index(pair["metadata"]["pedal"]) for pair in pairs], np.uint8),
@@ -136,16 +144,15 @@ def assemble(header: dict, blocks: Sequence[bytes]) -> bytes:
 
 
 def _filters(plane: int) -> list[dict]:
-    # A pair's planes go on after the score's with the performance's, which lack the pitch.
-    width = len(_CONTEXT_BITS)
-    bits = _CONTEXT_BITS[plane if plane < width else plane - width + 1]
+    # A pair's planes go on after the score's with the performance's, which lack the pitch, and the score's metre.
+    bits = (*_CONTEXT_BITS, *_CONTEXT_BITS[1:], *[0] * len(METRE_WIDTHS))[plane]
     return [{"id": lzma.FILTER_LZMA2, "preset": 6, "lc": bits, "lp": 0, "pb": 0, "nice_len": 273}]
 
 
 def _load(
     paths: Sequence[Path | str], kind: str, workers: int | None
 ) -> tuple[list[dict], tuple[np.ndarray, ...]]:
-    """Headers of the parts, and uint16[notes, 8] once or (pairs) twice."""
+    """Headers of the parts, and uint16[notes, 8] once or (pairs) twice, the score's with its metre if it has one."""
     opened = sorted((_open(Path(path), kind) for path in paths), key=lambda part: part[1]["part"])
     if not opened:
         raise PartError("no parts given: name the files of one export")
@@ -155,7 +162,9 @@ def _load(
         raise PartError(f"{opened[0][0]}: is one of {expected} parts of an export; give these, all of them")
     blocks = [(path, start, block) for path, header, start in opened for block in header["blocks"]]
     bounds = _offsets([block["notes"] for _, _, block in blocks])
-    arrays = tuple(np.empty((bounds[-1], NOTE_TOKENS), np.uint16) for _ in range(1 + (kind == PAIRS)))
+    metre = len(METRE_WIDTHS) if headers[0].get("metre") else 0
+    columns = (NOTE_TOKENS + metre, NOTE_TOKENS) if kind == PAIRS else (NOTE_TOKENS,)
+    arrays = tuple(np.empty((bounds[-1], count), np.uint16) for count in columns)
     with concurrent.futures.ThreadPoolExecutor(workers or os.cpu_count()) as pool:
         tasks = [
             pool.submit(_read_block, path, start, block, [array[low:high] for array in arrays])
@@ -194,9 +203,7 @@ def _read_block(path: Path, start: int, block: dict, values: Sequence[np.ndarray
         lzma.decompress(data[low:high], lzma.FORMAT_RAW, filters=_filters(index))
         for index, (low, high) in enumerate(itertools.pairwise(ends))
     ]
-    from_planes(planes[: len(PLANE_WIDTHS)], values[0])
-    if len(values) == 2:
-        from_planes((planes[0], *planes[len(PLANE_WIDTHS) :]), values[1])
+    fill(planes, values)
 
 
 def _offsets(lengths: Sequence[int]) -> np.ndarray:

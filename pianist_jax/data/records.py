@@ -16,12 +16,13 @@ import numpy as np
 
 from pianist_jax.data.sources import KINDS, PEDALS, SPLITS
 from pianist_jax.errors import PianistError
-from pianist_jax.music.tokens import NOTE_TOKENS, SLOT_SIZE, SLOT_START
+from pianist_jax.music.tokens import METRE_SIZE, NOTE_TOKENS, SLOT_SIZE, slot_starts
 
 VERSION = 1
-PIECE, PAIR = 1, 2
+PIECE, PAIR, METRED_PAIR = 1, 2, 3  # the last: a pair whose score has the columns of `tokens.METRE` behind its tokens
 # Bytes a note in each plane: pitch, IOI low and high, velocity, duration low and high, pedal.
 PLANE_WIDTHS = (1, 1, 1, 1, 1, 1, 4)
+METRE_WIDTHS = tuple(1 if size <= 256 else 2 for size in METRE_SIZE)
 _MAGIC = b"PNST"
 _HEADER = struct.Struct("<4sBBII")  # magic, version, PIECE or PAIR, notes, bytes of metadata
 _IOI = 1
@@ -46,13 +47,16 @@ class Piece:
 def compact(tokens: np.ndarray) -> np.ndarray:
     """Token ids int32[N, 8] -> values uint16[N, 8] counted from 0 (ms; MIDI numbers).
 
+    Columns of the metre behind them stay as they are.
+
     Raises:
         ValueError: another shape, or an id outside its slot's range.
     """
-    if tokens.ndim != 2 or tokens.shape[1] != NOTE_TOKENS:
-        raise ValueError(f"tokens have shape {tokens.shape}, not [N, {NOTE_TOKENS}]")
-    values = np.asarray(tokens, np.int64) - SLOT_START
-    wrong = (values < 0) | (values >= np.asarray(SLOT_SIZE))
+    wide = NOTE_TOKENS + len(METRE_SIZE)
+    if tokens.ndim != 2 or tokens.shape[1] not in (NOTE_TOKENS, wide):
+        raise ValueError(f"tokens have shape {tokens.shape}, not [N, {NOTE_TOKENS}] or [N, {wide}]")
+    values = np.asarray(tokens, np.int64) - slot_starts(tokens.shape[1])
+    wrong = (values < 0) | (values >= np.array([*SLOT_SIZE, *METRE_SIZE])[: tokens.shape[1]])
     if wrong.any():
         note, slot = np.argwhere(wrong)[0]
         raise ValueError(f"token {tokens[note, slot]} of note {note} lies outside the range of slot {slot}")
@@ -61,7 +65,7 @@ def compact(tokens: np.ndarray) -> np.ndarray:
 
 def expand(values: np.ndarray) -> np.ndarray:
     """The inverse of `compact`: values uint16[N, 8] -> token ids int32[N, 8]."""
-    return values.astype(np.int32) + np.asarray(SLOT_START, np.int32)
+    return values.astype(np.int32) + slot_starts(values.shape[1])
 
 
 def pedal_kind(values: np.ndarray) -> str:
@@ -78,8 +82,22 @@ def pedal_kind(values: np.ndarray) -> str:
 def to_planes(values: np.ndarray) -> list[bytes]:
     """Values uint16[N, 8] -> planes of bytes, N × PLANE_WIDTHS long."""
     pitch, ioi, velocity, duration = values[:, :4].T
-    columns = (pitch, ioi & 255, ioi >> 8, velocity, duration & 255, duration >> 8, values[:, 4:])
+    columns = (pitch, ioi & 255, ioi >> 8, velocity, duration & 255, duration >> 8, values[:, 4:NOTE_TOKENS])
     return [column.astype(np.uint8).tobytes() for column in columns]
+
+
+def metre_planes(columns: np.ndarray) -> list[bytes]:
+    """Columns uint16[N, 9] of the metre -> planes of bytes, N × METRE_WIDTHS long."""
+    widths = zip(columns.T, METRE_WIDTHS, strict=True)
+    return [column.astype("u1" if width == 1 else "<u2").tobytes() for column, width in widths]
+
+
+def from_metre_planes(planes: Sequence[bytes], columns: np.ndarray) -> None:
+    """Fill columns uint16[N, 9] from the planes of `metre_planes`. Raises ValueError for a plane of another length."""
+    for plane, width, column in zip(planes, METRE_WIDTHS, columns.T, strict=True):
+        if len(plane) != width * len(columns):
+            raise ValueError(f"a plane holds {len(plane)} bytes, not {width * len(columns)}")
+        column[:] = np.frombuffer(plane, "u1" if width == 1 else "<u2")
 
 
 def from_planes(planes: Sequence[bytes], values: np.ndarray) -> None:
@@ -98,6 +116,20 @@ def from_planes(planes: Sequence[bytes], values: np.ndarray) -> None:
     values[:, 2] = velocity
     values[:, 3] = duration + (duration_high.astype(np.uint16) << 8)
     values[:, 4:] = pedal.reshape(-1, 4)
+
+
+def fill(planes: Sequence[bytes], values: Sequence[np.ndarray]) -> None:
+    """Fill the values of a piece uint16[N, 8], or of a score uint16[N, 8 or 17] and its performance, from all planes.
+
+    Raises:
+        ValueError: a plane does not have N notes.
+    """
+    own, others = PLANE_WIDTHS, PLANE_WIDTHS[1:]
+    from_planes(planes[: len(own)], values[0][:, :NOTE_TOKENS])
+    if len(values) == 2:  # its pitches are stored once
+        from_planes((planes[0], *planes[len(own) : len(own) + len(others)]), values[1])
+    if values[0].shape[1] > NOTE_TOKENS:
+        from_metre_planes(planes[len(own) + len(others) :], values[0][:, NOTE_TOKENS:])
 
 
 def pack_piece(piece: Piece) -> bytes:
@@ -131,9 +163,10 @@ def pack_pair(score_tokens: np.ndarray, performance_tokens: np.ndarray, metadata
     """A score and one performance of it, aligned note by note, as a record. Both lose their leading silence.
 
     Args:
-        score_tokens, performance_tokens: int32[N, 8], of equal pitches.
+        score_tokens, performance_tokens: int32[N, 8], of equal pitches; behind the score's may stand its metre.
         metadata: JSON values; `composition` (any text), `split` (`train` or `validation`) and `pedal` (of the
-            performance, as in `Piece`) must be among them.
+            performance, as in `Piece`) must be among them. `unplayed` may list notes whose performed values are no
+            performer's.
 
     Raises:
         ValueError: lengths, pitches or ranges that do not fit, missing metadata.
@@ -147,11 +180,14 @@ def pack_pair(score_tokens: np.ndarray, performance_tokens: np.ndarray, metadata
     score, performance = _from_zero(score_tokens), _from_zero(performance_tokens)
     if len(score) != len(performance) or (score[:, 0] != performance[:, 0]).any():
         raise ValueError("a pair's score and performance differ in length or pitch")
-    return _pack(PAIR, metadata, len(score), to_planes(score) + to_planes(performance)[1:])
+    planes = to_planes(score) + to_planes(performance)[1:]
+    if score.shape[1] == NOTE_TOKENS:
+        return _pack(PAIR, metadata, len(score), planes)
+    return _pack(METRED_PAIR, metadata, len(score), planes + metre_planes(score[:, NOTE_TOKENS:]))
 
 
 def unpack_pair(record: bytes) -> tuple[np.ndarray, np.ndarray, dict]:
-    """The inverse of `pack_pair`: score int32[N, 8], performance int32[N, 8], metadata.
+    """The inverse of `pack_pair`: score int32[N, 8 or 17], performance int32[N, 8], metadata.
 
     Raises:
         RecordError: damaged bytes, another version, or a single piece.
@@ -161,7 +197,7 @@ def unpack_pair(record: bytes) -> tuple[np.ndarray, np.ndarray, dict]:
 
 
 def record_kind(record: bytes) -> int:
-    """PIECE or PAIR.
+    """PIECE or PAIR, whether its metre is told or not.
 
     Raises:
         RecordError: not a record of this version.
@@ -169,9 +205,9 @@ def record_kind(record: bytes) -> int:
     if len(record) < _HEADER.size or record[:4] != _MAGIC:
         raise RecordError("not a stored piece: prepare the corpus again")
     _, version, kind, _, _ = _HEADER.unpack_from(record)
-    if version != VERSION or kind not in (PIECE, PAIR):
+    if version != VERSION or kind not in (PIECE, PAIR, METRED_PAIR):
         raise RecordError(f"a record of version {version}, not {VERSION}: prepare the corpus again")
-    return kind
+    return PAIR if kind == METRED_PAIR else kind
 
 
 def _from_zero(tokens: np.ndarray) -> np.ndarray:
@@ -189,16 +225,17 @@ def _pack(kind: int, metadata: dict, notes: int, planes: Sequence[bytes]) -> byt
 def _unpack(record: bytes, kind: int) -> tuple[dict, np.ndarray, np.ndarray]:
     if record_kind(record) != kind:
         raise RecordError("a pair where a piece was expected, or the reverse: give the other prepared folder")
-    *_, notes, length = _HEADER.unpack_from(record)
-    widths = PLANE_WIDTHS + (PLANE_WIDTHS[1:] if kind == PAIR else ())
+    _, _, stored, notes, length = _HEADER.unpack_from(record)
+    widths = PLANE_WIDTHS
+    if kind == PAIR:
+        widths += PLANE_WIDTHS[1:] + (METRE_WIDTHS if stored == METRED_PAIR else ())
     ends = _HEADER.size + length + notes * np.cumsum((0, *widths))
     if len(record) != ends[-1]:
         raise RecordError(f"a record of {len(record)} bytes, not {ends[-1]}: prepare the corpus again")
     planes = [record[start:end] for start, end in itertools.pairwise(ends)]
-    first, second = np.empty((2, notes, NOTE_TOKENS), np.uint16)
-    from_planes(planes[: len(PLANE_WIDTHS)], first)
-    if kind == PAIR:
-        from_planes((planes[0], *planes[len(PLANE_WIDTHS) :]), second)
+    first = np.empty((notes, NOTE_TOKENS + (len(METRE_WIDTHS) if stored == METRED_PAIR else 0)), np.uint16)
+    second = np.empty((notes, NOTE_TOKENS), np.uint16)
+    fill(planes, (first, second) if kind == PAIR else (first,))
     try:
         metadata = json.loads(record[_HEADER.size : _HEADER.size + length])
     except ValueError as error:

@@ -47,6 +47,7 @@ def pair_windows(pairs: PairCorpus, window: int, split: str, *, stride: int = 64
     return {
         "score": pairs.score,
         "performance": pairs.performance,
+        "played": pairs.played,
         "start": start,
         "length": length,
         "chance": _chance(np.ones(len(start))),
@@ -66,7 +67,7 @@ def draw(windows: Windows, key: jax.Array, batch: int) -> jax.Array:
 def take(windows: Windows, number_B: jax.Array, window: int) -> dict[str, jax.Array]:
     """The windows of these numbers: values int32 [B, N, 8] from 0, note_mask [B, N]; has_pedal, expressive, coarse [B].
 
-    Pairs have a `score`, and none of them is coarse.
+    Pairs have a `score`, [B, N, 17] where its metre is told, and `played` [B, N]; none of them is coarse.
     """
     place_BN = windows["start"][number_B][:, None] + jnp.arange(window)[None]
     mask_BN = jnp.arange(window)[None] < windows["length"][number_B][:, None]
@@ -77,6 +78,8 @@ def take(windows: Windows, number_B: jax.Array, window: int) -> dict[str, jax.Ar
         if name in windows
     }
     assert batch["performance"].shape[-1] == NOTE_TOKENS
+    if "played" in windows:
+        batch["played"] = windows["played"][place_BN] & mask_BN
     return {
         **batch,
         "note_mask": mask_BN,

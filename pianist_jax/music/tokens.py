@@ -24,6 +24,11 @@ METRE_SIZE = (BAR_STEPS + 1, BEAT_STEPS + 1, 17, 3, 32 * QUARTER_STEPS + 1, 257,
 SLOT_START.flags.writeable = SLOT_SIZE.flags.writeable = False
 
 
+def slot_starts(columns: int) -> np.ndarray:
+    """int32[columns]: what to add to values counted from 0 to make them ids; nothing to columns behind the tokens."""
+    return np.concatenate([SLOT_START, np.zeros(columns - NOTE_TOKENS, np.int32)])
+
+
 def encode(notes: Notes) -> np.ndarray:
     """Tokens int32[N, 8] of normalised notes (paper §2).
 

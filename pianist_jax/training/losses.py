@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from pianist_jax.config import TrainConfig
-from pianist_jax.data.corruption import augment, hide, ids, untold
+from pianist_jax.data.corruption import augment, forget, hide, ids, untold
 from pianist_jax.model.pianist import Pianist
 from pianist_jax.music.tokens import MASK
 
@@ -17,7 +17,7 @@ def example(batch: Batch, config: TrainConfig, key: jax.Array, *, augmented: boo
     """What the model is shown of a batch of windows: `seen` by the encoder and `performance`, both ids int32 [B, N, 8].
 
     Beside them which slots are `scored` [B, N, 8], and `note_mask` [B, N]. Pre-training hides the performance from the
-    encoder; fine-tuning gives it the score and scores every slot.
+    encoder; fine-tuning gives it the score and scores every slot of the notes that were played.
     """
     k_augment, k_hide = jax.random.split(key)
     windows = tuple(batch[name] for name in ("score", "performance") if name in batch)
@@ -29,7 +29,11 @@ def example(batch: Batch, config: TrainConfig, key: jax.Array, *, augmented: boo
         performance = jnp.where(untold(batch["has_pedal"]), MASK, performance)
     else:
         seen, scored = ids(windows[0]), jnp.ones(performance.shape, bool)
+        if augmented:
+            seen = forget(seen, k_hide, config.augmentation.forget)
     scored = scored & batch["note_mask"][..., None]
+    if "played" in batch:
+        scored = scored & batch["played"][..., None]
     return {"seen": seen, "performance": performance, "scored": scored, "note_mask": batch["note_mask"]}
 
 

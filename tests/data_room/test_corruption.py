@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from pianist_jax.config import Augmentation, Masking
-from pianist_jax.data.corruption import augment, deadpan, hide, jitter
+from pianist_jax.data.corruption import augment, deadpan, forget, hide, jitter
 from pianist_jax.errors import PianistError
-from pianist_jax.music.tokens import MASK, MAX_DURATION, MAX_IOI, SLOT_START
+from pianist_jax.music.tokens import MASK, MAX_DURATION, MAX_IOI, METRE, SLOT_START
 
 PAPER = Masking(low=0.3, high=0.3, fields=0.0, deadpan=0.0, pitch=True)
 NO_CHANGE = Augmentation(0, 0.0, 0.0)
@@ -162,3 +162,17 @@ def test_wrong_masking_is_named() -> None:
         Masking(span=0)
     with pytest.raises(PianistError, match="masking goes from"):
         Masking(low=0.5, high=0.2)
+
+
+def test_some_scores_lose_their_metre_and_some_only_their_hands() -> None:
+    score = jnp.ones((400, 3, 8 + len(METRE)), jnp.int32)
+    left = np.asarray(forget(score, jax.random.key(0), 0.25))
+    assert (left[..., :8] == 1).all()
+    hand = 8 + METRE.index("hand")
+    others = [column for column in range(8, left.shape[-1]) if column != hand]
+    whole, hands = (left[:, 0, others] == 0).all(axis=-1), left[:, 0, hand] == 0
+    assert ((left[..., others] == 0).any(axis=(1, 2)) == whole).all()
+    assert whole[~hands].sum() == 0
+    assert 0.18 < whole.mean() < 0.32
+    assert 0.36 < hands.mean() < 0.52  # 1 - 0.75²
+    assert forget(score[..., :8], jax.random.key(0), 1.0).shape == (400, 3, 8)

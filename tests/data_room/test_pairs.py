@@ -18,6 +18,8 @@ from pianist_jax.data.records import unpack_pair
 from pianist_jax.data.shards import read_shard
 from pianist_jax.errors import PianistError
 from pianist_jax.music.alignment import align
+from pianist_jax.music.grid import grid_of_midi
+from pianist_jax.music.metre import metre
 from pianist_jax.music.midi import write_midi
 from pianist_jax.music.notes import Notes
 from pianist_jax.music.tokens import encode
@@ -123,6 +125,20 @@ def test_stretches_start_at_zero_with_the_pedal_then_in_force():
     assert (tokens[0, 4:] - 5261).tolist() == [90, 90, 100, 100]
 
 
+def test_notes_far_from_their_chord_are_told():
+    onset = np.repeat(np.arange(40), 2) * 500
+    score = make_notes(np.tile([60, 64], 40), onset)
+    played = onset.copy()
+    played[21] += 251
+    played[41] += 249
+    (stretch,) = build_stretches(score, make_notes(score.pitch, played), np.arange(80))
+    # Of a chord of two neither is nearer to the truth.
+    assert np.flatnonzero(stretch.displaced).tolist() == []
+    played[21] += 300
+    (stretch,) = build_stretches(score, make_notes(score.pitch, played), np.arange(80))
+    assert np.flatnonzero(stretch.displaced).tolist() == [20, 21]
+
+
 def test_short_stretches_are_dropped():
     score, performance, match = long_pair(slice(63, 70))
     assert [s.first for s in build_stretches(score, performance, match)] == [70]
@@ -167,7 +183,9 @@ def test_make_pairs(corpus, tmp_path):
     train, validation = (read_shard(tmp_path / f"{split}.array_record") for split in ("train", "validation"))
     assert (len(train), len(validation)) == (2, 1)
     score, performance, metadata = unpack_pair(validation[0])
-    assert score.shape == performance.shape == (outcomes[2].notes, 8)
+    assert performance.shape == (outcomes[2].notes, 8)
+    np.testing.assert_array_equal(score[:, 8:], metre(grid_of_midi(corpus / "B" / "score.mid"))[: len(score)])
+    assert metadata["unplayed"] == []
     assert metadata["composition"] == "Nobody/B"
     assert metadata["split"] == "validation"
     assert metadata["file"] == "B/one.mid"

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 
 from pianist_jax.data.records import (
+    PAIR,
     PLANE_WIDTHS,
     Piece,
     RecordError,
@@ -14,11 +15,12 @@ from pianist_jax.data.records import (
     pack_pair,
     pack_piece,
     pedal_kind,
+    record_kind,
     to_planes,
     unpack_pair,
     unpack_piece,
 )
-from pianist_jax.music.tokens import SLOT_SIZE, SLOT_START
+from pianist_jax.music.tokens import METRE_SIZE, SLOT_SIZE, SLOT_START
 
 METADATA = {"composition": "K. 331", "split": "train", "pedal": "continuous", "file": "x.mid"}
 
@@ -60,6 +62,19 @@ def test_a_pair_comes_back(data: st.DataObject, notes: int):
     np.testing.assert_array_equal(got_score, stored(score))
     np.testing.assert_array_equal(got_performance, stored(performance))
     assert metadata == METADATA
+
+
+def test_a_pair_comes_back_with_its_metre():
+    score, performance = (np.tile(SLOT_START, (5, 1)).astype(np.int32) for _ in range(2))
+    columns = np.random.default_rng(0).integers(0, METRE_SIZE, (5, len(METRE_SIZE)))
+    columns[0] = np.array(METRE_SIZE) - 1
+    wide = np.concatenate([score, columns.astype(np.int32)], axis=1)
+    record = pack_pair(wide, performance, METADATA)
+    assert record_kind(record) == PAIR
+    np.testing.assert_array_equal(unpack_pair(record)[0], wide)
+    wide[1, 8] = METRE_SIZE[0]
+    with pytest.raises(ValueError, match="outside the range"):
+        pack_pair(wide, performance, METADATA)
 
 
 @given(token_arrays())

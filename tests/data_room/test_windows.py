@@ -54,9 +54,13 @@ def test_windows_come_as_they_are_stored_and_as_often_as_they_weigh(corpus: Corp
 
 def test_a_split_without_pairs_is_named(corpus: Corpus) -> None:
     pairs = PairCorpus(
-        corpus.columns, corpus.columns, corpus.offsets, np.zeros(3, np.int32), np.zeros(3, np.uint8), corpus.pedal,
+        corpus.columns, corpus.columns, np.arange(len(corpus.columns)) != 3, corpus.offsets,
+        np.zeros(3, np.int32), np.zeros(3, np.uint8), corpus.pedal,
         ("one",), ({}, {}, {}),
     )  # fmt: skip
-    assert len(pair_windows(pairs, 32, "train")["start"]) > 0
+    windows = pair_windows(pairs, 32, "train")
+    assert len(windows["start"]) > 0
+    batch = take(windows, np.array([0]), 32)
+    np.testing.assert_array_equal(batch["played"][0], np.arange(32) != 3)
     with pytest.raises(PianistError, match="none of the validation split"):
         pair_windows(pairs, 32, "validation")
