@@ -176,9 +176,7 @@ def candidate_metrics(
 def _curve_metrics(reference: Reference, name: str, samples: np.ndarray) -> dict[str, float]:
     humans, mean, distance = reference.curves[name], reference.mean[name], reference.distance[name]
     middle = stats.mean_curve(samples)
-    to_humans = stats.mean_valid(
-        np.stack([np.abs(humans - sample) for sample in samples]).reshape(-1, mean.size), 0
-    )
+    to_humans = stats.mean_valid(np.concatenate([np.abs(humans - sample) for sample in samples]), 0)
     ratio = _ratio(stats.variance_valid(samples), float(stats.mean_valid(stats.variance_valid(humans))))
     match = np.minimum(ratio, 1 / np.maximum(ratio, stats.FLAT))
     shape = stats.pearson(samples, mean)

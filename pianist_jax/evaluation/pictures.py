@@ -81,7 +81,8 @@ def distribution_picture(pieces: Sequence[Piece], entries: Sequence[Candidates])
         axis.stairs(human[field], edges, color=HUMAN, linewidth=0.8)
         for name, shares in made.items():
             axis.stairs(shares[field], edges, color=paint[name], linewidth=1.2, label=name)
-        axis.set_ylim(0, 1.25 * max(shares[field].max() for shares in (human, *made.values())))
+        highest = max(shares[field].max() for shares in (human, *made.values()))
+        axis.set_ylim(0, 1.25 * highest or 1.0)
         axis.set_xlim(0, edges[-1])
         axis.set_xlabel(label)
     axis = axes.flat[3]
