@@ -1,37 +1,92 @@
 """`pianist prepare`: from files of MIDI to shards."""
 
+import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pianist_jax.errors import PianistError
+from pianist_jax.terminal import SECONDS_BETWEEN_LINES, say
+
+if TYPE_CHECKING:
+    from pianist_jax.data.prepare import Corpus, Summary
 
 commands = typer.Typer(rich_markup_mode=None)
 
 
 @commands.command()
 def prepare(
-    folder: Annotated[Path | None, typer.Argument(help="Where a corpus of MIDI files was unpacked.")] = None,
-    source: Annotated[str, typer.Option(metavar="NAME", help="Which corpus it is.")] = "",
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="New folder of shards.")] = Path(
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[SOURCE...]", help="Folders, tars, addresses: [NAME=]PATH; NAME is the corpus."),
+    ] = None,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="A folder in it for each.")] = Path(
         "prepared"
     ),
+    held_out: Annotated[
+        list[str] | None,
+        typer.Option(metavar="[NAME=]PATH", help="Pieces to leave out by content; of a corpus its held-out splits."),
+    ] = None,
+    validation: Annotated[float, typer.Option(help="Share of compositions to validate on, where none is named.")] = 0.0,
+    kind: Annotated[str, typer.Option(help="Of corpora of your own: performance, transcription or score.")] = "",
     workers: Annotated[int | None, typer.Option(help="Processes; as many as there are cores.")] = None,
+    runner: Annotated[str, typer.Option(help="On Beam: Direct, Dataflow, Flink, Spark.")] = "",
+    runner_option: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="What that needs.")] = None,
     list_sources: Annotated[bool, typer.Option("--list", help="Show the known corpora.")] = False,
 ) -> None:
-    """Read a corpus of MIDI files into compact record shards."""
-    from pianist_jax.data.prepare import prepare
-    from pianist_jax.data.sources import SOURCES, find_source
+    """Read corpora of MIDI files into compact record shards; goes on where it was stopped."""
+    from pianist_jax.data import prepare as room
+    from pianist_jax.data.sources import SOURCES
 
     if list_sources:
-        print(f"{'name':18}{'kind':15}{'pedal':12}{'weight':>6}  licence")
+        say(f"{'name':18}{'kind':15}{'pedal':12}{'weight':>6}  licence")
         for known in SOURCES:
-            print(f"{known.name:18}{known.kind:15}{known.pedal:12}{known.weight:6}  {known.licence}")
+            say(f"{known.name:18}{known.kind:15}{known.pedal:12}{known.weight:6}  {known.licence}")
         return
-    if folder is None:
-        raise PianistError("name the folder of a corpus, or ask for --list")
-    summary = prepare(folder, output, source=find_source(source or folder.name), workers=workers)
-    print(
-        f"{output}: {summary.pieces} pieces, {summary.notes} notes; {summary.left_out} left out (see the manifest)"
+    if not sources:
+        raise PianistError("name the folder or tar of a corpus, or ask for --list")
+    if not 0 <= validation < 1:
+        raise PianistError(f"--validation {validation}: give a share from 0 to below 1")
+    corpora = [_corpus(source, kind) for source in sources]
+    withheld = [_corpus(source, kind or "performance") for source in held_out or ()]
+    if runner:
+        from pianist_jax.data.beam import prepare_on_beam
+
+        prepare_on_beam(corpora, str(output), withheld, validation, runner, runner_option or [])
+        return
+    made = room.prepare(
+        corpora, output, held_out=withheld, validation=validation, workers=workers, tell=_line_now_and_then()
     )
+    for summary in made:
+        _report(summary)
+
+
+def _corpus(source: str, kind: str) -> "Corpus":
+    from pianist_jax.data.prepare import Corpus
+    from pianist_jax.data.sources import SOURCES, find_source, name_of, own_source
+
+    name, equals, path = source.partition("=")
+    if not equals or "/" in name:
+        name, path = name_of(source), source
+    known = name in {each.name for each in SOURCES}
+    return Corpus(find_source(name) if known or not kind else own_source(name, kind), path)
+
+
+def _report(summary: "Summary") -> None:
+    hours = summary.seconds / 3600
+    line = f"{summary.folder}: {summary.pieces} pieces, {summary.notes} notes, {hours:.1f} h"
+    line += f"; {summary.validation} to validate on" if summary.validation else ""
+    say(line + "".join(f"; {count} {reason}" for reason, count in summary.left_out.items()))
+
+
+def _line_now_and_then():  # noqa: ANN202
+    told = time.monotonic()
+
+    def tell(done: int, of: int) -> None:
+        nonlocal told
+        if time.monotonic() - told >= SECONDS_BETWEEN_LINES:
+            told = time.monotonic()
+            say(f"{done} of {of}")
+
+    return tell

@@ -1,26 +1,29 @@
 """Prepared folders: records in ArrayRecord shards, a manifest, and a description.
 
-description.json     format, source, counts, names of the shards
+description.json     format, source, counts, names of the shards, and the run that made them
 manifest.jsonl       a line for each file that was looked at: what was taken, or why it was left out
-records-00000-of-00002.array_record …
+records-00000-of-00002.array_record …     to train on
+validation-00000-of-00001.array_record …  compositions of which the others hold nothing
 """
 
 import dataclasses
 import json
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from array_record.python import array_record_module
 
 from pianist_jax.data.sources import Source
 from pianist_jax.errors import PianistError
+from pianist_jax.files import replacing
 
 FORMAT = 1
 SHARD_BYTES = 32 << 20  # of records before compression: about 3 M notes
 _OPTIONS = "group_size:1,brotli:6"  # a record a chunk; brotli knows contexts, zstd does not
 _DESCRIPTION, _MANIFEST = "description.json", "manifest.jsonl"
+TRAIN, VALIDATION = "records", "validation"  # what shards are called
 
 
 class PreparedError(PianistError):
@@ -29,16 +32,43 @@ class PreparedError(PianistError):
 
 @dataclasses.dataclass(frozen=True)
 class Prepared:
-    """A prepared folder: its corpus, the number of records, and the paths of its shards in order."""
+    """A prepared folder: its corpus, the number of training records, and the paths of its shards in order.
+
+    `validation` are the shards of its validation split, `run` names what it was made from.
+    """
 
     folder: Path
     source: Source
     records: int
     shards: tuple[Path, ...]
+    validation: tuple[Path, ...] = ()
+    run: str = ""
+
+
+def plan_shards(sizes: Sequence[int], kind: str) -> dict[str, list[int]]:
+    """How records of so many bytes are dealt out: the name of each shard, and the records it holds in order."""
+    members: list[list[int]] = []
+    filled = 0
+    for record, size in enumerate(sizes):
+        if not members or filled + size > SHARD_BYTES:
+            members.append([])
+            filled = 0
+        members[-1].append(record)
+        filled += size
+    return {f"{kind}-{n:05d}-of-{len(members):05d}.array_record": each for n, each in enumerate(members)}
+
+
+def write_shard(path: Path, records: Iterable[bytes]) -> None:
+    """Write one ArrayRecord file; it appears whole or not at all."""
+    with replacing(path, make_folder=True) as unfinished:
+        writer = array_record_module.ArrayRecordWriter(str(unfinished), _OPTIONS)
+        for record in records:
+            writer.write(record)
+        writer.close()
 
 
 def write_prepared(folder: Path, source: Source, entries: Iterable[tuple[bytes | None, dict]]) -> Prepared:
-    """Write records and manifest lines, in the order given, as a prepared folder.
+    """Write records and manifest lines, in the order given, as a prepared folder without validation split.
 
     The folder appears whole or not at all. The same entries give the same bytes.
 
@@ -54,20 +84,61 @@ def write_prepared(folder: Path, source: Source, entries: Iterable[tuple[bytes |
     folder.parent.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
-        records, shards = _write_shards(unfinished, entries)
-        description = {
-            "format": FORMAT,
-            "source": dataclasses.asdict(source),
-            "records": records,
-            "shards": shards,
-        }
-        (unfinished / _DESCRIPTION).write_text(json.dumps(description, indent=1) + "\n", "utf-8")
-        unfinished.chmod(0o755)
-        unfinished.rename(folder)
+        kept, lines = [], []
+        for record, line in entries:
+            lines.append(line)
+            if record is not None:
+                kept.append(record)
+        plan = plan_shards([len(record) for record in kept], TRAIN)
+        for name, members in plan.items():
+            write_shard(unfinished / name, (kept[member] for member in members))
+        complete(unfinished, folder, source, lines, plan, {}, run="")
     except BaseException:
-        shutil.rmtree(unfinished)
+        shutil.rmtree(unfinished, ignore_errors=True)
         raise
     return read_prepared(folder)
+
+
+def complete(
+    unfinished: Path,
+    folder: Path,
+    source: Source,
+    lines: Iterable[dict],
+    train: dict[str, list[int]],
+    validation: dict[str, list[int]],
+    *,
+    run: str,
+) -> None:
+    """Add manifest and description to a folder that holds all shards of its plan, and give it its name.
+
+    What a killed run may have left beside them is removed.
+    """
+    for path in unfinished.iterdir():
+        if path.name not in train and path.name not in validation:
+            path.unlink()
+    (unfinished / _MANIFEST).write_text(manifest(lines), "utf-8")
+    (unfinished / _DESCRIPTION).write_text(describe(source, train, validation, run), "utf-8")
+    unfinished.chmod(0o755)
+    unfinished.rename(folder)
+
+
+def manifest(lines: Iterable[dict]) -> str:
+    """The text of a manifest."""
+    return "".join(json.dumps(line, sort_keys=True) + "\n" for line in lines)
+
+
+def describe(source: Source, train: dict[str, list[int]], validation: dict[str, list[int]], run: str) -> str:
+    """The text of a description: of what is in which shard, only how much."""
+    description = {
+        "format": FORMAT,
+        "source": dataclasses.asdict(source),
+        "records": sum(map(len, train.values())),
+        "shards": [*train],
+        "validation_records": sum(map(len, validation.values())),
+        "validation_shards": [*validation],
+        "run": run,
+    }
+    return json.dumps(description, indent=1) + "\n"
 
 
 def read_prepared(folder: Path) -> Prepared:
@@ -81,7 +152,9 @@ def read_prepared(folder: Path) -> Prepared:
         if description["format"] != FORMAT:
             raise PreparedError(f"{folder}: not of format {FORMAT}; prepare the corpus again")
         shards = tuple(folder / name for name in description["shards"])
-        return Prepared(folder, Source(**description["source"]), description["records"], shards)
+        validation = tuple(folder / name for name in description.get("validation_shards", ()))
+        source, run = Source(**description["source"]), description.get("run", "")
+        return Prepared(folder, source, description["records"], shards, validation, run)
     except OSError as error:
         raise PreparedError(f"{folder}: no prepared corpus ({error.strerror}); prepare it first") from error
     except (ValueError, KeyError, TypeError) as error:
@@ -94,7 +167,7 @@ def read_manifest(folder: Path) -> list[dict]:
 
 
 def read_records(prepared: Prepared) -> Iterator[bytes]:
-    """All records of a prepared folder, in order.
+    """All training records of a prepared folder, in order.
 
     Raises:
         PreparedError: a shard is missing or damaged, or there are not as many records as were written.
@@ -125,27 +198,3 @@ def read_shard(shard: Path) -> list[bytes]:
     except Exception as error:  # array_record raises several kinds, none of its own
         raise PreparedError(f"{shard}: damaged; prepare the corpus again") from error
     return records
-
-
-def _write_shards(folder: Path, entries: Iterable[tuple[bytes | None, dict]]) -> tuple[int, list[str]]:
-    writer, written, records = None, 0, 0
-    paths: list[Path] = []
-    with (folder / _MANIFEST).open("w", encoding="ascii") as manifest:
-        for record, line in entries:
-            manifest.write(json.dumps(line, sort_keys=True) + "\n")
-            if record is None:
-                continue
-            if writer is None or written + len(record) > SHARD_BYTES:
-                if writer is not None:
-                    writer.close()
-                paths.append(folder / f"unfinished-{len(paths):05d}")
-                writer, written = array_record_module.ArrayRecordWriter(str(paths[-1]), _OPTIONS), 0
-            writer.write(record)
-            written += len(record)
-            records += 1
-    if writer is not None:
-        writer.close()
-    names = [f"records-{index:05d}-of-{len(paths):05d}.array_record" for index in range(len(paths))]
-    for path, name in zip(paths, names, strict=True):
-        path.rename(folder / name)
-    return records, names

@@ -1,8 +1,7 @@
-"""The corpora: what each one is, under which licence it comes, and which files of a folder are its music."""
+"""The corpora: what each one is, and under which licence it comes. `layouts` tells how their files lie."""
 
 import dataclasses
 import difflib
-import os
 from pathlib import Path
 
 from pianist_jax.errors import PianistError
@@ -42,13 +41,16 @@ class Source:
 # ASAP counts for nothing here: its place is in the pairs.
 SOURCES = (
     Source("ecompetition", "performance", "continuous", "none stated; treat as CC BY-NC-SA 4.0", 1.0),
+    Source("maestro", "performance", "continuous", "CC BY-NC-SA 4.0", 1.0),
     Source("rolls", "performance", "switch", "CC BY-NC-SA 4.0", 0.5),
+    Source("aria-midi", "transcription", "switch", "CC BY-NC-SA 4.0", 1.0, coarse=True),
     Source("pop1k7", "transcription", "none", "none stated", 0.5),
     Source("pop909", "performance", "switch", "MIT", 0.5),
     Source("pianist8", "transcription", "switch", "none stated", 0.75),
     Source("emopia", "transcription", "switch", "none stated", 0.75),
     Source("piano-midi-de", "performance", "switch", "none stated; CC BY-SA by its site", 0.5),
     Source("giantmidi", "transcription", "switch", "none stated", 1.0),
+    Source("pdmx", "score", "none", "CC BY 4.0; each score public domain or CC0", 0.25),
     Source("pianocore-scores", "score", "none", "CC BY-NC-SA 4.0", 0.25),
     Source("asap", "performance", "continuous", "CC BY-NC-SA 4.0", 0.0),
 )
@@ -67,22 +69,22 @@ def find_source(name: str) -> Source:
     raise SourceError(f"unknown corpus {name!r}: did you mean {nearest!r}? Known: {', '.join(names)}")
 
 
-def midi_files(folder: Path) -> list[Path]:
-    """All MIDI files below a folder, relative to it, ordered by the bytes of their names.
-
-    `.mid` and `.midi` in any case; macOS resource forks (`._name.mid`) are no music and are passed over.
+def own_source(name: str, kind: str, pedal: str = "switch") -> Source:
+    """A corpus that is not in the table: a folder or tar of MIDI files of one kind.
 
     Raises:
-        SourceError: the folder does not exist or holds no MIDI file.
+        SourceError: the name is one of the table's, or no name, or the kind or pedal is unknown.
     """
-    if not folder.is_dir():
-        raise SourceError(f"{folder}: no such folder; give the one that a corpus was unpacked to")
-    found = [
-        Path(parent, name).relative_to(folder)
-        for parent, _, names in os.walk(folder)
-        for name in names
-        if name.lower().endswith((".mid", ".midi")) and not name.startswith("._")
-    ]
-    if not found:
-        raise SourceError(f"{folder}: no MIDI file below it; give the folder that a corpus was unpacked to")
-    return sorted(found, key=os.fsencode)
+    if name in {source.name for source in SOURCES} or not name or not set(name).isdisjoint("/\\"):
+        raise SourceError(f"{name!r} cannot name a corpus of your own: choose another name")
+    if kind not in KINDS or pedal not in PEDALS:
+        raise SourceError(f"kind {kind!r} or pedal {pedal!r} is none of {', '.join((*KINDS, *PEDALS))}")
+    return Source(name, kind, pedal, "your own", 1.0)
+
+
+def name_of(path: str) -> str:
+    """What a folder or tar is called: `maestro` of `data/maestro.tar.xz`."""
+    name = Path(path).name
+    for suffix in (".gz", ".xz", ".bz2", ".tgz", ".tar"):
+        name = name.removesuffix(suffix)
+    return name

@@ -13,7 +13,7 @@ import os
 import stat
 import struct
 from collections import defaultdict, deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -25,7 +25,7 @@ from mido.midifiles.meta import encode_variable_int
 
 from pianist_jax.errors import PianistError
 from pianist_jax.files import printable, replace_file
-from pianist_jax.music.midi_scan import DRUM_CHANNEL, SUSTAIN, Scanned, scan
+from pianist_jax.music.midi_scan import DRUM_CHANNEL, SUSTAIN, Scanned, scan, track_label
 from pianist_jax.music.notes import Notes
 
 RELEASE = -1
@@ -70,16 +70,20 @@ def read_midi(path: str | os.PathLike[str]) -> Notes:
     return notes_of_bytes(name, read_bytes(path, name))
 
 
-def notes_of_bytes(name: str, data: bytes) -> Notes:
-    """What `read_midi` reads, from the bytes of a file that messages call `name`. Raises MidiError."""
-    scanned = scan(data)
-    return sounding(name, scan_messages(name, data) if scanned is None else scanned)
+def notes_of_bytes(name: str, data: bytes, only: Collection[str] = ()) -> Notes:
+    """What `read_midi` reads, from the bytes of a file that messages call `name`. Raises MidiError.
+
+    `only`: the notes and pedal of tracks of these names alone, if any are given.
+    """
+    require_sensible(name, len(data))
+    scanned = scan(data, only)
+    return sounding(name, scan_messages(name, data, only) if scanned is None else scanned)
 
 
-def scan_messages(name: str, data: bytes) -> Scanned:
+def scan_messages(name: str, data: bytes, only: Collection[str] = ()) -> Scanned:
     """What `midi_scan.scan` answers, by way of mido's messages, for whatever mido reads. Raises MidiError."""
     midi = parse_midi(name, data)
-    events = gather_events(name, midi.tracks)
+    events = gather_events(name, midi.tracks, only)
     start, end, pitch, velocity = np.array([events.start, events.end, events.pitch, events.velocity], np.int64)
     pedal, tempo = (np.array(each, np.int64).reshape(-1, 2) for each in (events.pedal, events.tempo))
     return Scanned(midi.ticks_per_beat, start, end, pitch, velocity, pedal, tempo, events.drums)
@@ -114,16 +118,21 @@ def read_bytes(path: str | os.PathLike[str], name: str) -> bytes:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
             raise MidiError(f"{name}: not a file; give the path of one MIDI file")
-        if status.st_size > MAX_BYTES:
-            sizes = f"{status.st_size / 1e6:.1f} MB, piano MIDI has at most {MAX_BYTES / 1e6:.1f}"
-            raise MidiError(f"{name}: too large ({sizes}); split it")
+        require_sensible(name, status.st_size)
         data = path.read_bytes()
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         reason = getattr(error, "strerror", None) or "not a valid path"
         raise MidiError(f"{name}: cannot be read ({reason}); check the path") from error
-    if not data:
-        raise MidiError(f"{name}: empty file; export it again")
     return data
+
+
+def require_sensible(name: str, size: int) -> None:
+    """Raises MidiError for a file without bytes, or with more than any piano piece has."""
+    if size == 0:
+        raise MidiError(f"{name}: empty file; export it again")
+    if size > MAX_BYTES:
+        sizes = f"{size / 1e6:.1f} MB, piano MIDI has at most {MAX_BYTES / 1e6:.1f}"
+        raise MidiError(f"{name}: too large ({sizes}); split it")
 
 
 def parse_midi(name: str, data: bytes) -> mido.MidiFile:
@@ -147,15 +156,22 @@ def parse_midi(name: str, data: bytes) -> mido.MidiFile:
     return midi
 
 
-def gather_events(name: str, tracks: Iterable[mido.MidiTrack]) -> _Events:
-    """Notes, pedal and tempi of tracks in ticks, drums left out; notes as `read_midi` has them. Raises MidiError."""
+def gather_events(name: str, tracks: Iterable[mido.MidiTrack], only: Collection[str] = ()) -> _Events:
+    """Notes, pedal and tempi of tracks in ticks, drums left out; notes as `read_midi` has them. Raises MidiError.
+
+    `only`: of the notes and pedal those of tracks of these names, if any are given.
+    """
     events = _Events()
     for track in tracks:
         tick, before = 0, len(events.start)
+        names = (message.name for message in track if message.type == "track_name" and message.name)
+        heard = not only or track_label(next(names, "")) in only
         keys: defaultdict[tuple[int, int], list[tuple[int, int]]] = defaultdict(list)
         for message in track:
             tick += message.time
             kind = message.type
+            if not heard and kind != "set_tempo":
+                continue
             if kind in ("note_on", "note_off"):
                 if message.channel == DRUM_CHANNEL:
                     events.drums = True

@@ -9,7 +9,8 @@ does (a test holds that, and `experiments/data_speed.py` over whole corpora).
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -23,7 +24,7 @@ _CHUNK = struct.Struct(">4sL")
 # 0: a program change, pressure, system or meta event, which the loop looks at more closely.
 _SIZE = [2] * 128 + [3] * 64 + [0] * 32 + [3] * 16 + [0] * 16
 _LEAST_META = {0x20: 1, 0x51: 3, 0x54: 5, 0x58: 4, 0x59: 2}  # bytes of what else would not be read
-_TEMPO, _SMPTE, _KEY, _NUMBER = 0x51, 0x54, 0x59, 0x00
+_NUMBER, _NAME, _TEMPO, _SMPTE, _KEY = 0x00, 0x03, 0x51, 0x54, 0x59
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +47,7 @@ class Scanned:
 
 @dataclass(frozen=True, eq=False)
 class _Track:
-    """The channel events of a track: ticks, status bytes and both data bytes, int64[E]; its tempi and last tick."""
+    """Channel events of a track: ticks, status bytes and both data bytes, int64[E]; its tempi, last tick and name."""
 
     tick: np.ndarray
     status: np.ndarray
@@ -54,10 +55,19 @@ class _Track:
     second: np.ndarray
     tempo: np.ndarray
     last: int
+    name: bytes
+
+    def silent(self) -> _Track:
+        """The same without its events."""
+        nothing = np.zeros(0, np.int64)
+        return replace(self, tick=nothing, status=nothing, first=nothing, second=nothing)
 
 
-def scan(data: bytes) -> Scanned | None:
-    """The notes of a MIDI file's bytes; None for all that is not plainly well-formed."""
+def scan(data: bytes, only: Collection[str] = ()) -> Scanned | None:
+    """The notes of a MIDI file's bytes; None for all that is not plainly well-formed.
+
+    `only`: of tracks of these names alone, if any are given (tempi of all).
+    """
     if len(data) < _HEADER.size:
         return None
     magic, size, form, count, division = _HEADER.unpack_from(data)
@@ -74,15 +84,22 @@ def scan(data: bytes) -> Scanned | None:
         track = _scan_track(data[at - size : at])
         if track is None:
             return None
+        if only and track_label(track.name.decode("latin-1")) not in only:
+            track = track.silent()
         tracks.append(track)
     return _gather(tracks, division)
+
+
+def track_label(name: str) -> str:
+    """A track's name without what surrounds it."""
+    return name.strip("\0 \t\r\n")
 
 
 def _scan_track(data: bytes) -> _Track | None:
     found = _event_starts(data)
     if found is None:
         return None
-    starts, tempi = found
+    starts, tempi, name = found
     content = np.frombuffer(data + bytes(8), np.uint8)
     begin = np.array(starts, np.int64)
     delta, place = np.zeros(len(begin), np.int64), begin.copy()
@@ -113,12 +130,13 @@ def _scan_track(data: bytes) -> _Track | None:
         return None
     tempo = np.array([(tick[event], micros) for event, micros in tempi], np.int64).reshape(-1, 2)
     last = int(tick[-1]) if len(tick) else 0
-    return _Track(tick[channel], status[channel], first[channel], second[channel], tempo, last)
+    return _Track(tick[channel], status[channel], first[channel], second[channel], tempo, last, name)
 
 
-def _event_starts(data: bytes) -> tuple[list[int], list[tuple[int, int]]] | None:
-    """Where each event's delta begins; and (number of the event, µs a quarter) of the tempo events."""
+def _event_starts(data: bytes) -> tuple[list[int], list[tuple[int, int]], bytes] | None:
+    """Where each event's delta begins; (number of the event, µs a quarter) of the tempo events; the track's name."""
     starts: list[int] = []
+    name = b""
     tempi: list[tuple[int, int]] = []
     size_of, note = _SIZE, starts.append
     end, at = len(data), 0
@@ -142,12 +160,14 @@ def _event_starts(data: bytes) -> tuple[list[int], list[tuple[int, int]]] | None
             if status == META:
                 if not _is_sound(data[at + 1], data[begin : begin + length]):
                     return None
-                if data[at + 1] == _TEMPO:
+                if data[at + 1] == _NAME:
+                    name = name or data[begin : begin + length]
+                elif data[at + 1] == _TEMPO:
                     tempi.append((len(starts) - 1, int.from_bytes(data[begin : begin + 3], "big")))
             elif any(byte > 127 for byte in data[begin : begin + length].removeprefix(b"\xf0").removesuffix(b"\xf7")):
                 return None
             at = begin + length
-    return (starts, tempi) if at == end else None
+    return (starts, tempi, name) if at == end else None
 
 
 def _length(data: bytes, at: int) -> tuple[int, int]:

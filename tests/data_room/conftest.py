@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import ArrayLike
 
 from pianist_jax.music.midi import write_midi
 from pianist_jax.music.notes import Notes, normalise
@@ -24,6 +25,20 @@ def invented_notes(seed: int, notes: int = 200, pedal_values: tuple[int, ...] = 
         pedal_value=np.resize(np.array(pedal_values, np.int64), events),
     )
     return normalise(raw)[0]
+
+
+def notes_without_pedal(pitch: ArrayLike, onset: ArrayLike, duration: ArrayLike, velocity: ArrayLike) -> Notes:
+    """Normalised notes of four columns of integers."""
+    a, b, c, d = (np.asarray(column, np.int64) for column in (pitch, onset, duration, velocity))
+    nothing = np.zeros(0, np.int64)
+    return normalise(Notes(a, b, c, d, nothing, nothing))[0]
+
+
+def one_after_another(first: Notes, second: Notes, gap: int) -> Notes:
+    """Two pieces as one, the second `gap` ms after the first has begun to."""
+    later = (second.pitch, second.onset + gap, second.duration, second.velocity)
+    earlier = (first.pitch, first.onset, first.duration, first.velocity)
+    return notes_without_pedal(*(np.concatenate(columns) for columns in zip(earlier, later, strict=True)))
 
 
 @pytest.fixture

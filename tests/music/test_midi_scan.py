@@ -77,6 +77,23 @@ def test_the_examples(path: Path):
     assert len(assert_read_the_same(path.read_bytes()).start) > 100
 
 
+def test_tracks_can_be_chosen_by_name():
+    """As in corpora whose files hold more than the piano; tempi count from whatever track."""
+    tracks = [track((0, b"\xff\x03\x05PIANO"), (0, on(60)), (9, off(60)))]
+    tracks.append(track((0, tempo(250_000)), (0, b"\xff\x03\x04DRUM"), (5, on(40)), (0, pedal(9)), (9, off(40))))
+    tracks.append(track((0, b"\xff\x03\x07MELODY\0"), (0, on(72)), (0, pedal(7)), (0, b"\xff\x03\x01x"), (9, off(72))))
+    content = midi(*tracks)
+    for read in (scan, lambda data, only: scan_messages("piece.mid", data, only)):
+        scanned = read(content, ("PIANO", "MELODY"))
+        assert scanned is not None
+        assert scanned.pitch.tolist() == [60, 72]
+        assert scanned.pedal.tolist() == [[0, 7]]
+        assert scanned.tempo.tolist() == [[0, 250_000]]
+        nothing = read(content, ("VOICE",))
+        assert nothing is not None
+        assert len(nothing.start) == 0
+
+
 def test_a_file_without_notes_and_one_without_events():
     assert len(assert_read_the_same(midi(track((0, tempo(400_000))))).start) == 0
     assert len(assert_read_the_same(midi(chunk(b"MTrk", b""), track((0, on(36, 9, 9))))).start) == 0
