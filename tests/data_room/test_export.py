@@ -9,11 +9,12 @@ import pytest
 from pianist_jax.data import export as export_room
 from pianist_jax.data.export import export, export_pairs
 from pianist_jax.data.parts import Corpus, PartError, load_pairs, load_parts
+from pianist_jax.data.prepare import Corpus as Files
 from pianist_jax.data.prepare import prepare
 from pianist_jax.data.records import compact, pack_pair, unpack_piece
 from pianist_jax.data.shards import PreparedError, read_prepared, read_records, write_prepared
 from pianist_jax.data.sources import PEDALS, Source, find_source
-from pianist_jax.music.tokens import SLOT_SIZE, SLOT_START
+from pianist_jax.music.tokens import METRE_SIZE, SLOT_SIZE, SLOT_START
 
 SOURCES = (find_source("rolls"), find_source("pop1k7"))
 
@@ -23,7 +24,7 @@ def prepared(corpus: Path, tmp_path: Path) -> list[Path]:
     """The invented files twice, as two corpora; the second is one without pedal."""
     folders = [tmp_path / source.name for source in SOURCES]
     for folder, source in zip(folders, SOURCES, strict=True):
-        prepare(corpus, folder, source=source, workers=1)
+        prepare([Files(source, str(corpus))], folder.parent, workers=1)
     return folders
 
 
@@ -136,6 +137,23 @@ def test_loaded_pairs_are_what_was_packed(tmp_path: Path, monkeypatch: pytest.Mo
     assert loaded.split.tolist() == [0, 1, 0]
     assert loaded.pedal.tolist() == [2, 0, 1]
     assert loaded.metadata == tuple(metadata for _, _, metadata in pairs)
+
+
+def test_pairs_keep_their_metre_and_what_was_not_played(tmp_path: Path):
+    pairs, rng = invented_pairs(), np.random.default_rng(0)
+    told = []
+    for score, performance, metadata in pairs:
+        columns = rng.integers(0, METRE_SIZE, (len(score), len(METRE_SIZE)))
+        wide = np.concatenate([score, columns.astype(np.int32)], axis=1)
+        told.append((wide, performance, {**metadata, "unplayed": [2]}))
+    asap = find_source("asap")
+    folder = write_prepared(tmp_path / "pairs", asap, [(pack_pair(*pair), pair[2]) for pair in told])
+    loaded = load_pairs(export_pairs(folder.shards, tmp_path / "export"))
+    np.testing.assert_array_equal(loaded.score[:, 8:], np.concatenate([score[:, 8:] for score, _, _ in told]))
+    assert np.flatnonzero(~loaded.played).tolist() == (loaded.offsets[:-1] + 2).tolist()
+    mixed = write_prepared(tmp_path / "mixed", asap, [(pack_pair(*pair), pair[2]) for pair in (told[0], pairs[1])])
+    with pytest.raises(PreparedError, match="some do not"):
+        export_pairs(mixed.shards, tmp_path / "other")
 
 
 def test_parts_are_loaded_with_numpy_and_the_standard_library_alone(exported: list[Path]):
