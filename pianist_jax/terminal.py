@@ -39,27 +39,27 @@ def _printable(line: str, encoding: str | None) -> str:
 
 
 @contextmanager
-def progress(what: str, notes: int) -> Iterator[tuple[Advance, Callable[[str], None]]]:
+def progress(what: str, expected: Callable[[], int]) -> Iterator[tuple[Advance, Callable[[str], None]]]:
     """A bar with notes/s and time left on a terminal, a line now and then elsewhere.
 
-    Gives two functions: one that is told of every so many notes performed, one to print a line meanwhile.
+    `what` is done, and `expected` tells how many notes are to be performed, as far as is known by then. Gives two
+    functions: one that is told of every so many notes performed, one to print a line meanwhile.
     """
     from rich.console import Console
 
     console = Console()
     if not console.is_terminal or console.is_dumb_terminal:
-        say(f"{what}: {notes} notes")
-        yield _line_progress(notes), say
+        yield _line_progress(expected), say
         return
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total} notes"))
     speed = (TextColumn("{task.fields[speed]:.0f} notes/s"), TimeRemainingColumn())
     with Progress(*columns, *speed, console=console) as bar:
-        task = bar.add_task(what, total=notes, speed=0.0)
+        task = bar.add_task(what, total=1, speed=0.0)
 
         def advance(performed: int) -> None:
-            bar.advance(task, performed)
+            bar.update(task, advance=performed, total=expected())
             bar.update(task, speed=bar.tasks[0].speed or 0.0)
 
         def tell(line: str) -> None:
@@ -69,13 +69,14 @@ def progress(what: str, notes: int) -> Iterator[tuple[Advance, Callable[[str], N
         yield advance, tell
 
 
-def _line_progress(notes: int) -> Advance:
+def _line_progress(expected: Callable[[], int]) -> Advance:
     began = told = time.monotonic()
     performed = 0
 
     def advance(more: int) -> None:
         nonlocal told, performed
         performed, now = performed + more, time.monotonic()
+        notes = expected()
         if now - told >= SECONDS_BETWEEN_LINES and performed < notes:
             told, speed = now, performed / (now - began)
             left = (notes - performed) / max(speed, 1e-9)

@@ -16,6 +16,7 @@ if "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", "")
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {_DEVICES}".strip()
 os.environ["JAX_NUMPY_RANK_PROMOTION"] = "raise"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
+os.environ["PIANIST_CACHE"] = ""  # no compiled programs from other runs
 
 # The same examples on every machine, no time limit on a busy one, and no database beside the code.
 hypothesis.settings.register_profile("house", deadline=None, derandomize=True, database=None)

@@ -10,10 +10,12 @@ from pianist_jax.errors import PianistError
 from pianist_jax.terminal import conclude, progress, say
 
 if TYPE_CHECKING:
-    from pianist_jax.rendering.batch import Job, Outcome
+    from pianist_jax.rendering.batch import Outcome
+    from pianist_jax.rendering.finding import Job
     from pianist_jax.rendering.programs import Model
 
 commands = typer.Typer(rich_markup_mode=None)
+NAMED = 10  # scores that are left alone; the others are counted
 
 
 @commands.command()
@@ -43,12 +45,16 @@ def render(
     overlay: options.Overlay = None,
     audio: options.Audio = False,
     force: options.Force = False,
+    shard: Annotated[
+        str | None, typer.Option(metavar="2/8", help="Of all scores every eighth, from the second on: a job's share.")
+    ] = None,
 ) -> None:
     """Perform scores.
 
     Each becomes NAME.performance.mid, as it is played, and NAME.daw.mid, which sounds the same but keeps the score's
     bars, hands and beats for editing; NAME.json tells what became of every note. The same scores and settings give the
-    same performances; what is there already is left alone.
+    same performances; what is there already is left alone, so that a run that was stopped goes on. Several scores are
+    told of in DIR/manifest.jsonl. Scores also come in tar archives and in lists (.txt, one path a line).
     """
     from pianist_jax.rendering.sampling import Sampling
 
@@ -63,32 +69,40 @@ def render(
     if samples < 1:
         raise PianistError(f"samples is {samples}, but it must be 1 or more")
     if bars is None:
-        _render_scores(scores, Path(output), model, {**wishes, "samples": samples})
+        _render_scores(scores, Path(output), model, shard, {**wishes, "samples": samples})
     else:
         _render_bars(scores, Path(output), model, bars, samples, {**wishes, "tempo_events": tempo_events})
 
 
-def _render_scores(scores: list[str], folder: Path, model: str, wishes: dict[str, Any]) -> None:
+def _render_scores(
+    scores: list[str], folder: Path, model: str, share: str | None, wishes: dict[str, Any]
+) -> None:
     from pianist_jax.rendering import batch
+    from pianist_jax.rendering.compilation import keep_programs
+    from pianist_jax.rendering.finding import find_scores
     from pianist_jax.rendering.programs import load_model
 
-    loaded = load_model(model)
-    jobs, outcomes = batch.find_scores(scores)
+    share = share or batch.own_share()
+    keep_programs()
+    order = batch.Order(folder, load_model(model), **wishes)
+    jobs, wrong = find_scores(scores)
     _tell_twins(jobs)
-    ready = batch.read_scores(jobs, folder, loaded, **wishes)
-    outcomes += ready.outcomes
-    for outcome in outcomes:
-        if outcome.files:
-            say(f"{outcome.score}: made before with these settings, left alone ({outcome.files[0]})")
-    if ready.pieces:
-        with progress(f"performing {len(ready.pieces)} with {loaded.name}", ready.notes) as (advance, tell):
-            for outcome in batch.render_files(ready, loaded, advance=advance):
-                outcomes.append(outcome)
-                if outcome.rendering:
-                    speed = outcome.rendering.report["notes_per_second"]
-                    tell(f"{outcome.score} -> {' '.join(map(str, outcome.files))} ({speed:.0f} notes/s)")
-                    options.tell_error(outcome.rendering, tell)
-    conclude([outcome.error for outcome in outcomes])
+    errors, count, tally = [error for _, error in wrong], len(wrong), batch.Tally()
+    left_alone = 0
+    with progress(f"performing with {order.model.name}", lambda: tally.expected) as (advance, tell):
+        for outcome in batch.render_scores(jobs, order, share=share, tally=tally, advance=advance):
+            count += 1
+            if outcome.error:
+                errors.append(outcome.error)
+            elif outcome.rendering:
+                speed = outcome.rendering.report["notes_per_second"]
+                tell(f"{outcome.score} -> {' '.join(map(str, outcome.files))} ({speed:.0f} notes/s)")
+                options.tell_error(outcome.rendering, tell)
+            elif (left_alone := left_alone + 1) <= NAMED:
+                tell(f"{outcome.score}: made before with these settings, left alone ({outcome.files[0]})")
+    if left_alone > NAMED:
+        say(f"{left_alone - NAMED} more were made before with these settings and left alone")
+    conclude([*errors, *[None] * (count - len(errors))])
 
 
 def _tell_twins(jobs: "list[Job]") -> None:
@@ -101,14 +115,18 @@ def _render_bars(
     scores: list[str], folder: Path, name: str, bars: str, samples: int, wishes: dict[str, Any]
 ) -> None:
     from pianist_jax.music.bars import parse_bars
-    from pianist_jax.rendering import batch
+    from pianist_jax.rendering.batch import Outcome
+    from pianist_jax.rendering.compilation import keep_programs
+    from pianist_jax.rendering.finding import find_scores
     from pianist_jax.rendering.programs import load_model
 
     chosen = parse_bars(bars)
     if samples > 1:
         raise PianistError("--bars perform anew what every performance of a rendering has there; leave --samples out")
+    keep_programs()
     model = load_model(name)
-    jobs, outcomes = batch.find_scores(scores)
+    jobs, wrong = find_scores(scores)
+    outcomes = [Outcome(path, error=error) for path, error in wrong]
     _tell_twins(jobs)
     for job in jobs:
         outcome = _bars_of(job, folder, model, chosen, wishes)

@@ -1,34 +1,68 @@
-"""Many score files at once: which they are, where their renderings go, and what becomes of each."""
+"""Many scores at once, however many: read ahead, performed side by side, written, and noted down in a manifest."""
 
 import dataclasses
+import itertools
 import os
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, TypeVar
+
+import jax
 
 from pianist_jax.errors import PianistError
+from pianist_jax.parallel import initialise_distributed
 from pianist_jax.rendering.expression import NEUTRAL, Expression
-from pianist_jax.rendering.extras import Extras, check_plot
-from pianist_jax.rendering.outputs import DEFAULT_EXTRAS, MADE, is_made, make_folder, save_rendering, wanted_paths
+from pianist_jax.rendering.extras import Extras, check_plot, plot_wishes
+from pianist_jax.rendering.finding import Job, place, share_of, shelf
+from pianist_jax.rendering.manifest import append_line, digest, hashes, is_whole, manifest_path, read_manifests
+from pianist_jax.rendering.outputs import (
+    DEFAULT_EXTRAS,
+    FORMAT,
+    file_hash,
+    is_made,
+    make_folder,
+    save_rendering,
+    wanted_paths,
+)
 from pianist_jax.rendering.programs import Model
-from pianist_jax.rendering.renderer import Piece, Rendering, identity_of, read_piece, render_all
+from pianist_jax.rendering.renderer import Piece, Rendering, identity_of, model_identity, read_piece, render_all
 from pianist_jax.rendering.sampling import DEFAULT, Sampling
 
-# Of files that differ in their suffix alone the first of these is performed: notation knows bars, hands and dynamics.
-SCORE_SUFFIXES = (".musicxml", ".mxl", ".xml", ".mei", ".krn", ".kern", ".mid", ".midi")
-XML_SCORES = (b"<score-partwise", b"<score-timewise", b"<mei")
+READ_AHEAD = 32  # scores that wait, ready to be performed
+WRITTEN_BEHIND = 8  # renderings that wait to be written
+
+T = TypeVar("T")
 
 
-@dataclasses.dataclass(frozen=True)
-class Job:
-    """A score file and where its rendering goes: a path without suffix, relative to the folder of outputs.
+@dataclasses.dataclass(frozen=True, eq=False)
+class Order:
+    """What is to be made of scores, in which folder."""
 
-    `twins` are files beside it in a folder that have its name and another suffix, and are not performed.
-    """
+    folder: Path
+    model: Model
+    seed: int = 0
+    samples: int = 1
+    sampling: Sampling = DEFAULT
+    expression: Expression = NEUTRAL
+    extras: Extras = DEFAULT_EXTRAS
+    force: bool = False
 
-    score: Path
-    stem: Path
-    twins: tuple[Path, ...] = ()
+    def digest(self) -> str:
+        """A hash of all but the folder."""
+        wishes = {
+            "format": FORMAT,
+            "model": model_identity(self.model),
+            "window": self.model.config.window,
+            "seed": self.seed,
+            "samples": self.samples,
+            "sampling": dataclasses.asdict(self.sampling),
+            "expression": self.expression.told(),
+            "extras": {**dataclasses.asdict(self.extras), **plot_wishes(self.extras)},
+        }
+        return digest(wishes)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -41,162 +75,204 @@ class Outcome:
     error: PianistError | None = None
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Batch:
-    """Scores that are read and wait to be rendered into `folder`, and what has become of the others already."""
+@dataclasses.dataclass
+class Tally:
+    """How much is to be performed, as far as is known: `notes` in the `read` bytes of scores, `unread` bytes to come.
 
-    jobs: tuple[Job, ...]
-    pieces: tuple[Piece, ...]
-    outcomes: tuple[Outcome, ...]
-    folder: Path
-    seed: int
-    samples: int
-    sampling: Sampling
-    extras: Extras = DEFAULT_EXTRAS
-    expression: Expression = NEUTRAL
+    Bytes of scores that turn out to need nothing are in neither.
+    """
+
+    unread: int = 0
+    read: int = 0
+    notes: int = 0
 
     @property
-    def notes(self) -> int:
-        """How many notes are to be performed."""
-        return self.samples * sum(len(piece.score) for piece in self.pieces)
+    def expected(self) -> int:
+        """How many notes are to be performed in all, guessed from the sizes of the files not yet read."""
+        return self.notes + round(self.unread * self.notes / self.read) if self.read else 0
 
 
-def find_scores(arguments: Sequence[str]) -> tuple[list[Job], list[Outcome]]:
-    """The score files that are meant, each once, and an error for every folder without any.
-
-    A folder means all MIDI, MusicXML, MEI and kern files in it at any depth, but no hidden ones and no renderings; of
-    files that differ in their suffix alone, one (`SCORE_SUFFIXES`). Their renderings keep the path below that folder,
-    those of single files the name alone; where two would go to one place, they keep the path below the folder they have
-    in common, and the suffix where that is not enough.
-    """
-    found: dict[str, Job] = {}
-    outcomes = []
-    for argument in arguments:
-        path = Path(argument)
-        if not argument:
-            outcomes.append(Outcome(path, error=PianistError("an empty path is no score; give a file or a folder")))
-        elif path.is_dir():
-            groups = _scores_below(path)
-            if not groups:
-                outcomes.append(Outcome(path, error=PianistError(f"{path}: no scores in it; give another folder")))
-            for file, *twins in groups:
-                found.setdefault(_place(file), Job(file, file.relative_to(path).with_suffix(""), tuple(twins)))
-        else:
-            found.setdefault(_place(path), Job(path, Path(path.stem)))
-    stems = _separate({place: job.stem for place, job in found.items()})
-    return [dataclasses.replace(job, stem=stems[place]) for place, job in found.items()], outcomes
-
-
-def _scores_below(folder: Path) -> list[list[Path]]:
-    """The scores in a folder at any depth, those with the same name but for the suffix together, best first."""
-    groups = defaultdict(list)
-    for file in sorted(folder.rglob("*")):
-        if _is_score(file.relative_to(folder)) and file.is_file() and _is_notation(file):
-            groups[file.with_suffix("")].append(file)
-    return [sorted(group, key=lambda file: SCORE_SUFFIXES.index(file.suffix.lower())) for group in groups.values()]
-
-
-def _is_notation(file: Path) -> bool:
-    """Whether a file holds a score: of XML files not all do. What cannot be read is for the reader to name."""
-    if file.suffix.lower() != ".xml":
-        return True
-    try:
-        with file.open("rb") as opened:
-            return any(map(opened.read(4096).__contains__, XML_SCORES))
-    except OSError:
-        return True
-
-
-def _place(path: Path) -> str:
-    return os.path.abspath(path)  # noqa: PTH100 - links are not followed: two names are two scores
-
-
-def _is_score(path: Path) -> bool:
-    hidden = any(part.startswith(".") for part in path.parts)
-    return path.suffix.lower() in SCORE_SUFFIXES and not hidden and not path.name.endswith(MADE)
-
-
-def _separate(stems: dict[str, Path]) -> dict[str, Path]:
-    """The stems, by absolute path of their scores, no two of them the same."""
-    for rename in (_below_common, _below_common_with_suffix):
-        stems = {**stems, **{place: rename(place, group) for group in _collisions(stems) for place in group}}
-    if _collisions(stems):
-        stems = {place: _below_common_with_suffix(place, list(stems)) for place in stems}
-    return stems
-
-
-def _collisions(stems: dict[str, Path]) -> list[list[str]]:
-    groups = defaultdict(list)
-    for place, stem in stems.items():
-        groups[stem].append(place)
-    return [group for group in groups.values() if len(group) > 1]
-
-
-def _below_common(place: str, group: list[str]) -> Path:
-    return _below_common_with_suffix(place, group).with_suffix("")
-
-
-def _below_common_with_suffix(place: str, group: list[str]) -> Path:
-    return Path(place).relative_to(os.path.commonpath([Path(other).parent for other in group]))
-
-
-def read_scores(
+def render_scores(
     jobs: Sequence[Job],
-    folder: Path,
-    model: Model,
+    order: Order,
     *,
-    seed: int = 0,
-    samples: int = 1,
-    sampling: Sampling = DEFAULT,
-    force: bool = False,
-    extras: Extras = DEFAULT_EXTRAS,
-    expression: Expression = NEUTRAL,
-) -> Batch:
-    """Read all scores; set aside those that cannot be read, are rendered already, or would replace something else."""
-    inputs = {_place(job.score) for job in jobs}
-    ready: list[tuple[Job, Piece]] = []
-    outcomes = []
-    for job in jobs:
-        stem = folder / job.stem
-        try:
-            piece = read_piece(job.score)
-            identity = identity_of(piece, model, seed, samples, sampling, expression)
-            check_plot(piece.grid, extras)
-            has_bars = piece.grid is not None
-            paths = wanted_paths(stem, samples, extras, has_bars=has_bars)
-            for path in paths:
-                if _place(path) in inputs:
-                    raise PianistError(f"{path}: is itself a score to render; choose another folder with -o")
-            if not force and is_made(stem, identity, extras, has_bars=has_bars):
-                outcomes.append(Outcome(job.score, tuple(paths)))
-                continue
-            make_folder(stem.parent)
-            ready.append((job, piece))
-        except OSError as error:  # a name too long, a disk that fails
-            outcomes.append(Outcome(job.score, error=PianistError(f"{job.score}: {error.strerror}; check the path")))
-        except PianistError as error:
-            outcomes.append(Outcome(job.score, error=error))
-    jobs_ready, pieces = tuple(job for job, _ in ready), tuple(piece for _, piece in ready)
-    return Batch(jobs_ready, pieces, tuple(outcomes), folder, seed, samples, sampling, extras, expression)
+    share: str = "1/1",
+    tally: Tally | None = None,
+    advance: Callable[[int], None] | None = None,
+) -> Iterator[Outcome]:
+    """Perform the `share` of the scores that falls to this process and write each as soon as it is done.
 
+    Left alone is what was made before from the same score and order, by the manifest or by its own JSON file; set
+    aside with an error what cannot be read or would replace something else. Of several scores the manifest tells what
+    became of them. No more than a few batches are in memory at a time. `advance` is told of every so many notes.
+    """
+    tally, own = tally or Tally(), share_of(jobs, share)
+    tally.unread = sum(job.size for job in own)
+    notebook = _Notebook(manifest_path(order.folder, share) if len(jobs) > 1 else None, order)
+    waiting: dict[int, tuple[Job, str]] = {}
+    finished: deque[Outcome] = deque()
 
-def render_files(batch: Batch, model: Model, *, advance: Callable[[int], None] | None = None) -> Iterator[Outcome]:
-    """Render what waits in `batch` and write it, each score as soon as it is done (`render_all`)."""
-    b = batch
+    def pieces() -> Iterator[Piece]:
+        with _ahead(_read(own, {place(job.score) for job in jobs}, order, notebook), READ_AHEAD) as results:
+            for job, result in results:
+                tally.unread -= job.size
+                if isinstance(result, Outcome):
+                    finished.append(result)
+                    continue
+                source, piece = result
+                tally.read, tally.notes = tally.read + job.size, tally.notes + order.samples * len(piece.score)
+                waiting[next(numbers)] = job, source
+                yield piece
+
+    numbers = itertools.count()
     rendered = render_all(
-        b.pieces,
-        model,
-        seed=b.seed,
-        samples=b.samples,
-        sampling=b.sampling,
-        expression=b.expression,
+        pieces(),
+        order.model,
+        seed=order.seed,
+        samples=order.samples,
+        sampling=order.sampling,
+        expression=order.expression,
         advance=advance,
     )
-    for number, rendering in rendered:
-        job = b.jobs[number]
+    with _in_background() as submit:
+        writing: deque[Future[Outcome]] = deque()
+        for number, rendering in rendered:
+            job, source = waiting.pop(number)
+            writing.append(submit(_write, job, source, rendering, order, notebook))
+            del rendering  # only the one who writes it needs it
+            while writing and (len(writing) > WRITTEN_BEHIND or writing[0].done()):
+                finished.append(writing.popleft().result())
+            while finished:
+                yield finished.popleft()
+        yield from finished
+        while writing:
+            yield writing.popleft().result()
+
+
+def own_share() -> str:
+    """Which share of the scores falls to this process of its job ("2/8"), "1/1" where it is alone.
+
+    Told by JAX_PROCESS_ID and JAX_NUM_PROCESSES, by SLURM, or by the TPU runtime. The processes do not talk to each
+    other: one that fails or ends early does not stop the rest. Raises PianistError (`initialise_distributed`).
+    """
+    for index, count in (("JAX_PROCESS_ID", "JAX_NUM_PROCESSES"), ("SLURM_PROCID", "SLURM_NTASKS")):
+        told = os.environ.get(index, ""), os.environ.get(count, "")
+        if all(value.isdecimal() for value in told):
+            return f"{int(told[0]) + 1}/{told[1]}"
+    if initialise_distributed():
+        return f"{jax.process_index() + 1}/{jax.process_count()}"
+    return "1/1"
+
+
+@dataclasses.dataclass
+class _Notebook:
+    """The manifest that this process writes, if any, and what all manifests told when it began."""
+
+    path: Path | None
+    order: Order
+
+    def __post_init__(self) -> None:
+        self.wishes = self.order.digest()
+        self.before = read_manifests(self.order.folder) if self.path and not self.order.force else {}
+
+    def found(self, job: Job, source: str) -> tuple[Path, ...]:
+        """The files of the score, if the manifest tells that this rendering is there and it still is."""
+        told = self.before.get(job.stem.as_posix(), {})
+        same = (told.get("source"), told.get("order")) == (source, self.wishes)
+        folder = self.order.folder
+        return tuple(folder / name for name in told["files"]) if same and is_whole(folder, told) else ()
+
+    def note(self, job: Job, outcome: Outcome, source: str = "") -> None:
+        """Append what became of a score."""
+        if self.path is None:
+            return
+        told: dict[str, Any] = {"stem": job.stem.as_posix(), "score": str(job.score)}
+        if outcome.error is not None:
+            told |= {"state": "failed", "error": str(outcome.error)}
+        else:
+            written = tuple(path for path in outcome.files if path.exists())
+            told |= {"state": "made" if outcome.rendering else "found", "source": source, "order": self.wishes}
+            told["files"] = hashes(self.order.folder, written)
+        append_line(self.path, told)
+
+
+def _read(
+    jobs: Iterable[Job], inputs: set[str], order: Order, notebook: _Notebook
+) -> Iterator[tuple[Job, Outcome | tuple[str, Piece]]]:
+    """Every score, with the hash of its file, or what became of it already."""
+    with shelf() as file_of:
+        for job in jobs:
+            try:
+                source = ""
+                path = file_of(job)
+                try:
+                    source = file_hash(path)
+                    files = notebook.found(job, source)
+                    result = Outcome(job.score, files) if files else _read_one(job, path, inputs, order)
+                except PianistError as error:
+                    raise PianistError(str(error).replace(str(path), str(job.score))) from error
+                except OSError as error:  # a name too long, a disk that fails
+                    raise PianistError(f"{job.score}: {error.strerror}; check the path") from error
+            except PianistError as error:
+                result = Outcome(job.score, error=error)
+            if isinstance(result, Outcome):
+                if result.error or not files:
+                    notebook.note(job, result, source)
+                yield job, result
+            else:
+                yield job, (source, result)
+
+
+def _read_one(job: Job, path: Path, inputs: set[str], order: Order) -> Outcome | Piece:
+    stem = order.folder / job.stem
+    piece = read_piece(path)
+    check_plot(piece.grid, order.extras)
+    has_bars = piece.grid is not None
+    paths = wanted_paths(stem, order.samples, order.extras, has_bars=has_bars)
+    for wanted in paths:
+        if place(wanted) in inputs:
+            raise PianistError(f"{wanted}: is itself a score to render; choose another folder with -o")
+    identity = identity_of(piece, order.model, order.seed, order.samples, order.sampling, order.expression)
+    if not order.force and is_made(stem, identity, order.extras, has_bars=has_bars):
+        return Outcome(job.score, tuple(paths))
+    make_folder(stem.parent)
+    return piece
+
+
+def _write(job: Job, source: str, rendering: Rendering, order: Order, notebook: _Notebook) -> Outcome:
+    try:
+        # Forced, as `_read_one` has asked what is in the way.
+        files = save_rendering(rendering, order.folder / job.stem, force=True, extras=order.extras)
+        outcome = Outcome(job.score, tuple(files), rendering)
+    except PianistError as error:
+        outcome = Outcome(job.score, error=error)
+    notebook.note(job, outcome, source)
+    return outcome
+
+
+@contextmanager
+def _in_background() -> Iterator[Callable[..., Future[Any]]]:
+    """A function that has others called one after the other in a thread; what has not begun at the end never does."""
+    thread = ThreadPoolExecutor(1)
+    try:
+        yield thread.submit
+    finally:
+        thread.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _ahead(items: Iterator[T], count: int) -> Iterator[Iterator[T]]:
+    """The items, up to `count` of them made in advance."""
+    end = object()
+    with _in_background() as submit:
+
+        def taken() -> Iterator[T]:
+            made = deque(submit(next, items, end) for _ in range(count))
+            while (item := made.popleft().result()) is not end:
+                made.append(submit(next, items, end))
+                yield item
+
         try:
-            # Forced, as `read_scores` has asked what is in the way.
-            files = save_rendering(rendering, b.folder / job.stem, force=True, extras=b.extras)
-            yield Outcome(job.score, tuple(files), rendering)
-        except PianistError as error:
-            yield Outcome(job.score, error=error)
+            yield taken()
+        finally:
+            submit(getattr(items, "close", int)).result()

@@ -1,14 +1,27 @@
-"""Which files are scores, where their renderings go, and what becomes of each."""
+"""Many scores at once: what becomes of each, in whatever company, and that a run that was stopped goes on."""
 
+import json
+import os
+import signal
+import subprocess
+import sys
+from itertools import islice
 from pathlib import Path
 
 import pytest
 
+from pianist_jax.errors import PianistError
 from pianist_jax.music.midi import write_midi
-from pianist_jax.rendering.batch import find_scores, read_scores, render_files
-from tests.rendering.models import lively_model, made_up_score
+from pianist_jax.rendering import batch
+from pianist_jax.rendering.batch import Order, Tally, own_share, render_scores
+from pianist_jax.rendering.finding import find_scores
+from pianist_jax.rendering.manifest import append_line, read_manifests
+from pianist_jax.weights import save_weights
+from tests.model.helpers import lively_params
+from tests.rendering.models import NOTE, lively_model, made_up_score
 
 SCORE = made_up_score(12)
+OUT = Path("out")
 
 
 @pytest.fixture
@@ -17,130 +30,237 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
-def touch(*names):
-    for name in names:
-        Path(name).parent.mkdir(parents=True, exist_ok=True)
-        Path(name).touch()
+def make(*arguments, folder=OUT, share="1/1", tally=None, **order):
+    jobs, errors = find_scores(arguments)
+    assert not errors
+    return render_scores(jobs, Order(folder, lively_model(), **order), share=share, tally=tally)
 
 
-def stems(*arguments):
-    jobs, outcomes = find_scores(arguments)
-    assert not outcomes
-    return {str(job.score): str(job.stem) for job in jobs}
+def by_name(outcomes):
+    return {outcome.score.name: outcome for outcome in outcomes}
 
 
-def test_files_keep_their_name(here):
-    touch("a/one.mid", "b/Op. 28 No. 20.midi")
-    assert stems("a/one.mid", "b/Op. 28 No. 20.midi", "a/missing.mid") == {
-        "a/one.mid": "one",
-        "b/Op. 28 No. 20.midi": "Op. 28 No. 20",
-        "a/missing.mid": "missing",
-    }
+def write_scores(folder, notes):
+    Path(folder).mkdir(exist_ok=True)
+    for k, n in enumerate(notes):
+        write_midi(f"{folder}/{k:03}.mid", made_up_score(n, seed=k))
 
 
-def test_folders_keep_the_paths_below_them(here):
-    touch("s/one.mid", "s/deep/two.MIDI", "s/deep/er/one.mid", "s/notes.txt", "s/x.json")
-    touch("s/one.performance.mid", "s/one.daw.mid", "s/.hidden.mid", "s/.git/three.mid", "s/folder.mid/four.mid")
-    assert stems("s") == {
-        "s/one.mid": "one",
-        "s/deep/two.MIDI": "deep/two",
-        "s/deep/er/one.mid": "deep/er/one",
-        "s/folder.mid/four.mid": "folder.mid/four",
-    }
-    assert stems("s/one.performance.mid", ".") == {
-        "s/one.performance.mid": "one.performance",
-        **{path: "s/" + stem for path, stem in stems("s").items()},
-    }
+def states(folder=OUT):
+    return {stem: told["state"] for stem, told in read_manifests(folder).items()}
 
 
-def test_same_names_from_different_folders_are_told_apart(here):
-    touch("x/a/1.mid", "x/b/1.mid", "x/c/2.mid", "y/a/1.mid", "y/1.midi", "y/1.mid")
-    assert stems("x/a/1.mid", "x/b/1.mid", "x/c/2.mid") == {
-        "x/a/1.mid": "a/1",
-        "x/b/1.mid": "b/1",
-        "x/c/2.mid": "2",
-    }
-    assert stems("x", "y") == {
-        "x/a/1.mid": "x/a/1",
-        "x/b/1.mid": "b/1",
-        "x/c/2.mid": "c/2",
-        "y/a/1.mid": "y/a/1",
-        "y/1.midi": "1.midi",
-        "y/1.mid": "1.mid",
-    }
-
-
-def test_paths_that_meet_again_are_told_apart(here):
-    """Once the two c.mid are called a/c and b/c, a/c meets the one that is called so already."""
-    touch("p/a/c.mid", "p/b/c.mid", "q/a/c.mid", "q/a/d.mid")
-    found = stems("p/a/c.mid", "p/b/c.mid", "q")
-    assert len(set(found.values())) == 4
-
-
-def test_a_file_that_is_meant_twice_is_rendered_once(here):
-    touch("s/one.mid")
-    assert stems("s/one.mid", "s", "./s/../s/one.mid", str(here / "s/one.mid")) == {"s/one.mid": "one"}
-
-
-def test_folders_without_scores(here):
-    touch("s/readme.txt", "empty/.hidden.mid")
-    jobs, outcomes = find_scores(["s", "empty", ""])
-    assert jobs == []
-    assert [str(outcome.error) for outcome in outcomes] == [
-        "s: no MIDI files in it; give another folder",
-        "empty: no MIDI files in it; give another folder",
-        "an empty path is no score; give a file or a folder",
-    ]
+def lines(path="out/manifest.jsonl"):
+    return [json.loads(line) for line in Path(path).read_text().splitlines()]
 
 
 def test_one_bad_score_does_not_stop_the_others(here):
     write_midi("good.mid", SCORE)
     Path("bad.mid").write_bytes(b"MThd")
-    Path("out").mkdir()
+    OUT.mkdir()
     Path("out/taken.json").write_text("mine")
     write_midi("taken.mid", SCORE)
     Path("loop.mid").symlink_to("loop.mid")
     long_name = "x" * 250 + ".mid"
     write_midi("short.mid", SCORE)
     Path("short.mid").rename(long_name)
-    jobs, _ = find_scores(["bad.mid", "taken.mid", "good.mid", "gone.mid", "loop.mid", long_name])
-    batch = read_scores(jobs, Path("out"), lively_model())
-    assert [job.score.name for job in batch.jobs] == ["good.mid"]
-    errors = {outcome.score.name: str(outcome.error) for outcome in batch.outcomes}
-    assert list(errors) == ["bad.mid", "taken.mid", "gone.mid", "loop.mid", long_name]
+    outcomes = by_name(make("bad.mid", "taken.mid", "good.mid", "gone.mid", "loop.mid", long_name))
+    errors = {name: str(outcome.error) for name, outcome in outcomes.items() if outcome.error}
+    assert sorted(errors) == sorted(["bad.mid", "taken.mid", "gone.mid", "loop.mid", long_name])
     assert all("; " in error and "\n" not in error for error in errors.values())
-    (outcome,) = render_files(batch, lively_model())
-    assert outcome.files == tuple(Path("out") / name for name in ("good.performance.mid", "good.daw.mid", "good.json"))
+    names = ("good.performance.mid", "good.daw.mid", "good.json")
+    assert outcomes["good.mid"].files == tuple(OUT / name for name in names)
     assert Path("out/taken.json").read_text() == "mine"
-    names = ["good.daw.mid", "good.json", "good.performance.mid", "taken.json"]
-    assert sorted(path.name for path in Path("out").iterdir()) == names
+    assert sorted(path.name for path in OUT.iterdir()) == sorted([*names, "manifest.jsonl", "taken.json"])
+    assert states() == {**dict.fromkeys(["bad", "taken", "gone", "loop", "x" * 250], "failed"), "good": "made"}
 
 
 def test_a_score_is_never_replaced(here):
     """x.performance.mid is a score here, and where x.mid would be rendered to."""
     for name in ("x.mid", "x.performance.mid"):
         write_midi(name, SCORE)
-    jobs, _ = find_scores(["x.mid", "x.performance.mid"])
-    batch = read_scores(jobs, Path(), lively_model(), force=True)
-    assert [job.score.name for job in batch.jobs] == ["x.performance.mid"]
-    assert "is itself a score" in str(batch.outcomes[0].error)
+    outcomes = by_name(make("x.mid", "x.performance.mid", folder=Path(), force=True))
+    assert "is itself a score" in str(outcomes["x.mid"].error)
+    assert outcomes["x.performance.mid"].rendering
 
 
 def test_a_folder_called_like_a_score_does_not_swallow_it(here):
-    touch("out/x/readme.txt")
+    Path("out/x").mkdir(parents=True)
     write_midi("x.mid", SCORE)
-    jobs, _ = find_scores(["x.mid"])
-    list(render_files(read_scores(jobs, Path("out"), lively_model()), lively_model()))
+    list(make("x.mid"))
     assert Path("out/x.performance.mid").is_file()
+    assert not Path("out/manifest.jsonl").exists()  # one score needs none
 
 
-def test_an_output_that_fails_does_not_stop_the_others(here):
+def test_an_output_that_fails_does_not_stop_the_others(here, monkeypatch):
     for name in ("a.mid", "b.mid"):
         write_midi(name, SCORE)
-    jobs, _ = find_scores(["a.mid", "b.mid"])
-    batch = read_scores(jobs, Path("out"), lively_model())
-    Path("out/a.performance.mid").mkdir()  # meanwhile
-    outcomes = {outcome.score.name: outcome for outcome in render_files(batch, lively_model())}
+    save = batch.save_rendering
+
+    def in_the_way(rendering, stem, **named):
+        if stem.name == "a":
+            Path("out/a.performance.mid").mkdir()  # meanwhile
+        return save(rendering, stem, **named)
+
+    monkeypatch.setattr(batch, "save_rendering", in_the_way)
+    outcomes = by_name(make("a.mid", "b.mid"))
     assert "cannot be written" in str(outcomes["a.mid"].error)
     assert outcomes["b.mid"].error is None
     assert len(outcomes["b.mid"].files) == 3
+
+
+def test_a_stopped_run_goes_on(here, monkeypatch):
+    """Nothing is performed twice; what the manifest does not tell is found out from the files themselves."""
+    write_scores("s", [5, 30, 12, 40, 7, 9, 21, 33])
+    run = make("s", seed=3)
+    first = {outcome.score.name for outcome in islice(run, 3)}
+    run.close()  # as Ctrl-C does
+    whole = {path.name.removesuffix(".json") + ".mid" for path in OUT.glob("*.json")}
+    assert first <= whole
+    assert len(whole) < 8
+    manifest = Path("out/manifest.jsonl")
+    manifest.write_bytes(manifest.read_bytes()[:-30])  # the last line is broken off
+    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in OUT.rglob("*.mid")}
+    outcomes = by_name(make("s", seed=3))
+    assert len(outcomes) == 8
+    assert {name for name, outcome in outcomes.items() if not outcome.rendering} == whole
+    assert before == {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in before}
+    assert sorted(states().values()) == ["found"] + ["made"] * 7
+    made = [told["stem"] for told in map(_parsed, manifest.read_text().splitlines()) if told["state"] == "made"]
+    assert len(made) == len(set(made)) == 7
+    # Once more: by the manifest alone, without any score being read.
+    monkeypatch.setattr(batch, "read_piece", None)
+    assert not any(outcome.rendering or outcome.error for outcome in make("s", seed=3))
+    # With another order all are in the way.
+    monkeypatch.undo()
+    os.chdir(here)
+    assert all("--force" in str(outcome.error) for outcome in make("s", seed=4))
+
+
+def _parsed(line):
+    try:
+        return json.loads(line)
+    except ValueError:
+        return {"state": "broken"}
+
+
+def test_a_changed_file_is_not_taken_for_a_finished_one(here):
+    write_scores("s", [5, 8])
+    list(make("s"))
+    Path("out/000.daw.mid").unlink()
+    Path("out/001.performance.mid").write_bytes(b"edited")
+    outcomes = by_name(make("s"))
+    assert outcomes["000.mid"].rendering
+    assert "was changed since it was rendered" in str(outcomes["001.mid"].error)
+    write_midi("s/000.mid", SCORE)
+    assert "--force" in str(by_name(make("s"))["000.mid"].error)
+
+
+def test_shares_fill_one_folder(here):
+    write_scores("s", [5, 8, 11, 9, 4])
+    for share in ("1/2", "2/2"):
+        list(make("s", share=share))
+    assert sorted(path.name for path in OUT.glob("manifest*")) == ["manifest-1-of-2.jsonl", "manifest-2-of-2.jsonl"]
+    assert states() == dict.fromkeys(["000", "001", "002", "003", "004"], "made")
+    assert not any(outcome.rendering for outcome in make("s"))  # by one process: all is there
+
+
+def test_the_same_alone_as_among_many(here):
+    """In any order of lengths, more than are looked ahead at once."""
+    write_scores("s", [1, 70, 20, 64, 150, 65] * 4)
+    tally = Tally()
+    counted: list[int] = []
+    jobs, _ = find_scores(["s"])
+    order = Order(OUT, lively_model(), samples=2)
+    outcomes = list(render_scores(jobs, order, tally=tally, advance=counted.append))
+    assert len(outcomes) == 24
+    assert sum(counted) == tally.expected == tally.notes == 2 * 4 * 370
+    list(make("s/004.mid", folder=Path("alone"), samples=2))
+    for k in (1, 2):
+        name = f"004-{k}.performance.mid"
+        assert (OUT / name).read_bytes() == (Path("alone") / name).read_bytes()
+
+
+def test_memory_is_let_go(here, monkeypatch):
+    """However many scores there are, only some are at hand at any time."""
+    write_scores("s", [3] * 150)
+    monkeypatch.setattr(batch, "READ_AHEAD", 4)
+    alive, most = 0, 0
+
+    class Counted:
+        def __init__(self):
+            nonlocal alive, most
+            alive += 1
+            most = max(most, alive)
+
+        def __del__(self):
+            nonlocal alive
+            alive -= 1
+
+    read = batch.read_piece
+
+    def reading(path):
+        piece = read(path)
+        object.__setattr__(piece, "counted", Counted())
+        return piece
+
+    monkeypatch.setattr(batch, "read_piece", reading)
+    monkeypatch.setattr("pianist_jax.rendering.renderer.AHEAD", 1)
+    assert sum(1 for outcome in make("s") if outcome.rendering) == 150
+    assert 16 <= most <= 16 + 4 + batch.WRITTEN_BEHIND + 16
+
+
+def test_expected_notes_are_guessed_from_sizes():
+    assert Tally(unread=500).expected == 0
+    assert Tally(unread=500, read=100, notes=30).expected == 180
+
+
+def test_whose_share(monkeypatch):
+    for name in ("JAX_PROCESS_ID", "JAX_NUM_PROCESSES", "SLURM_PROCID", "SLURM_NTASKS"):
+        monkeypatch.delenv(name, raising=False)
+    assert own_share() == "1/1"
+    monkeypatch.setenv("SLURM_PROCID", "0")
+    monkeypatch.setenv("SLURM_NTASKS", "4")
+    assert own_share() == "1/4"
+    monkeypatch.setenv("JAX_PROCESS_ID", "2")
+    monkeypatch.setenv("JAX_NUM_PROCESSES", "3")
+    assert own_share() == "3/3"
+
+
+def test_a_manifest_that_cannot_be_written(here):
+    Path("out/manifest.jsonl").mkdir(parents=True)
+    with pytest.raises(PianistError, match=r"manifest\.jsonl: cannot be written"):
+        append_line(OUT / "manifest.jsonl", {"stem": "a"})
+    with pytest.raises(PianistError, match=r"manifest\.jsonl: cannot be read"):
+        read_manifests(OUT)
+
+
+@pytest.mark.parametrize("line", ["", "null", "[]", '"stem"', "{}", '{"stem": 1}', '{"stem": "a", "files": 3}', "{"])
+def test_lines_that_make_no_sense_are_passed_over(here, line):
+    OUT.mkdir()
+    Path("out/manifest.jsonl").write_text(line)
+    append_line(OUT / "manifest.jsonl", {"stem": "b", "files": {}})
+    assert read_manifests(OUT) == {"b": {"stem": "b", "files": {}}}
+
+
+@pytest.mark.slow
+def test_kill_9_loses_nothing(here):
+    """Killed again and again, at whatever moment: in the end all is there, and nothing was made twice."""
+    write_scores("s", [3 + k % 20 for k in range(60)])
+    save_weights(Path("w.safetensors"), NOTE, lively_params(NOTE), dtype="float32", metadata={})
+    command = [sys.executable, "-m", "pianist_jax.cli", "render", "s", "-o", "out", "--model", "w.safetensors"]
+    root = str(Path(__file__).parents[2])
+    environment = {**os.environ, "PYTHONPATH": root, "PIANIST_CACHE": str(here / "cache")}
+    for share in (0.2, 0.4, 0.6, 0.8):
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+        while process.poll() is None and len(list(OUT.glob("*.json"))) < share * 60:
+            pass
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    told = [_parsed(line) for line in Path("out/manifest.jsonl").read_text().splitlines()]
+    made = [line["stem"] for line in told if line["state"] == "made"]
+    assert len(made) == len(set(made))
+    assert len(list(OUT.glob("*.json"))) == len(list(OUT.glob("*.performance.mid"))) == 60
+    assert not list(OUT.glob(".*"))
