@@ -230,13 +230,23 @@ def moved(time: np.ndarray, old: np.ndarray, new: np.ndarray) -> np.ndarray:
 
 
 def _contrast(velocity: np.ndarray, strength: float) -> np.ndarray:
-    """int16 [N]: velocities further from their mean, or nearer, by their log-odds of 128."""
+    """int16 [N]: velocities further from their mean, or nearer, by their log-odds."""
     if strength == 1:
         return velocity
-    v = np.clip(velocity, 1, 127).astype(np.float64)
-    odds = np.log(v / (128 - v))
+    odds = log_odds(velocity)
     middle = odds.mean()
-    return np.clip(np.rint(128 / (1 + np.exp(-(middle + strength * (odds - middle))))), 1, 127).astype(np.int16)
+    return of_log_odds(middle + strength * (odds - middle))
+
+
+def log_odds(velocity: np.ndarray) -> np.ndarray:
+    """float64 [N]: velocities on a scale without ends, the log-odds of 128."""
+    v = np.clip(velocity, 1, 127).astype(np.float64)
+    return np.log(v / (128 - v))
+
+
+def of_log_odds(odds: np.ndarray) -> np.ndarray:
+    """int16 [N]: velocities 1..127 of their log-odds."""
+    return np.clip(np.rint(128 / (1 + np.exp(-odds))), 1, 127).astype(np.int16)
 
 
 def _depth(value: np.ndarray, e: Expression) -> np.ndarray:

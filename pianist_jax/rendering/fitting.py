@@ -2,7 +2,8 @@
 
 Its chords keep the rhythm in which they were played, but for a correction of the tempo that grows evenly (in the log
 domain) from nothing at its beginning, where it went on from what was there, to what is needed at its end for the notes
-behind it to come when they came. Nothing outside the passage changes, not even a key that is still held when the
+behind it to come when they came. In the same way it is led back to the loudness with which the old passage ended, as
+what is behind goes on from there. Nothing outside the passage changes, not even a key that is still held when the
 passage strikes it again: that chord waits for its release.
 """
 
@@ -13,9 +14,10 @@ import dataclasses
 import numpy as np
 
 from pianist_jax.music.notes import Notes
-from pianist_jax.rendering.expression import APART, ONE_CHORD, chord_times, chords, moved
+from pianist_jax.rendering.expression import APART, ONE_CHORD, chord_times, chords, log_odds, moved, of_log_odds
 from pianist_jax.rendering.realise import cut_overlaps, release_pedal
 
+TAIL = 16  # notes whose loudness leads on to what is behind
 STEEPEST = 8.0  # limit of the correction, as a logarithm
 
 
@@ -33,6 +35,20 @@ def graft(old: Notes, new: Notes, score: Notes, free: np.ndarray) -> Notes:
     joined = Notes(old.pitch, onset, np.where(free, duration, old.duration), velocity, time, value)
     joined = dataclasses.replace(joined, duration=np.where(free, cut_overlaps(joined).duration, old.duration))
     return joined if stop is not None else release_pedal(joined)
+
+
+def lead_back(old: Notes, new: Notes, free: np.ndarray) -> Notes:
+    """The new performance with the passage's velocities led to the old one's mean over its last notes."""
+    places = np.flatnonzero(free)
+    if places[-1] + 1 == len(free):
+        return new
+    weight = (np.arange(len(places)) + 0.5) / len(places)
+    tail = slice(max(len(places) - TAIL, 0), None)
+    played = log_odds(new.velocity[places])
+    missing = float(log_odds(old.velocity[places])[tail].mean() - played[tail].mean())
+    velocity = new.velocity.copy()
+    velocity[places] = of_log_odds(played + weight * missing / weight[tail].mean())
+    return dataclasses.replace(new, velocity=velocity)
 
 
 def ends(free: np.ndarray) -> tuple[int, int]:

@@ -25,7 +25,7 @@ from pianist_jax.music.tokens import NOTE_TOKENS, SLOT_START, encode
 from pianist_jax.rendering.decode import IOI, value_bounds
 from pianist_jax.rendering.expression import NEUTRAL, Expression, express
 from pianist_jax.rendering.extras import Extras, check_plot
-from pianist_jax.rendering.fitting import ends, graft
+from pianist_jax.rendering.fitting import ends, graft, lead_back
 from pianist_jax.rendering.outputs import DEFAULT_EXTRAS, is_made
 from pianist_jax.rendering.programs import Model, Player, Stopwatch
 from pianist_jax.rendering.realise import realise
@@ -50,15 +50,17 @@ def render_bars(
     seed: int = 0,
     sampling: Sampling = DEFAULT,
     expression: Expression = NEUTRAL,
+    takes: int = TAKES,
 ) -> Rendering:
     """The rendering of a score with its bars from first to last, counted from 1, performed anew.
 
     Outside those bars onsets, durations, velocities and pedal stay as they are. The same arguments give the same
-    result, also when it is rendered again. Raises PianistError where score and rendering do not belong together, the
-    score has no such bars or no notes in them, or the expression changes their tempo.
+    result, also when it is rendered again. More `takes` to choose from join better and need more time. Raises
+    PianistError where score and rendering do not belong together, the score has no such bars or no notes in them, or
+    the expression changes their tempo.
     """
     return perform_bars(
-        read_piece(score), rendering, model, bars, seed=seed, sampling=sampling, expression=expression
+        read_piece(score), rendering, model, bars, seed=seed, sampling=sampling, expression=expression, takes=takes
     )
 
 
@@ -82,7 +84,8 @@ def perform_bars(
         keys = [sample_key(seed, f"{piece.content} bars {bars[0]}-{bars[1]} take {k}", sample) for k in range(takes)]
         known = known_tokens(old)
         played = _play_takes(piece.tokens, known, free, keys, model, sampling, advance)
-        new = [express(piece.score, realise(piece.score, take), expression) for take in played]
+        led = (lead_back(old, realise(piece.score, take), free) for take in played)
+        new = [express(piece.score, notes, expression) for notes in led]
         fitted = [graft(old, take, piece.score, free) for take in new]
         performances.append(fitted[_best(piece.tokens, fitted, free, model)])
     edits = rendering.identity["edits"]
@@ -104,6 +107,7 @@ def rerender_file(
     extras: Extras = DEFAULT_EXTRAS,
     tempo_events: str | None = None,
     force: bool = False,
+    takes: int = TAKES,
 ) -> tuple[list[Path], Rendering | None]:
     """Perform bars of the rendering at `stem` (a path without suffix) anew and write its files again.
 
@@ -121,7 +125,7 @@ def rerender_file(
     made = old.identity["edits"][-1:] == [edit_of(model, bars, seed, sampling, expression)]
     if made and is_made(stem, old.identity, extras, has_bars=True):
         return [path], None
-    new = perform_bars(piece, old, model, bars, seed=seed, sampling=sampling, expression=expression)
+    new = perform_bars(piece, old, model, bars, seed=seed, sampling=sampling, expression=expression, takes=takes)
     return save_again(stored, new, path.parent, extras, force=force), new
 
 

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pianist_jax.errors import PianistError
@@ -142,6 +142,7 @@ def performances(draw):
 STRENGTHS = st.sampled_from([0.0, 0.3, 1.0, 1.7, 4.0])
 
 
+@settings(max_examples=50)
 @given(performances(), st.tuples(*[STRENGTHS] * 4), st.sampled_from([0.1, 1.0, 1.3, 10.0]), st.booleans())
 def test_whatever_is_wanted_can_be_written(given, strengths, tempo, binary):
     score, played = given

@@ -1,0 +1,152 @@
+"""Bars performed anew in a rendering: nothing else changes, and the same wish gives the same bars."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pianist_jax.errors import PianistError
+from pianist_jax.music.bars import notes_in
+from pianist_jax.music.notes import Notes
+from pianist_jax.music.tokens import NOTE_TOKENS
+from pianist_jax.rendering import passages
+from pianist_jax.rendering.expression import Expression
+from pianist_jax.rendering.fitting import ends
+from pianist_jax.rendering.passages import known_tokens, perform_bars, render_bars, rerender_file
+from pianist_jax.rendering.renderer import read_piece, render
+from tests.music.helpers import assert_same
+from tests.rendering.models import lively_model, made_up_score
+
+CHORALE = Path(__file__).parents[2] / "examples" / "chopin-prelude-op28-20.mid"
+
+
+@pytest.fixture(scope="module")
+def piece():
+    return read_piece(CHORALE)
+
+
+@pytest.fixture(scope="module")
+def chorale():
+    return render(CHORALE, lively_model(), seed=2)
+
+
+def pedal_outside(notes, begin, stop):
+    outside = (notes.pedal_time < begin) | (notes.pedal_time >= stop)
+    return notes.pedal_time[outside].tolist(), notes.pedal_value[outside].tolist()
+
+
+# The model's windows have 64 notes, a bar about 22: within one window, over several, at both ends, all of it.
+@pytest.mark.parametrize("bars", [(5, 5), (4, 9), (1, 2), (12, 13), (1, 13)])
+def test_only_these_bars_change(piece, chorale, bars):
+    free = notes_in(piece.grid, bars)
+    new = perform_bars(piece, chorale, lively_model(), bars, seed=5, takes=2).notes
+    old = chorale.notes
+    for name in ("pitch", "onset", "duration", "velocity"):
+        np.testing.assert_array_equal(getattr(new, name)[~free], getattr(old, name)[~free])
+    assert np.mean(new.velocity[free] != old.velocity[free]) > 0.8
+    assert np.mean(new.duration[free] != old.duration[free]) > 0.8
+    first, last = ends(free)
+    assert new.onset[first] == old.onset[first]
+    stop = old.onset[last] if last < len(free) else np.inf
+    assert pedal_outside(new, old.onset[first], stop) == pedal_outside(old, old.onset[first], stop)
+
+
+def test_the_same_wish_gives_the_same_bars(piece, chorale):
+    model = lively_model()
+    once = perform_bars(piece, chorale, model, (5, 6), seed=5, takes=2)
+    again = perform_bars(piece, once, model, (5, 6), seed=5, takes=2)
+    assert_same(once.notes, again.notes)
+    assert once.identity == again.identity
+    assert [edit["bars"] for edit in once.identity["edits"]] == [[5, 6]]
+    assert chorale.identity["edits"] == []
+    other = perform_bars(piece, once, model, (5, 6), seed=6, takes=2)
+    assert [edit["seed"] for edit in other.identity["edits"]] == [6]
+    assert np.any(other.notes.velocity != once.notes.velocity)
+    both = perform_bars(piece, once, model, (9, 9), seed=6, takes=2)
+    assert [edit["bars"] for edit in both.identity["edits"]] == [[5, 6], [9, 9]]
+
+
+def test_every_performance_gets_bars_of_its_own(piece):
+    two = render(CHORALE, lively_model(), samples=2)
+    new = render_bars(CHORALE, two, lively_model(), (3, 3), seed=1, takes=2)
+    free = notes_in(piece.grid, (3, 3))
+    for old, made in zip(two.performances, new.performances, strict=True):
+        assert np.any(old.velocity[free] != made.velocity[free])
+    assert np.any(new.performances[0].velocity[free] != new.performances[1].velocity[free])
+
+
+def test_expression_of_the_bars_alone(piece, chorale):
+    free = notes_in(piece.grid, (5, 6))
+    wish = Expression(keep=("velocity",), binary_pedal=True)
+    new = perform_bars(piece, chorale, lively_model(), (5, 6), expression=wish, takes=2).notes
+    assert new.velocity[free].tolist() == piece.score.velocity[free].tolist()
+    begin, stop = new.onset[free].min(), new.onset[ends(free)[1]] - 1
+    inside = (new.pedal_time >= begin) & (new.pedal_time < stop)
+    assert set(new.pedal_value[inside].tolist()) <= {0, 127}
+
+
+def test_the_take_that_leads_on_best_is_kept(piece, chorale, monkeypatch):
+    """What the model itself finds likeliest behind the bars, by its own reckoning."""
+    heard = []
+    best = passages._best
+
+    def listening(tokens, takes, free, model):
+        chosen = best(tokens, takes, free, model)
+        nats = passages._listen(model.config)
+        last = ends(free)[1]
+        totals = []
+        for take in takes:
+            played = np.stack([known_tokens(take)[last - 32 : last + 32]] * 2)
+            score = np.stack([tokens[last - 32 : last + 32]] * 2)
+            totals.append(float(np.sum(np.asarray(nats(model.params, score, played))[0, 32:])))
+        heard.append((chosen, totals))
+        return chosen
+
+    monkeypatch.setattr(passages, "_best", listening)
+    for seed in range(4):
+        perform_bars(piece, chorale, lively_model(), (5, 5), seed=seed, takes=2)
+    assert [chosen for chosen, _ in heard] == [int(np.argmin(totals)) for _, totals in heard]
+    assert {chosen for chosen, _ in heard} == {0, 1}
+
+
+def test_known_notes_out_of_order():
+    """Somebody has moved a note before the one that stands before it in the score."""
+    notes = Notes([60, 62, 64], [100, 90, 500], [50, 60, 70], [64, 65, 66], np.array([90]), np.array([127]))
+    tokens = known_tokens(notes)
+    assert tokens.shape == (3, NOTE_TOKENS)
+    assert (tokens[:, 1] - tokens[0, 1]).tolist() == [0, 0, 400]
+
+
+def test_what_cannot_be(piece, chorale):
+    model = lively_model()
+    with pytest.raises(PianistError, match=r"no bars 12-14: the score has bars 1-13"):
+        perform_bars(piece, chorale, model, (12, 14))
+    with pytest.raises(PianistError, match="another version of this score"):
+        render_bars(made_up_score(20), chorale, model, (1, 2))
+    with pytest.raises(PianistError, match="notes without bars"):
+        perform_bars(dataclasses.replace(piece, grid=None), chorale, model, (1, 2))
+    with pytest.raises(PianistError, match="keep their place in time"):
+        perform_bars(piece, chorale, model, (1, 2), expression=Expression(tempo_scale=1.1))
+    later = dataclasses.replace(piece.grid, onset=piece.grid.onset + 4 * 480 * (piece.grid.onset >= 4 * 480))
+    with pytest.raises(PianistError, match="no note begins in bars 2-2"):
+        perform_bars(dataclasses.replace(piece, grid=later), chorale, model, (2, 2))
+
+
+def test_files(chorale, tmp_path):
+    model = lively_model()
+    with pytest.raises(PianistError, match=r"x\.json: no rendering there"):
+        rerender_file(CHORALE, tmp_path / "x", model, (3, 4))
+    chorale.save(tmp_path / "x", plot=True)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    files, made = rerender_file(CHORALE, tmp_path / "x", model, (3, 4), seed=4, takes=2)
+    assert made is not None
+    assert sorted(path.name for path in files) == ["x.daw.mid", "x.json", "x.performance.mid", "x.png"]
+    assert all(path.read_bytes() != before[path.name] for path in files)
+    after = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert rerender_file(CHORALE, tmp_path / "x", model, (3, 4), seed=4, takes=2) == ([tmp_path / "x.json"], None)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == after
+    (tmp_path / "x.performance.mid").write_bytes(b"mine")
+    with pytest.raises(PianistError, match=r"x\.performance\.mid: was changed"):
+        rerender_file(CHORALE, tmp_path / "x", model, (3, 4), seed=5, takes=2)
+    assert (tmp_path / "x.performance.mid").read_bytes() == b"mine"
