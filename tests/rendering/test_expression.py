@@ -126,13 +126,13 @@ def performances(draw):
             max_size=n,
         )
     )
-    pitch, gap, length = zip(*rows, strict=True)
-    raw = Notes(pitch, np.cumsum(gap), length, [64] * n, np.array([5]), np.array([127]))
+    pitch, gap, length = np.array(rows).T
+    raw = Notes(pitch, np.cumsum(gap), length, np.full(n, 64), np.array([5]), np.array([127]))
     score = normalise(raw)[0]
     m = len(score)
     gaps = draw(st.lists(st.integers(2, 3000), min_size=m, max_size=m))
-    lengths = draw(st.lists(st.integers(1, 9000), min_size=m, max_size=m))
-    loud = draw(st.lists(st.integers(1, 127), min_size=m, max_size=m))
+    lengths = np.array(draw(st.lists(st.integers(1, 9000), min_size=m, max_size=m)))
+    loud = np.array(draw(st.lists(st.integers(1, 127), min_size=m, max_size=m)))
     pedal = sorted(draw(st.lists(st.integers(0, 90_000), max_size=8)))
     values = draw(st.lists(st.integers(0, 127), min_size=len(pedal), max_size=len(pedal)))
     played = Notes(score.pitch, np.cumsum(gaps), lengths, loud, np.array(pedal, int), np.array(values, int))
@@ -146,7 +146,8 @@ STRENGTHS = st.sampled_from([0.0, 0.3, 1.0, 1.7, 4.0])
 @given(performances(), st.tuples(*[STRENGTHS] * 4), st.sampled_from([0.1, 1.0, 1.3, 10.0]), st.booleans())
 def test_whatever_is_wanted_can_be_written(given, strengths, tempo, binary):
     score, played = given
-    wanted = Expression(*strengths, tempo_scale=tempo, binary_pedal=binary)
+    timing, dynamics, articulation, pedal = strengths
+    wanted = Expression(timing, dynamics, articulation, pedal, tempo_scale=tempo, binary_pedal=binary)
     made = express(score, played, wanted)
     require_writable(made)
     assert made.onset.min() == played.onset.min()

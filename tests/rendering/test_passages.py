@@ -112,7 +112,8 @@ def test_the_take_that_leads_on_best_is_kept(piece, chorale, monkeypatch):
 
 def test_known_notes_out_of_order():
     """Somebody has moved a note before the one that stands before it in the score."""
-    notes = Notes([60, 62, 64], [100, 90, 500], [50, 60, 70], [64, 65, 66], np.array([90]), np.array([127]))
+    columns = (np.array(column) for column in ([60, 62, 64], [100, 90, 500], [50, 60, 70], [64, 65, 66], [90], [127]))
+    notes = Notes(*columns)
     tokens = known_tokens(notes)
     assert tokens.shape == (3, NOTE_TOKENS)
     assert (tokens[:, 1] - tokens[0, 1]).tolist() == [0, 0, 400]
