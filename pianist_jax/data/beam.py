@@ -112,7 +112,7 @@ def _build(pipeline: "beam.Pipeline", listed: Sequence[Listed], held_out: HeldOu
         entries
         | "Send" >> beam.FlatMap(_send, beam.pvalue.AsSingleton(decided))
         | "Bring together" >> beam.GroupByKey()
-        | "Write shards" >> beam.MapTuple(_write_shard, out_dir)
+        | "Write shards" >> beam.Map(_write_shard, out_dir)
     )
     # A folder's description is its sign of being complete: it comes when all shards are there.
     written = beam.pvalue.AsSingleton(shards | "Count" >> beam.combiners.Count.Globally())
@@ -155,13 +155,14 @@ def _light(numbered: tuple[int, Entry]) -> Light:
     return number, entry.line, -1 if entry.record is None else len(entry.record), entry.shingles
 
 
-def _send(numbered: tuple[int, Entry], decided: Decided) -> Iterable[tuple[str, tuple[int, bytes | None]]]:
+def _send(numbered: tuple[int, Entry], decided: Decided) -> Iterable[tuple[str, tuple[int, bytes]]]:
     number, entry = numbered
-    if number in decided.shard:
+    if number in decided.shard and entry.record is not None:
         yield decided.shard[number], (number, entry.record)
 
 
-def _write_shard(path: str, numbered: Iterable[tuple[int, bytes]], out_dir: str) -> str:
+def _write_shard(shard: tuple[str, Iterable[tuple[int, bytes]]], out_dir: str) -> str:
+    path, numbered = shard
     with tempfile.TemporaryDirectory() as folder:
         local = Path(folder, "shard")
         write_shard(local, (record for _, record in sorted(numbered)))

@@ -55,7 +55,7 @@ def test_decisions_do_not_depend_on_the_order_files_arrive_in(
     for path, record in (sent for entry in entries for sent in beam_room._send(entry, decided)):
         found.setdefault(path, []).append(record)
     for path, records in found.items():
-        beam_room._write_shard(path, records, str(tmp_path / "beam"))
+        beam_room._write_shard((path, records), str(tmp_path / "beam"))
     beam_room._write_texts(decided, str(tmp_path / "beam"), len(found))
     assert contents(tmp_path / "beam") == contents(tmp_path / "out")
     assert len(found) > 2
