@@ -142,10 +142,12 @@ def _render_bars(
 
 def _bars_of(job: "Job", folder: Path, model: "Model", bars: tuple[int, int], wishes: dict[str, Any]) -> "Outcome":
     from pianist_jax.rendering.batch import Outcome
+    from pianist_jax.rendering.finding import shelf
     from pianist_jax.rendering.passages import rerender_file
 
     try:
-        files, rendering = rerender_file(job.score, folder / job.stem, model, bars, **wishes)
+        with shelf() as file_of:
+            files, rendering = rerender_file(file_of(job), folder / job.stem, model, bars, **wishes)
     except PianistError as error:
         return Outcome(job.score, error=error)
     return Outcome(job.score, tuple(files), rendering)
