@@ -9,10 +9,11 @@ BIN := $(VENV)/bin
 PYTHON_VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])')
 INSTALLED := $(VENV)/.installed-$(PYTHON_VERSION)
 READY := $(VENV)/.ready
+LIBTPU := $(VENV)/libtpu/.installed
 
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: demo test test-slow examples clean
+.PHONY: demo test test-slow tpu-check examples clean
 
 demo: $(READY)
 	$(BIN)/pianist render examples/*.musicxml -o demo --plot --audio --force
@@ -22,8 +23,12 @@ test: $(READY)
 	$(BIN)/mypy
 	$(BIN)/pytest -q -m "not slow" -n 2
 
-test-slow: $(READY)
+test-slow: $(READY) $(LIBTPU)
 	$(BIN)/pytest -q -m slow -n 2 --durations 10
+
+# The training steps compiled for slices of TPUs, without one: tpu/README.md.
+tpu-check: $(READY) $(LIBTPU)
+	$(BIN)/python -m tpu.report
 
 examples: $(READY)
 	$(BIN)/python -m examples.build
@@ -39,4 +44,9 @@ $(INSTALLED): requirements.txt
 
 $(READY): $(INSTALLED) pyproject.toml
 	$(PIP) install --no-deps --no-build-isolation -e .
+	touch $@
+
+# The TPU compiler lies beside the environment, not in it: found there, JAX would look for TPUs in every command.
+$(LIBTPU): $(INSTALLED) tpu/requirements.txt
+	$(PIP) install --no-deps --upgrade --target $(@D) -r tpu/requirements.txt
 	touch $@
