@@ -12,9 +12,9 @@ PEAK_BF16 = {
     "H100": 989e12,
     "H200": 989e12,
     "A100": 312e12,
-    "TPU v5 lite": 197e12,
-    "TPU v5p": 459e12,
-    "TPU v6e": 918e12,
+    "TPU v5 lite": 197e12,  # v5e; the names are those that JAX gives the devices
+    "TPU v5": 459e12,  # v5p
+    "TPU v6 lite": 918e12,  # v6e
 }
 
 
