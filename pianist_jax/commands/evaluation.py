@@ -2,7 +2,8 @@
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -120,7 +121,12 @@ def _stem(output: Path) -> Path:
 
 
 def _cache_folder() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pianist_jax" / "alignments"
+    """Where alignments are kept unless it is said: beside the compiled programs."""
+    import platformdirs
+
+    from pianist_jax.rendering.compilation import VARIABLE
+
+    return Path(os.environ.get(VARIABLE) or platformdirs.user_cache_dir("pianist_jax", appauthor=False)) / "alignments"
 
 
 def _teller(what: str, of: str) -> Callable[[int, int], None]:
@@ -173,29 +179,39 @@ def _play(
 
     from pianist_jax.evaluation.candidates import render_candidates
     from pianist_jax.evaluation.likelihood import count_notes, likelihood
+    from pianist_jax.rendering.compilation import keep_programs
     from pianist_jax.rendering.programs import load_model
 
+    keep_programs()
     made: list[Candidates] = []
     likelihoods: dict[str, Any] = {}
     warnings: list[str] = []
+    scored = sum(len(piece.score) for piece in pieces)
     loaded: list[Model] = [load_model(name) for name in names]
     for model in loaded:
         first = len(made)
         for text, sampling in settings.items():
             name = f"{model.name} {text}" if len(settings) > 1 else model.name
-            notes = samples * sum(len(piece.score) for piece in pieces)
-            with progress(f"performing {len(pieces)} with {name}", notes) as (advance, _):
+            with _progress(f"performing {len(pieces)} pieces with {name}", samples * scored) as advance:
                 made.append(
                     render_candidates(
                         name, pieces, model, seed=seed, samples=samples, sampling=sampling, advance=advance
                     )
                 )
         if humans:
-            with progress(f"likelihood under {model.name}", count_notes(pieces, humans)) as (advance, _):
+            with _progress(f"likelihood under {model.name}", count_notes(pieces, humans)) as advance:
                 figures, more = likelihood(pieces, model, np.random.default_rng(seed), humans=humans, advance=advance)
             likelihoods |= {entry.name: figures for entry in made[first:]}
             warnings += more
     return made, likelihoods, warnings
+
+
+@contextmanager
+def _progress(what: str, notes: int) -> Iterator[Callable[[int], None]]:
+    """Says what is done and how far it is."""
+    say(f"{what}: {notes} notes")
+    with progress(what, lambda: notes) as (advance, _):
+        yield advance
 
 
 def _write(

@@ -1,5 +1,6 @@
 """How likely a model finds performances that somebody else played: teacher-forced, in the windows it would play in."""
 
+import functools
 from collections.abc import Callable, Sequence
 
 import jax
@@ -29,18 +30,13 @@ def summed_nll(
     Every note counts once, in the window in which it would be performed, with the notes before it as they were
     played.
     """
-    pianist, config = Pianist(model.config), model.config
-
-    @jax.jit
-    def nll(params: dict, score_BNS: jax.Array, played_BNS: jax.Array, mask_BN: jax.Array) -> jax.Array:
-        return pianist.apply({"params": params}, score_BNS, played_BNS, mask_BN, True, method="nll")  # type: ignore[return-value]
-
+    nll = _program(model)
     windows = [
         (index, window)
         for index, (score, _) in enumerate(pairs)
-        for window in cut_windows(len(score), windowing_for(config.window))
+        for window in cut_windows(len(score), windowing_for(model.config.window))
     ]
-    length = min(config.window, max((len(score) for score, _ in pairs), default=0))
+    length = min(model.config.window, max((len(score) for score, _ in pairs), default=0))
     sums = np.zeros((len(pairs), NOTE_TOKENS))
     for start in range(0, len(windows), batch):
         chosen = windows[start : start + batch]
@@ -58,3 +54,14 @@ def summed_nll(
         if advance is not None:
             advance(sum(own.stop - own.start for own in fresh))
     return sums
+
+
+@functools.lru_cache(maxsize=4)
+def _program(model: Model) -> Callable[..., jax.Array]:
+    pianist = Pianist(model.config)
+
+    @jax.jit
+    def nll(params: dict, score_BNS: jax.Array, played_BNS: jax.Array, mask_BN: jax.Array) -> jax.Array:
+        return pianist.apply({"params": params}, score_BNS, played_BNS, mask_BN, True, method="nll")  # type: ignore[return-value]
+
+    return nll
