@@ -24,8 +24,8 @@ PITCH_WINDOW, RECORDING_WINDOW = 10, 8  # notes
 SAME_PIECE = 0.1  # of the shingles of the shorter of two
 LEAST_SHARED = 6  # shingles; fewer are no sign of anything
 SAME_RECORDING = 0.7  # of a file's shingles that others have
-SAMPLE = 8  # one of so many shingles of a recording is kept
-LEAST_SAMPLED = 16  # shorter files are the same only if they are so exactly
+SAMPLE = 16  # one of so many shingles of a recording is kept
+LEAST_SAMPLED = 8  # shorter files are the same only if they are so exactly
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

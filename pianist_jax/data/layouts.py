@@ -118,7 +118,10 @@ def _aria(tree: Tree) -> Iterator[tuple[str, dict]]:
 
 
 def _giantmidi(tree: Tree) -> Iterator[tuple[str, dict]]:
-    """Files `Surname, First names, Title, YouTube id.mid`; the splits of its table, where it lies beside them."""
+    """Files `Surname, First names, Title, YouTube id.mid`; the splits of its table, where it lies beside them.
+
+    Of the sample that its authors evaluated with: `Surname_Title_ID_cut_mov_2.mid`.
+    """
     splits: dict[str, str] = {}
     table = "full_music_pieces_youtube_similarity_pianosoloprob_split.csv"
     if tree.find(table):
@@ -127,7 +130,7 @@ def _giantmidi(tree: Tree) -> Iterator[tuple[str, dict]]:
                 splits[row["youtube_id"]] = row["split"]
     for file in tree.midi():
         name = _stem(file.rpartition("/")[2])
-        found = re.search(rf"^(.*?)(?:, |_)({_YOUTUBE})(?:_.*)?$", name)
+        found = re.search(rf"^(.*)(?:, |_)({_YOUTUBE})$", re.sub(r"(_cut)?(_(mov|no)_\w+)?$", "", name))
         composition, video = (found[1], found[2]) if found else (name, "")
         yield file, {"composition": composition, "split": splits.get(video, "train")}
 

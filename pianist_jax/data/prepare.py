@@ -13,6 +13,7 @@ import json
 import multiprocessing
 import os
 import shutil
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -47,7 +48,7 @@ from pianist_jax.errors import PianistError
 from pianist_jax.music.notes import Notes
 
 BATCH = 128  # files
-RULES = 2  # raised when the same files would give other records
+RULES = 3  # raised when the same files would give other records
 Told = Callable[[int, int], None]
 
 
@@ -303,6 +304,15 @@ _held_out: HeldOut  # of a worker process
 def _begin_worker(held_out: HeldOut) -> None:
     global _held_out
     _held_out = held_out
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """Workers of a killed run would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+    os._exit(1)
 
 
 def _do(task: Callable[[HeldOut], None]) -> None:

@@ -192,10 +192,10 @@ def test_aria_midi(tmp_path: Path):
 
 
 def test_giantmidi(tmp_path: Path):
-    files = ["midis/Aaron, Michael, Piano Course, V-92VX3trfE.mid", "Satie_Vexations_x4fkE9-o_yo_cut_no_1.mid"]
+    files = ["midis/Aaron, Michael, Piano Course, V-92VX3trfE.mid", "Satie_Vexations_in_C_x4fkE9-o_yo_cut_no_1.mid"]
     plant(tmp_path, dict.fromkeys(files, b""))
     items = items_of("giantmidi", tmp_path)
-    assert [items[file].composition for file in files] == ["Aaron, Michael, Piano Course", "Satie_Vexations"]
+    assert [items[file].composition for file in files] == ["Aaron, Michael, Piano Course", "Satie_Vexations_in_C"]
     rows = [{"surname": "Aaron", "youtube_id": "V-92VX3trfE", "split": "test"}]
     name = "full_music_pieces_youtube_similarity_pianosoloprob_split.csv"
     plant(tmp_path, {name: table(rows, "\t")})
