@@ -1,0 +1,227 @@
+"""A say in it, as a musician has it on the command line: options of render, bars anew, apply, inspect."""
+
+import functools
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from pianist_jax import cli
+from pianist_jax.music.midi import read_midi, write_midi
+from pianist_jax.music.notes import normalise
+from pianist_jax.rendering import programs
+from pianist_jax.weights import save_weights
+from tests.model.helpers import lively_params
+from tests.rendering.models import NOTE, made_up_score
+
+SCORE = made_up_score(60)
+CHORALE = Path(__file__).parents[1] / "examples" / "chopin-prelude-op28-20.mid"
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    path = tmp_path_factory.mktemp("weights") / "small.safetensors"
+    save_weights(path, NOTE, lively_params(NOTE), dtype="float32", metadata={})
+    return path
+
+
+@pytest.fixture(scope="module")
+def load_once():
+    """Models stay compiled from test to test."""
+    return functools.cache(programs.load_model)
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys, weights, load_once):
+    """Call a command in an empty folder; gives exit code, lines on stdout, lines on stderr."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(programs, "load_model", load_once)
+
+    def call(command, *arguments):
+        model = ["--model", str(weights)] if command == "render" else []
+        monkeypatch.setattr(sys, "argv", ["pianist", command, *map(str, arguments), *model])
+        try:
+            cli.main()
+            code: str | int | None = 0
+        except SystemExit as stopped:
+            code = stopped.code or 0
+        out, err = capsys.readouterr()
+        assert "Traceback" not in err
+        return code, out.splitlines(), err.splitlines()
+
+    return call
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+
+
+def test_expression_on_the_command_line(run):
+    write_midi("a.mid", SCORE)
+    wishes = ["--keep", "velocity", "--keep", "articulation,pedal", "--strength", "timing=0.5", "--tempo-scale", 2]
+    code, _, err = run("render", "a.mid", "-o", "out", *wishes)
+    assert (code, err) == (0, [])
+    told = json.loads(Path("out/a.json").read_text())["settings"]["expression"]
+    assert told["keep"] == ["velocity", "articulation", "pedal"]
+    assert (told["timing"], told["tempo_scale"]) == (0.5, 2.0)
+    played = read_midi("out/a.performance.mid")
+    assert set(played.velocity.tolist()) == {64}
+    assert len(played.pedal_time) == 0
+    assert run("render", "a.mid", "-o", "out", *wishes)[1][-1].startswith("a.mid: made before with these settings")
+    code, _, err = run("render", "a.mid", "-o", "out")
+    assert code == 2
+    assert "is there already, from another score or settings" in err[0]
+
+
+def test_strengths_in_a_row(run):
+    write_midi("a.mid", SCORE)
+    code, _, err = run("render", "a.mid", "--strength", "timing=0.8", "dynamics=0", "pedal=0.5", "--binary-pedal")
+    assert (code, err) == (0, [])
+    told = json.loads(Path("a.json").read_text())["settings"]["expression"]
+    assert (told["timing"], told["dynamics"], told["pedal"], told["binary_pedal"]) == (0.8, 0, 0.5, True)
+    assert len(set(read_midi("a.performance.mid").velocity.tolist())) == 1
+
+
+def test_samples_side_by_side_have_it_too(run):
+    for name in "ab":
+        write_midi(f"{name}.mid", SCORE)
+    assert run("render", "a.mid", "b.mid", "--samples", 2, "--keep", "velocity", "-o", "out")[0] == 0
+    for name in ("a-1", "a-2", "b-1", "b-2"):
+        assert set(read_midi(f"out/{name}.performance.mid").velocity.tolist()) == {64}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--keep", "tempo"],
+        ["--strength", "loudness=2"],
+        ["--strength", "timing=-1"],
+        ["--keep", "timing", "--strength", "timing=2"],
+        ["--tempo-scale", "0"],
+        ["--pedal-threshold", "200"],
+        ["--bars", "4-2"],
+        ["--bars", "3"],
+        ["--plot-bars", "x"],
+        ["--plot-bars", "90-99"],
+        ["--overlay", "none.mid"],
+        ["--overlay", "1", "--overlay", "2", "--overlay", "3", "--overlay", "4"],
+    ],
+)
+def test_senseless_wishes(run, options):
+    write_midi("a.mid", SCORE)
+    code, _, err = run("render", "a.mid", "-o", "out", *options)
+    assert (code, len(err)) == (2, 1)
+    assert err[0].startswith("pianist: ")
+    assert not [path for path in Path().rglob("*") if path.is_file() and path.name != "a.mid"]
+
+
+def test_bars_anew_from_the_command_line(run):
+    assert run("render", CHORALE, "-o", "out")[0] == 0
+    name = CHORALE.stem
+    before, old = contents("out"), json.loads(Path(f"out/{name}.json").read_text())
+    code, out, err = run("render", CHORALE, "-o", "out", "--bars", "5-6", "--seed", 8)
+    assert (code, err) == (0, [])
+    assert ", bars 5-6 -> " in out[0]
+    told = json.loads(Path(f"out/{name}.json").read_text())
+    same = {(5 <= a["bar"] < 7, a == b) for a, b in zip(old["notes"], told["notes"], strict=True)}
+    assert same == {(False, True), (True, False)}
+    played = normalise(read_midi(f"out/{name}.performance.mid"))[0]
+    assert sorted(played.velocity.tolist()) == sorted(n["performed"][0]["velocity"] for n in told["notes"])
+    assert (told["edits"][0]["bars"], told["edits"][0]["seed"]) == ([5, 6], 8)
+    assert contents("out").keys() == before.keys()
+    after = contents("out")
+    assert "were made before" in run("render", CHORALE, "-o", "out", "--bars", "5-6", "--seed", 8)[1][0]
+    assert contents("out") == after
+    for bad in (["--bars", "5-99"], ["--bars", "5-6", "--tempo-scale", 2], ["--bars", "5", "--samples", 2]):
+        code, _, err = run("render", CHORALE, "-o", "out", *bad)
+        assert (code, len(err)) == (2, 1)
+    assert contents("out") == after
+
+
+def test_apply(run):
+    run("render", CHORALE, "-o", "out")
+    path = Path("out") / f"{CHORALE.stem}.json"
+    before = contents("out")
+    code, out, err = run("apply", path)
+    assert (code, err) == (0, [])
+    assert out[0].startswith(f"{path} -> ")
+    assert contents("out") == before
+    assert run("apply", path, "-o", "copy")[0] == 0
+    assert contents("copy") == before
+    path.write_text(path.read_text().replace('"velocity": ', '"velocity": 1', 0).replace('"time": 0,', '"time": 7,', 1))
+    assert run("apply", path)[0] == 0
+    changed = {name for name, content in contents("out").items() if content != before[name]}
+    assert changed == set(before)
+    code, out, _ = run("apply", path, "--strength", "dynamics=0", "--plot", "-o", "flat")
+    assert code == 0
+    flat = read_midi(f"flat/{CHORALE.stem}.performance.mid")
+    assert len(set(flat.velocity.tolist())) == 1
+    assert Path(f"flat/{CHORALE.stem}.png").exists()
+
+
+def test_apply_what_is_wrong(run):
+    run("render", CHORALE, "-o", "out")
+    path = Path("out") / f"{CHORALE.stem}.json"
+    content = path.read_text()
+    before = contents("out")
+    path.write_text(content.replace('"performed": [{"onset"', '"performed": [{"onse"', 1))
+    code, out, err = run("apply", path)
+    assert (code, out, len(err)) == (2, [], 1)
+    assert "'onset' is missing" in err[0]
+    path.write_text(content[:-20])
+    code, _, err = run("apply", path, "gone.json")
+    assert (code, len(err)) == (2, 2)
+    assert "no valid JSON" in err[0]
+    path.write_text(content)
+    assert run("apply", path, "gone.json")[0] == 1
+    assert contents("out") == before
+
+
+def test_inspect(run):
+    run("render", CHORALE, "-o", "out")
+    stem = f"out/{CHORALE.stem}"
+    code, out, err = run("inspect", CHORALE, f"{stem}.performance.mid", f"{stem}.json")
+    assert (code, err) == (0, [])
+    assert [line for line in out if not line.startswith("  ")] == [
+        str(CHORALE), f"{stem}.performance.mid", f"{stem}.json",
+    ]  # fmt: skip
+    assert "  metre     4/4" in out
+    assert "  edits        none" in out
+    Path("bad.mid").write_bytes(b"MThd")
+    code, out, err = run("inspect", "bad.mid", CHORALE)
+    assert (code, len(err)) == (1, 1)
+    assert run("inspect", "bad.mid")[0] == 2
+    long = f"{'long ' * 40}.mid"
+    shutil.copy(CHORALE, long)
+    assert run("inspect", long)[1][0] == long
+
+
+def test_a_plot_of_some_bars_with_somebody_elses_performance(run):
+    run("render", CHORALE, "-o", "human", "--seed", 5)
+    human = f"human/{CHORALE.stem}.performance.mid"
+    code, _, err = run("render", CHORALE, "-o", "out", "--plot-bars", "2-4", "--overlay", human)
+    assert (code, err) == (0, [])
+    told = json.loads(Path(f"out/{CHORALE.stem}.json").read_text())["plot"]
+    assert (told["bars"], told["overlay"][0]["file"]) == ([2, 4], Path(human).name)
+    first = Path(f"out/{CHORALE.stem}.png").read_bytes()
+    assert "left alone" in run("render", CHORALE, "-o", "out", "--plot-bars", "2-4", "--overlay", human)[1][-1]
+    assert run("render", CHORALE, "-o", "out", "--plot-bars", "2-5")[0] == 0
+    assert Path(f"out/{CHORALE.stem}.png").read_bytes() != first
+    write_midi("other.mid", SCORE)
+    code, _, err = run("render", CHORALE, "-o", "third", "--overlay", "other.mid")
+    assert (code, len(err)) == (2, 1)
+    assert "too few to lay over it" in err[0]
+
+
+def test_notation_beside_midi_is_preferred(run):
+    Path("scores").mkdir()
+    for suffix in (".mid", ".musicxml"):
+        shutil.copy(CHORALE.with_suffix(suffix), "scores")
+    Path("scores/notes.xml").write_text("<html/>")
+    code, out, err = run("render", "scores", "-o", "out")
+    assert (code, err) == (0, [])
+    name = f"scores/{CHORALE.stem}"
+    assert out[0] == f"{name}.musicxml: performed instead of {name}.mid, taken for the same score"
+    assert any(line.startswith(f"{name}.musicxml -> ") for line in out)
