@@ -73,7 +73,7 @@ def _subfolders(folder: Path) -> list[Path]:
 
 
 def inspect(folder: Path) -> list[Contents]:
-    """What a prepared folder (one line) or a folder of pairs (one line for each split) holds.
+    """What a prepared folder or a folder of pairs holds: a line for each split.
 
     Raises:
         PianistError: it is neither, or a shard is missing or damaged.
@@ -81,7 +81,10 @@ def inspect(folder: Path) -> list[Contents]:
     if not holds_pairs(folder):
         prepared = read_prepared(folder)
         source = prepared.source
-        return [_count(Contents(source.name, source.kind, source.licence), prepared.shards)]
+        splits = {source.name: prepared.shards, f"{source.name} (validation)": prepared.validation}
+        return [
+            _count(Contents(name, source.kind, source.licence), shards) for name, shards in splits.items() if shards
+        ]
     shards = [folder / f"{split}.array_record" for split in SPLITS]
     return [
         _count(Contents(f"{folder.name} ({split})", "pair", "as its corpus"), [shard])

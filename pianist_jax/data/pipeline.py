@@ -52,7 +52,7 @@ class Holding:
 
 
 def read_holding(folder: Path, split: str = "train") -> Holding:
-    """What a prepared folder, or a folder of pairs (of one split), holds.
+    """What one split of a prepared folder, or of a folder of pairs, holds.
 
     Raises:
         PianistError: it is neither, a shard is missing or damaged, or nothing is in it.
@@ -62,7 +62,7 @@ def read_holding(folder: Path, split: str = "train") -> Holding:
         name, weight, expressive, coarse, shards = "pairs", 1.0, True, False, [pairs]
     else:
         prepared = read_prepared(folder)
-        source, shards = prepared.source, [*prepared.shards]
+        source, shards = prepared.source, [*(prepared.shards if split == "train" else prepared.validation)]
         name, weight, expressive, coarse = source.name, source.weight, source.kind != "score", source.coarse
     notes, has_pedal, kind = [], [], PIECE
     for shard in shards:
@@ -72,7 +72,7 @@ def read_holding(folder: Path, split: str = "train") -> Holding:
             notes.append(len(performance))
             has_pedal.append(pedal)
     if not notes:
-        raise PreparedError(f"{folder}: holds no notes; prepare it again or leave it out")
+        raise PreparedError(f"{folder}: holds no notes of the {split} split; prepare it with one or leave it out")
     paths = tuple(str(shard) for shard in shards)
     return Holding(name, kind, weight, expressive, coarse, paths, np.array(notes), np.array(has_pedal))
 
@@ -249,7 +249,7 @@ def make_loader(
     Args:
         batch: examples in a batch, over all processes.
         window: notes in an example.
-        split: of the pairs.
+        split: "train" or "validation".
         packed: fill every place with a note, in segments of several pieces; the model must honour `segment`.
             Otherwise an example lies within one piece, and short pieces leave padding.
         stride: windows begin so many notes apart.

@@ -9,6 +9,8 @@ import pytest
 from pianist_jax import cli
 from pianist_jax.data.inspection import BETWEEN_SEGMENTS, find_folders, inspect, table, window_notes
 from pianist_jax.data.pipeline import make_loader
+from pianist_jax.data.prepare import Corpus, prepare
+from pianist_jax.data.sources import find_source
 from pianist_jax.errors import PianistError
 from pianist_jax.music.midi import read_midi, write_midi
 from pianist_jax.music.tokens import LAST_GAP, SLOT_START, encode
@@ -80,6 +82,21 @@ def test_wrong_folders_are_named(run, tmp_path):
     assert "holds nothing prepared" in err[0]
     with pytest.raises(PianistError, match="nothing prepared"):
         find_folders(tmp_path)
+
+
+def test_the_validation_split_of_a_corpus_is_kept_apart(corpus, tmp_path):
+    prepare([Corpus(find_source("rolls"), str(corpus))], tmp_path, validation=0.5, workers=1)
+    folder = tmp_path / "rolls"
+    train, validation = inspect(folder)
+    assert validation.name == "rolls (validation)"
+    assert train.pieces + validation.pieces == 3
+    pitches = []
+    for split in ("train", "validation"):
+        with make_loader([folder], batch=2, window=64, split=split) as loader:
+            batches = [next(loader) for _ in range(8)]
+        assert all(batch["note_mask"].all() for batch in batches)
+        pitches.append({batch["performance"][row, :, 0].tobytes() for batch in batches for row in range(2)})
+    assert pitches[0].isdisjoint(pitches[1])
 
 
 @pytest.mark.parametrize("packed", [False, True])
