@@ -23,6 +23,7 @@ ROOMS: dict[str, set[str]] = {
     "errors": set(),
     "config": set(),
     "terminal": set(),
+    "benchmark": {"config", "music", "model", "parallel", "rendering", "training"},
     "files": set(),
     "music": {"config"},
     "audio": {"music"},
