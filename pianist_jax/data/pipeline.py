@@ -57,6 +57,8 @@ def read_holding(folder: Path, split: str = "train") -> Holding:
     Raises:
         PianistError: it is neither, a shard is missing or damaged, or nothing is in it.
     """
+    if split not in SPLITS:
+        raise PianistError(f"there is no split {split!r}; it is one of {', '.join(SPLITS)}")
     pairs = folder / f"{split}.array_record"
     if pairs.exists():
         name, weight, expressive, coarse, shards = "pairs", 1.0, True, False, [pairs]
@@ -267,15 +269,12 @@ def make_loader(
         PianistError: a folder is unusable, folders of pieces and of pairs together, nothing left by the weights, a
             batch that does not divide among the processes.
     """
+    for name, value in {"batch": batch, "window": window, "stride": stride, "ahead": ahead}.items():
+        if value < 1:
+            raise PianistError(f"{name} is {value}, but it must be at least 1")
     if batch % process_count or not 0 <= process_index < process_count:
         raise PianistError(f"a batch of {batch} does not divide among {process_count} processes; change one of them")
-    if split not in SPLITS:
-        raise PianistError(f"there is no split {split!r}; it is one of {', '.join(SPLITS)}")
-    holdings = [read_holding(Path(folder), split) for folder in folders]
-    holdings = [_weighed(holding, weights or {}) for holding in holdings]
-    holdings = [holding for holding in holdings if holding.weight > 0]
-    if len({holding.kind for holding in holdings}) != 1:
-        raise PianistError("give folders of pieces or folders of pairs, with some weight, and not both kinds")
+    holdings = _weighed([read_holding(Path(folder), split) for folder in folders], weights or {})
     examples = _mix(holdings, seed, window=window, packed=packed, stride=stride)
     share = batch // process_count
     rows = range(process_index * share, (process_index + 1) * share)
@@ -283,8 +282,17 @@ def make_loader(
     return Loader(examples, data, batch, rows, workers, ahead)
 
 
-def _weighed(holding: Holding, weights: Mapping[str, float]) -> Holding:
-    return dataclasses.replace(holding, weight=weights.get(holding.name, holding.weight))
+def _weighed(holdings: Sequence[Holding], weights: Mapping[str, float]) -> list[Holding]:
+    """Those with a weight; all of one kind."""
+    names = [holding.name for holding in holdings]
+    for name, weight in weights.items():
+        if name not in names or weight < 0:
+            raise PianistError(f"there is no weight {weight:g} for {name!r}: give 0 or more for {', '.join(names)}")
+    kept = [dataclasses.replace(each, weight=weights.get(each.name, each.weight)) for each in holdings]
+    kept = [holding for holding in kept if holding.weight > 0]
+    if len({holding.kind for holding in kept}) != 1:
+        raise PianistError("give folders of pieces or folders of pairs, with some weight, and not both kinds")
+    return kept
 
 
 def _mix(holdings: Sequence[Holding], seed: int, *, window: int, packed: bool, stride: int) -> grain.MapDataset:

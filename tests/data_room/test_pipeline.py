@@ -204,5 +204,20 @@ def test_what_cannot_be_loaded_is_named(folders, pairs, tmp_path):
         make_loader([tmp_path], batch=8, window=WINDOW)
     with pytest.raises(PianistError, match="some weight"):
         make_loader(folders, batch=8, window=WINDOW, weights=dict.fromkeys(ROLES, 0.0))
+    with pytest.raises(PianistError, match="'ecompetiton': give 0 or more for ecompetition, pianocore-scores"):
+        make_loader(folders, batch=8, window=WINDOW, weights={"ecompetiton": 2.0})
+    with pytest.raises(PianistError, match="stride is 0"):
+        make_loader(folders, batch=8, window=WINDOW, stride=0)
     with pytest.raises(PianistError, match="no split 'test'"):
         make_loader(folders, batch=8, window=WINDOW, split="test")
+
+
+def test_a_damaged_shard_is_named(tmp_path):
+    folder = make_folders(tmp_path)[0]
+    (shard,) = folder.glob("*.array_record")
+    shard.write_bytes(shard.read_bytes()[:-100])
+    with pytest.raises(PianistError, match=shard.name):
+        make_loader([folder], batch=8, window=WINDOW)
+    shard.unlink()
+    with pytest.raises(PianistError, match="missing"):
+        make_loader([folder], batch=8, window=WINDOW)
