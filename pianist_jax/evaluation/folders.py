@@ -14,6 +14,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -99,9 +100,10 @@ def find_candidates(
     pairs = [(piece.score, path) for piece in present for path in files[piece.name]]
     found = iter(align_files(pairs, aligner))
     performances = {piece.name: tuple(next(found) for _ in files[piece.name]) for piece in present}
-    joins = {piece.name: _joins(files[piece.name][0], len(piece.score)) for piece in present}
-    boundaries = {piece: notes for piece, notes in joins.items() if notes is not None}
-    return Candidates(name, performances, boundaries, {"folder": folder.name}), warnings
+    told = {piece.name: _told(files[piece.name][0]) for piece in present}
+    boundaries = {piece.name: _joins(told[piece.name], len(piece.score)) for piece in present}
+    known = {piece: notes for piece, notes in boundaries.items() if notes is not None}
+    return Candidates(name, performances, known, {"folder": folder.name, **_about(list(told.values()))}), warnings
 
 
 def find_all_candidates(
@@ -215,16 +217,35 @@ def _by_name(
     return {name: [path for _, path in sorted(takes)] for name, takes in found.items()}, warnings
 
 
-def _joins(path: Path, notes: int) -> np.ndarray | None:
-    """Where windows met in a file that `pianist render` made, by the JSON file beside it; None where that is not so."""
+def _told(path: Path) -> dict[str, Any]:
+    """What the JSON file tells that `pianist render` puts beside a performance; nothing where there is none."""
     stem = path.name.removesuffix(path.suffix).removesuffix(PERFORMANCE)
     take = _TAKE.fullmatch(stem)
     for name in (stem, take[1] if take else stem):
         try:
-            windows = json.loads((path.with_name(f"{name}.json")).read_text(encoding="utf-8"))["settings"]["windows"]
-            from pianist_jax.rendering.windows import Windowing, joins
-
-            return joins(notes, Windowing(**windows))
-        except (OSError, ValueError, KeyError, TypeError):
+            told = json.loads((path.with_name(f"{name}.json")).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
             continue
-    return None
+        return told if isinstance(told, dict) else {}
+    return {}
+
+
+def _joins(told: Mapping[str, Any], notes: int) -> np.ndarray | None:
+    """Where windows met in a rendering, by what is told of it; None where that is not known."""
+    try:
+        from pianist_jax.rendering.windows import Windowing, joins
+
+        return joins(notes, Windowing(**told["settings"]["windows"]))
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _about(told: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Model, hash and seed of renderings that all have the same."""
+    found: list[dict[str, Any]] = []
+    for one in told:
+        model = one.get("model")
+        if isinstance(model, dict) and {"name", "hash"} <= model.keys() and "seed" in one:
+            found.append({"model": model["name"], "hash": model["hash"], "seed": one["seed"]})
+    same = len(found) == len(told) and all(one == found[0] for one in found)
+    return found[0] if same and found else {}

@@ -10,7 +10,8 @@ import numpy as np
 
 from pianist_jax.evaluation import statistics as stats
 from pianist_jax.evaluation.aligned import WINDOW, Performance, Reference
-from pianist_jax.evaluation.curves import CURVES, Piece
+from pianist_jax.evaluation.curves import CURVES, Piece, Played
+from pianist_jax.music.notes import Notes
 
 MATCHED = 0.8  # a human who plays less of the score than this is worth a warning
 
@@ -38,6 +39,7 @@ def result_of(reference: Reference, metrics: dict[str, float], warnings: Sequenc
 def _reason(reference: Reference) -> str:
     reasons = [
         (len(reference.performances) < 2, "one human"),
+        (1 < len(reference.performances) < 4, "fewer than four humans"),
         (len(reference.frame) <= WINDOW, "no window boundary in so short a piece"),
         (not any(len(human.pedal) for human in reference.performances), "no human uses the pedal"),
         (not np.any(np.bincount(reference.frame.group) > 1), "no chords"),
@@ -74,6 +76,21 @@ def degenerate(piece: Piece, reference: Reference, samples: Sequence[Performance
     ):
         warnings.append(f"{piece.name}: a candidate without any pedal: its pedal F1 counts as 0")
     return warnings
+
+
+def copies(piece: Piece, played: Sequence[Played]) -> list[str]:
+    """A warning for every candidate that is one of the humans it is compared with, note by note."""
+    return [
+        f"{piece.name}: candidate {index} is {human.name} itself, so its figures say nothing"
+        for index, one in enumerate(played)
+        for human in piece.humans
+        if len(one.notes) == len(human.notes) and _played_notes(one.notes) == _played_notes(human.notes)
+    ]
+
+
+def _played_notes(notes: Notes) -> tuple[bytes, ...]:
+    begin = notes.onset[:1]
+    return (notes.pitch.tobytes(), (notes.onset - begin).tobytes(), notes.velocity.tobytes())
 
 
 def aggregate(results: Sequence[PieceResult], rng: np.random.Generator) -> dict[str, dict[str, float]]:

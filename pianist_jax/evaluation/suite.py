@@ -39,7 +39,7 @@ from pianist_jax.evaluation.distributions import (
     compare_pieces,
     human_baseline,
 )
-from pianist_jax.evaluation.results import PieceResult, aggregate, degenerate, result_of
+from pianist_jax.evaluation.results import PieceResult, aggregate, copies, degenerate, result_of
 from pianist_jax.music.notes import Notes
 
 Candidates = np.ndarray | Sequence[Candidate]
@@ -76,7 +76,8 @@ def evaluate_pieces(
         samples = [prepare(reference.frame, one) for one in played]
         metrics = candidate_metrics(reference, samples, None if boundaries is None else boundaries[index])
         metrics |= _coarse(playing[-1], piece)
-        results.append(result_of(reference, metrics, degenerate(piece, reference, samples)))
+        warnings = [*copies(piece, played), *degenerate(piece, reference, samples)]
+        results.append(result_of(reference, metrics, warnings))
         humans.append(result_of(reference, human_metrics(reference)))
     paper, warnings = _paper_metrics(pieces, playing)
     report = _report(results, paper, warnings, rng)

@@ -131,7 +131,7 @@ def test_likelihood_of_a_window_is_that_of_the_model(strict_dtypes):
     rng = np.random.default_rng(5)
     piece = invented_piece(rng, size=64, humans=2)
     pairs = [(encode(piece.score), encode(human.notes)) for human in piece.humans]
-    done = []
+    done: list[int] = []
     found = summed_nll(model, pairs, advance=done.append)
     for (score, played), sums in zip(pairs, found, strict=True):
         mask = jnp.ones((1, 64), bool)

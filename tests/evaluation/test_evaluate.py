@@ -49,6 +49,7 @@ def test_a_report_is_plain_and_the_same_every_time(pieces, whole):
     again = evaluate(pieces, entries[:1], about={"split": "made up", "dataset": "x"})
     assert again["systems"]["copy"]["composite"] == found["systems"]["copy"]["composite"]
     assert found["humans"]["velocity_reliability"]["value"] > 0.7
+    assert "second: piece <1>: candidate 0 is human 1 itself, so its figures say nothing" in found["warnings"]
 
 
 def test_the_composite_by_hand():

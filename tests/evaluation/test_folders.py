@@ -67,7 +67,8 @@ def test_the_output_of_render_is_taken_as_it_is(laid_out, aligner, pieces):
     put(made / "b.mid", pieces[1].humans[0].notes)
     put(made / "b-10.mid", pieces[1].humans[0].notes)
     windows = {"notes": 64, "move": 40, "prompt": 19}
-    (made / "a.json").write_text(json.dumps({"settings": {"windows": windows}}))
+    identity = {"model": {"name": "m", "hash": "ab"}, "seed": 7}
+    (made / "a.json").write_text(json.dumps({"settings": {"windows": windows}, **identity}))
     entry, warnings = find_candidates(made, found(laid_out, aligner), aligner, "made")
     assert warnings == []
     assert [one.name for one in entry.performances["a"]] == ["a-1.performance.mid", "a-2.performance.mid"]
@@ -80,6 +81,12 @@ def test_the_output_of_render_is_taken_as_it_is(laid_out, aligner, pieces):
     assert not any(one.aligned for own in entry.performances.values() for one in own)
     assert entry.boundaries["a"].tolist() == [59, 99, 139]
     assert "b" not in entry.boundaries
+    assert entry.about == {"folder": "made"}  # of b nothing is told
+    (made / "b.json").write_text(json.dumps(identity))
+    entry, _ = find_candidates(made, found(laid_out, aligner), aligner, "made")
+    assert entry.about == {"folder": "made", "model": "m", "hash": "ab", "seed": 7}
+    (made / "b.json").write_text("[]")
+    assert find_candidates(made, found(laid_out, aligner), aligner, "made")[0].about == {"folder": "made"}
 
 
 def test_names_below_folders_and_of_data_sets(laid_out, aligner, pieces):

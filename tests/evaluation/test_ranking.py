@@ -21,6 +21,7 @@ LOWER_IS_BETTER = ("wasserstein", "js_overall", "error")
 
 def goodness(report, metric):
     value = figure(report, metric)
+    assert value is not None, metric
     return -value if metric.endswith(LOWER_IS_BETTER) else value
 
 
