@@ -26,7 +26,8 @@ def prepare(
     ),
     held_out: Annotated[
         list[str] | None,
-        typer.Option(metavar="[NAME=]PATH", help="Pieces to leave out by content; of a corpus its held-out splits."),
+        typer.Option(metavar="[NAME=]PATH", help="Music to leave out by content: of a corpus its held-out splits; a "
+        "folder, a file, or a .txt of such paths."),
     ] = None,
     validation: Annotated[float, typer.Option(help="Share of compositions to validate on, where none is named.")] = 0.0,
     kind: Annotated[str, typer.Option(help="Of corpora of your own: performance, transcription or score.")] = "",
@@ -49,7 +50,7 @@ def prepare(
     if not 0 <= validation < 1:
         raise PianistError(f"--validation {validation}: give a share from 0 to below 1")
     corpora = [_corpus(source, kind) for source in sources]
-    withheld = [_corpus(source, kind or "performance") for source in held_out or ()]
+    withheld = [_corpus(source, "score") for source in _expand(held_out or [])]
     if runner:
         from pianist_jax.data.beam import prepare_on_beam
 
@@ -69,8 +70,29 @@ def _corpus(source: str, kind: str) -> "Corpus":
     name, equals, path = source.partition("=")
     if not equals or "/" in name:
         name, path = name_of(source), source
-    known = name in {each.name for each in SOURCES}
-    return Corpus(find_source(name) if known or not kind else own_source(name, kind), path)
+    if name in {each.name for each in SOURCES}:
+        return Corpus(find_source(name), path)
+    if kind:
+        return Corpus(own_source(name, kind), path)
+    try:
+        return Corpus(find_source(name), path)
+    except PianistError as error:
+        raise PianistError(f"{error}. Of a corpus of your own say the --kind") from error
+
+
+def _expand(paths: list[str]) -> list[str]:
+    """The lines of text files among paths in their place."""
+    found = []
+    for path in paths:
+        if path.endswith(".txt"):
+            try:
+                lines = Path(path).read_text("utf-8").splitlines()
+            except (OSError, UnicodeDecodeError) as error:
+                raise PianistError(f"{path}: cannot be read as a list of paths; give UTF-8 text") from error
+            found += [line.strip() for line in lines if line.strip()]
+        else:
+            found.append(path)
+    return found
 
 
 def _report(summary: "Summary") -> None:
@@ -87,6 +109,6 @@ def _line_now_and_then():  # noqa: ANN202
         nonlocal told
         if time.monotonic() - told >= SECONDS_BETWEEN_LINES:
             told = time.monotonic()
-            say(f"{done} of {of}")
+            say(f"{done} of {of} steps")
 
     return tell

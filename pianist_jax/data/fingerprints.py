@@ -21,7 +21,7 @@ import numpy as np
 from pianist_jax.music.notes import Notes
 
 PITCH_WINDOW, RECORDING_WINDOW = 10, 8  # notes
-SAME_PIECE = 0.1  # of the shingles of the shorter of two
+SAME_PIECE = 0.08  # of the shingles of the shorter of two
 LEAST_SHARED = 6  # shingles; fewer are no sign of anything
 SAME_RECORDING = 0.7  # of a file's shingles that others have
 SAMPLE = 16  # one of so many shingles of a recording is kept
@@ -61,12 +61,12 @@ class HeldOut:
         return hashlib.sha256(repr(self.names).encode() + self.shingles.tobytes() + self.pieces.tobytes()).digest()
 
 
-def hold_out(pieces: Iterable[tuple[str, Notes]]) -> HeldOut:
-    """The list of the given pieces (name, notes), in their order."""
+def hold_out(pieces: Iterable[tuple[str, np.ndarray]]) -> HeldOut:
+    """The list of the given pieces (name, `pitch_shingles`), in their order."""
     names, found = [], []
-    for name, notes in pieces:
+    for name, shingles in pieces:
         names.append(name)
-        found.append(pitch_shingles(notes.pitch))
+        found.append(shingles)
     sizes = np.array([len(each) for each in found], np.int64)
     shingles = np.concatenate([np.zeros(0, np.uint64), *found])
     order = np.argsort(shingles, kind="stable")

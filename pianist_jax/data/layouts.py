@@ -86,8 +86,9 @@ def _asap(tree: Tree) -> Iterator[tuple[str, dict]]:
     """metadata.csv, a row for each performance; the official one has no column `split`: `--held-out` names its test."""
     folder, rows = _table(tree, "metadata.csv")
     for row in rows:
-        composition = f"{row['composer']}/{row['title']}"
-        yield folder + row["midi_performance"], {"composition": composition, "split": row.get("split") or "train"}
+        facts = {"composition": f"{row['composer']}/{row['title']}", "split": row.get("split") or "train"}
+        yield folder + row["midi_performance"], facts
+        yield folder + row["midi_score"], {**facts, "left_out": "a score, for pairs"}
 
 
 def _maestro(tree: Tree) -> Iterator[tuple[str, dict]]:

@@ -29,7 +29,7 @@ from pianist_jax.data.entries import (
     read_notes,
     save_entries,
 )
-from pianist_jax.data.fingerprints import HeldOut, duplicates, hold_out
+from pianist_jax.data.fingerprints import HeldOut, duplicates, hold_out, pitch_shingles
 from pianist_jax.data.layouts import Item, list_items
 from pianist_jax.data.records import VERSION
 from pianist_jax.data.shards import (
@@ -45,7 +45,6 @@ from pianist_jax.data.shards import (
 from pianist_jax.data.sources import Source, SourceError
 from pianist_jax.data.trees import open_tree
 from pianist_jax.errors import PianistError
-from pianist_jax.music.notes import Notes
 
 BATCH = 128  # files
 RULES = 3  # raised when the same files would give other records
@@ -112,10 +111,11 @@ def prepare(
     """
     listed = list_corpora(corpora, out_dir / ".unpacked", validation)
     withheld = list_corpora(held_out, out_dir / ".unpacked", 0.0, distinct=False)
-    run = _Run(listed, read_held_out(withheld, listed), out_dir)
+    workers = workers or os.cpu_count() or 1
+    run = _Run(listed, read_held_out(withheld, listed, workers), out_dir)
     missing = [each for each in listed if not run.is_complete(each)]
     if missing:
-        with _pool(workers or os.cpu_count() or 1) as each_done:
+        with _pool(workers) as each_done:
             run.read(each_done, tell)
             run.write(missing, each_done, tell)
     for scratch in (run.workings, out_dir / ".unpacked"):
@@ -143,23 +143,38 @@ def _draw_split(composition: str, validation: float) -> str:
     return "validation" if drawn < validation else "train"
 
 
-def read_held_out(withheld: Sequence[Listed], corpora: Sequence[Listed]) -> HeldOut:
+def read_held_out(withheld: Sequence[Listed], corpora: Sequence[Listed], workers: int = 1) -> HeldOut:
     """The fingerprints of what nothing may be trained on (see `prepare`). What cannot be read is of no harm.
 
     Raises:
         SourceError: of a corpus to hold out there is nothing that can be read.
     """
-    found: list[tuple[str, Notes]] = []
+    pieces: list[tuple[str, str, Item]] = []
     for number, each in enumerate([*withheld, *corpora]):
         has_splits = any(item.split != "train" for item in each.items)
-        before = len(found)
-        for item in each.items:
-            if item.split != "train" or (not has_splits and number < len(withheld)):
-                with contextlib.suppress(PianistError, OSError):
-                    found.append((f"{each.source.name}/{item.file}", read_notes(each.root, item)))
-        if number < len(withheld) and len(found) == before:
+        everything = number < len(withheld) and not has_splits
+        chosen = [item for item in each.items if everything or item.split != "train"]
+        pieces += [(f"{each.source.name}/{item.file}", each.root, item) for item in chosen]
+    names = [name for name, _, _ in pieces]
+    if workers == 1 or len(pieces) < BATCH:
+        found = [*map(_shingles_of, pieces)]
+    else:
+        context = multiprocessing.get_context("spawn")
+        with concurrent.futures.ProcessPoolExecutor(workers, context) as pool:
+            found = [*pool.map(_shingles_of, pieces, chunksize=16)]
+    read = {name for name, shingles in zip(names, found, strict=True) if shingles is not None}
+    for each in withheld:
+        if not any(f"{each.source.name}/{item.file}" in read for item in each.items):
             raise SourceError(f"{each.root}: nothing in it can be held out; give MIDI files")
-    return hold_out(found)
+    return hold_out((name, shingles) for name, shingles in zip(names, found, strict=True) if shingles is not None)
+
+
+def _shingles_of(piece: tuple[str, str, Item]) -> np.ndarray | None:
+    _, root, item = piece
+    try:
+        return pitch_shingles(read_notes(root, item).pitch)
+    except (PianistError, OSError):
+        return None
 
 
 def settle(lines: Sequence[dict], shingles: Sequence[np.ndarray], corpora: Sequence[str]) -> list[dict]:

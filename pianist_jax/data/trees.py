@@ -1,4 +1,4 @@
-"""The files of a corpus, in a folder, in a tar, or somewhere that fsspec reaches (gs://, s3:// …)."""
+"""The files of a corpus: in a folder, in a tar, one alone, or somewhere that fsspec reaches (gs://, s3:// …)."""
 
 import dataclasses
 import lzma
@@ -60,7 +60,9 @@ class Tree:
 
 
 def open_tree(root: str, scratch: Path) -> Tree:
-    """The files of a folder or tar. A compressed tar is unpacked to `scratch`, as a tar: once, if it is kept.
+    """The files of a folder or tar, or a single MIDI file.
+
+    A compressed tar is unpacked to `scratch`, as a tar: once, if it is kept.
 
     Raises:
         SourceError: there is no such folder, or no tar that can be read.
@@ -77,6 +79,8 @@ def open_tree(root: str, scratch: Path) -> Tree:
         return Tree(root, _sizes_below(folder), {})
     if not folder.is_file():
         raise SourceError(f"{printable(root)}: no such folder; give the one that a corpus was unpacked to, or its tar")
+    if folder.name.lower().endswith(MIDI):
+        return Tree(str(folder.parent), {folder.name: folder.stat().st_size}, {})
     try:
         return _open_tar(folder, scratch)
     except (tarfile.TarError, OSError, EOFError, lzma.LZMAError, zlib.error) as error:

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from pianist_jax.data.fingerprints import (
     SAME_PIECE,
+    HeldOut,
     content_hash,
     duplicates,
     hold_out,
@@ -14,6 +15,10 @@ from pianist_jax.data.fingerprints import (
 from pianist_jax.data.quality import fault
 from pianist_jax.music.notes import Notes
 from tests.data_room.conftest import invented_notes, notes_without_pedal
+
+
+def held_out(**pieces: Notes) -> HeldOut:
+    return hold_out((name, pitch_shingles(notes.pitch)) for name, notes in pieces.items())
 
 
 def changed(notes: Notes, **columns: np.ndarray) -> Notes:
@@ -37,7 +42,7 @@ def test_the_content_is_the_notes_from_the_first_on():
 @given(st.integers(0, 99), st.integers(-11, 11))
 def test_a_piece_is_found_in_any_key_and_tempo(seed: int, semitones: int):
     notes = invented_notes(seed, 150)
-    held = hold_out([("other", invented_notes(100 + seed)), ("piece", notes)])
+    held = held_out(other=invented_notes(100 + seed), piece=notes)
     slower = changed(notes, pitch=notes.pitch + semitones, onset=notes.onset * 3)
     assert held.find(slower) == ("piece", 1.0)
     assert held.find(invented_notes(200 + seed)) is None
@@ -50,17 +55,17 @@ def test_chords_may_be_spread():
     onsets = np.repeat(np.arange(200) * 300, 4)
     written = notes_without_pedal(pitches, onsets, np.full(800, 200), np.full(800, 64))
     spread = notes_without_pedal(pitches, onsets + rng.integers(0, 40, 800), np.full(800, 200), np.full(800, 64))
-    found = hold_out([("chorale", written)]).find(spread)
+    found = held_out(chorale=written).find(spread)
     assert found is not None
     assert SAME_PIECE < found[1] < 0.8
 
 
 def test_few_notes_are_no_sign_of_anything():
     notes = invented_notes(3, 15)  # 6 windows at most
-    held = hold_out([("nothing", notes_without_pedal([], [], [], [])), ("piece", notes)])
+    held = held_out(nothing=notes_without_pedal([], [], [], []), piece=notes)
     short = notes_without_pedal(notes.pitch[:12], notes.onset[:12], notes.duration[:12], notes.velocity[:12])
     assert held.find(short) is None
-    assert hold_out([]).find(notes) is None
+    assert held_out().find(notes) is None
 
 
 def test_shingles_are_the_same_on_every_machine():

@@ -136,11 +136,16 @@ def test_corpora_of_ones_own():
 
 def test_asap(tmp_path: Path):
     rows = [
-        {"composer": "Bach", "title": "Fugue", "split": "validation", "midi_performance": "Bach/Fugue/A01.mid"},
-        {"composer": "Bach", "title": "Fugue", "split": "validation", "midi_performance": "Bach/Fugue/B01.mid"},
-        {"composer": "Liszt", "title": "Sonata", "split": "train", "midi_performance": "Liszt/Sonata/A02.mid"},
-    ]
-    plant(tmp_path, {row["midi_performance"]: b"" for row in rows} | {"Bach/Fugue/midi_score.mid": b""})
+        {"composer": composer, "title": title, "split": split, "midi_score": f"{composer}/{title}/midi_score.mid",
+         "midi_performance": f"{composer}/{title}/{name}.mid"}
+        for composer, title, split, name in (
+            ("Bach", "Fugue", "validation", "A01"),
+            ("Bach", "Fugue", "validation", "B01"),
+            ("Liszt", "Sonata", "train", "A02"),
+        )
+    ]  # fmt: skip
+    plant(tmp_path, {row[column]: b"" for row in rows for column in ("midi_performance", "midi_score")})
+    plant(tmp_path, {"Bach/Fugue/xml_score.mid": b""})
     plant(tmp_path, {"metadata.csv": table(rows)})
     items = items_of("asap", tmp_path)
     assert [(item.composition, item.split) for item in items.values() if not item.left_out] == [
@@ -148,7 +153,9 @@ def test_asap(tmp_path: Path):
         ("Bach/Fugue", "validation"),
         ("Liszt/Sonata", "train"),
     ]
-    assert "not listed" in items["Bach/Fugue/midi_score.mid"].left_out
+    score = items["Bach/Fugue/midi_score.mid"]
+    assert (score.left_out, score.split) == ("a score, for pairs", "validation")
+    assert "not listed" in items["Bach/Fugue/xml_score.mid"].left_out
     plant(tmp_path, {"metadata.csv": table([{"composer": "", "midi_performance": ""}])})
     with pytest.raises(SourceError, match="not laid out like asap"):
         items_of("asap", tmp_path)
