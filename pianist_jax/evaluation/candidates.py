@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pianist_jax.errors import PianistError
 from pianist_jax.evaluation.curves import Piece, Played
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ def render_candidates(
     rendered = render_all(scores, model, seed=seed, samples=samples, sampling=sampling, advance=advance)
     for index, rendering in rendered:
         piece = pieces[index]
+        if not np.array_equal(rendering.score.pitch, piece.score.pitch):
+            raise PianistError(f"{piece.source}: was changed while it was rendered; run it again")
         everyone = np.arange(len(piece.score))
         made[piece.name] = tuple(
             Played(f"{name} {number}", notes, everyone, aligned=False)

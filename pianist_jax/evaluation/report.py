@@ -146,7 +146,11 @@ def _curve_text() -> str:
 
 def _short_table(report: Report, metrics: str) -> str:
     kinds = [system["kind"] for system in report["systems"].values()]
-    return _table(["", *table.columns(metrics).values()], table.short_rows(report, metrics), kinds)
+    heads = [*table.columns(metrics).values()]
+    drawn = _table(["", *heads], table.short_rows(report, metrics), kinds)
+    if metrics == "paper":
+        return drawn
+    return drawn + _table(["95% intervals over compositions", *heads], table.interval_rows(report, metrics))
 
 
 PIECE_METRICS = (

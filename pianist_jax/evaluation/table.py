@@ -79,10 +79,16 @@ def figure(report: Report, key: str) -> float | None:
 
 
 def short_table(report: Report, metrics: str = "all") -> str:
-    """A line for each system, the headline figures side by side; "–" where there is no value. Then likelihoods."""
-    rows = [["", *columns(metrics).values()], *short_rows(report, metrics)]
+    """A line for each system, the headline figures side by side; "–" where there is no value.
+
+    Below it the candidates' 95% intervals, and their likelihoods where they were measured.
+    """
+    heads = [*columns(metrics).values()]
+    parts = [[["", *heads], *short_rows(report, metrics)]]
+    parts += [[["95% intervals", *heads], *interval_rows(report, metrics)]] if metrics != "paper" else []
     likelihoods = likelihood_rows(report["systems"])
-    return _aligned(rows) + (f"\n\n{_aligned(likelihoods)}" if len(likelihoods) > 1 else "")
+    parts += [likelihoods] if len(likelihoods) > 1 else []
+    return "\n\n".join(map(_aligned, parts))
 
 
 def short_rows(report: Report, metrics: str = "all") -> list[list[str]]:
@@ -92,6 +98,21 @@ def short_rows(report: Report, metrics: str = "all") -> list[list[str]]:
         [name, *(_cell(figure(system, key), 1 if key.endswith(IN_MS) else 3) for key in shown)]
         for name, system in report["systems"].items()
     ]
+
+
+def interval_rows(report: Report, metrics: str = "all") -> list[list[str]]:
+    """For each candidate the 95% intervals (over compositions) of its headline figures; the paper's have none."""
+    rows = []
+    for name, system in report["systems"].items():
+        if system["kind"] != "candidate":
+            continue
+        cells = []
+        for key in columns(metrics):
+            found = system.get("composite") if key == "composite" else system["summary"].get(key)
+            digits = 1 if key.endswith(IN_MS) else 2
+            cells.append(f"{found['low']:.{digits}f}..{found['high']:.{digits}f}" if found else NONE)
+        rows.append([name, *cells])
+    return rows
 
 
 def long_table(report: Report, metrics: str = "all") -> str:

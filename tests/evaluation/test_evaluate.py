@@ -84,6 +84,11 @@ def test_tables_are_aligned_and_show_what_was_chosen(whole, metrics):
         assert len(re.findall(r"  +[-–\d.]+", line)) == len(table.columns(metrics))
         assert "nan" not in line
     assert table.explained(metrics)
+    assert ("95% intervals" in table.short_table(found, metrics)) == (metrics != "paper")
+    if metrics == "all":
+        (_, total, *_), _ = table.interval_rows(found)
+        low, high = (found["systems"]["copy"]["composite"][end] for end in ("low", "high"))
+        assert total == f"{low:.2f}..{high:.2f}"
     every = table.long_table(found, metrics)
     assert ("pedal_f1 " in every) == (metrics != "paper")
     assert ("js_overall" in every) == (metrics != "aligned")
