@@ -25,6 +25,8 @@ from pianist_jax.errors import PianistError
 AXES = ("data", "fsdp", "tensor")
 BATCH_AXES = ("data", "fsdp")  # what divides the rows of a batch
 
+TABLES = r"(embedding|table|chosen)$"
+
 # What the last axes of a parameter mean, by the end of its path; the first pattern that is found counts. Axes before
 # them are layers of a scan. Optimizer moments and averages end in the path of their parameter, so they follow it.
 RULES: tuple[tuple[str, tuple[str | None, ...]], ...] = (
@@ -33,7 +35,7 @@ RULES: tuple[tuple[str, tuple[str | None, ...]], ...] = (
     (r"attention/o/kernel$", ("heads", None, "embed")),
     (r"mlp/(gate|up)/kernel$", ("embed", "mlp")),
     (r"mlp/down/kernel$", ("mlp", "embed")),
-    (r"(embedding|table|chosen)$", ("vocabulary", "embed")),
+    (TABLES, ("vocabulary", "embed")),
     (r"cascade/out_\d+/kernel$", ("embed", None)),
     (r"kernel$", (None, "embed")),
 )
@@ -161,6 +163,19 @@ def global_batch(rows: Any, mesh: Mesh) -> Any:
 def divide_rows(tree: Any, mesh: Mesh) -> Any:
     """Inside a jitted program: arrays whose first axis counts the rows of a batch are divided by rows."""
     return jax.tree.map(lambda x: jax.lax.with_sharding_constraint(x, batch_sharding(mesh)), tree)
+
+
+def whole_tables(params: Any, mesh: Mesh) -> Any:
+    """Inside a jitted program: tables that rows are looked up in are brought together before they are used.
+
+    XLA would look up in every part of a row and exchange the results, which are larger.
+    """
+
+    def bring(path: Any, leaf: jax.Array) -> jax.Array:
+        name = jax.tree_util.keystr(path, simple=True, separator="/")
+        return jax.lax.with_sharding_constraint(leaf, replicated(mesh)) if re.search(TABLES, name) else leaf
+
+    return params if mesh.size == 1 else jax.tree_util.tree_map_with_path(bring, params)
 
 
 @contextmanager

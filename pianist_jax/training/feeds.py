@@ -55,9 +55,9 @@ def windows_of(batches: Sequence[dict[str, np.ndarray]]) -> Windows:
     """A few batches of a loader as a corpus in memory, one window a row."""
     joined = {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
     rows, notes = joined["note_mask"].shape
-    values: Windows = {name: joined[name].reshape(rows * notes, -1) for name in ("score", "performance") if name in joined}
+    sides = [name for name in ("score", "performance") if name in joined]
     return {
-        **values,
+        **{str(name): joined[name].reshape(rows * notes, -1) for name in sides},
         "start": np.arange(rows, dtype=np.int32) * notes,
         "length": joined["note_mask"].sum(axis=1, dtype=np.int32),
         "chance": np.linspace(0, 1, rows + 1, dtype=np.float32)[1:],

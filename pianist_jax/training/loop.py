@@ -104,7 +104,7 @@ def train(
             log(line)
             observers.show(line)
             observers.report(sentence(line))
-            looked = time.monotonic() if saved == step else looked
+            looked = time.monotonic()
         if saved != step:
             _save(config, manager, state, position)
         if stopped:

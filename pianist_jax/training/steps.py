@@ -25,6 +25,7 @@ from pianist_jax.parallel import (
     replicated,
     rows_divided,
     state_shardings,
+    whole_tables,
 )
 from pianist_jax.training.losses import Batch, Sums, example, summed_nll
 from pianist_jax.training.optimizer import make_optimizer, running_mean, usual_length
@@ -144,7 +145,7 @@ def make_validate(config: TrainConfig, batches: int, mesh: Mesh | None = None) -
             k_example, k_dropout = jax.random.split(jax.random.fold_in(jax.random.key(0), number))
             shown = example(divide_rows(batch, mesh), config, k_example, augmented=False)
             with rows_divided(mesh):
-                return None, summed_nll(params, shown, config, k_dropout, train=False)[1]
+                return None, summed_nll(whole_tables(params, mesh), shown, config, k_dropout, train=False)[1]
 
         _, sums = jax.lax.scan(one, None, jnp.arange(batches))
         return jax.tree.map(lambda x: jnp.sum(x, axis=0), sums)
@@ -162,8 +163,8 @@ def _gradients(
 
     def part(shown: Batch, key: jax.Array) -> tuple[Any, Sums]:
         with rows_divided(mesh):
-            grad = jax.value_and_grad(lambda p: summed_nll(p, shown, config, key, train=True), has_aux=True)
-            (total, sums), gradients = grad(params)
+            scored = lambda p: summed_nll(whole_tables(p, mesh), shown, config, key, train=True)  # noqa: E731
+            (total, sums), gradients = jax.value_and_grad(scored, has_aux=True)(params)
         return gradients, {**sums, "total": total}
 
     if config.accumulate == 1:
