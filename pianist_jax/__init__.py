@@ -11,16 +11,21 @@ from typing import TYPE_CHECKING, Any
 from pianist_jax.errors import PianistError
 
 if TYPE_CHECKING:
+    from pianist_jax.rendering.expression import Expression
+    from pianist_jax.rendering.passages import render_bars
     from pianist_jax.rendering.programs import load_model
-    from pianist_jax.rendering.renderer import Rendering, render
+    from pianist_jax.rendering.renderer import render
+    from pianist_jax.rendering.result import Rendering
 
-__all__ = ["PianistError", "Rendering", "load_model", "render"]
+__all__ = ["Expression", "PianistError", "Rendering", "load_model", "render", "render_bars"]
 
 # Where each name lives. They bring JAX, which takes a second or two, so that they are imported when first used.
 _HOMES = {
-    "Rendering": "pianist_jax.rendering.renderer",
+    "Expression": "pianist_jax.rendering.expression",
+    "Rendering": "pianist_jax.rendering.result",
     "load_model": "pianist_jax.rendering.programs",
     "render": "pianist_jax.rendering.renderer",
+    "render_bars": "pianist_jax.rendering.passages",
 }
 
 

@@ -48,7 +48,10 @@ def render_bars(
     bars: Bars,
     *,
     seed: int = 0,
-    sampling: Sampling = DEFAULT,
+    temperature: float = 1.0,
+    top_p: float = 0.95,
+    top_k: int = 0,
+    pedal_top_p: float = 1.0,
     expression: Expression = NEUTRAL,
     takes: int = TAKES,
 ) -> Rendering:
@@ -59,6 +62,7 @@ def render_bars(
     PianistError where score and rendering do not belong together, the score has no such bars or no notes in them, or
     the expression changes their tempo.
     """
+    sampling = Sampling(temperature, top_p, top_k, pedal_top_p)
     return perform_bars(
         read_piece(score), rendering, model, bars, seed=seed, sampling=sampling, expression=expression, takes=takes
     )

@@ -1,5 +1,6 @@
 """What is written beside a performance: the editable file, the picture, the sound, and what is told of them."""
 
+import itertools
 import json
 import wave
 from pathlib import Path
@@ -13,6 +14,7 @@ from pianist_jax.music.fidelity import compare
 from pianist_jax.music.grid import grid_of_midi
 from pianist_jax.music.midi import read_midi
 from pianist_jax.rendering import extras
+from pianist_jax.rendering.expression import Expression
 from pianist_jax.rendering.renderer import render
 from tests.rendering.models import lively_model, made_up_score
 
@@ -106,3 +108,42 @@ def test_what_cannot_be_wished(tmp_path):
     with pytest.raises(PianistError, match="a plot needs a score file"):
         rendering.save(tmp_path, plot=True)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:partitura")
+@pytest.mark.parametrize("events", ["onset", "beat"])
+def test_sequencers_and_notation_programs_find_what_they_look_for(tmp_path, events):
+    """MuseScore, Logic and Cubase take tempi, time and key signatures from the first track, and only from there."""
+    score = EXAMPLES / "petzold-minuet-bwvanh114.musicxml"
+    rendering = render(score, lively_model(), expression=Expression(timing=0.1))
+    rendering.save(tmp_path / "x", tempo_events=events)
+    file = mido.MidiFile(tmp_path / "x.daw.mid")
+    assert file.type == 1
+    assert 480 <= file.ticks_per_beat <= 32767
+    conductor, *hands = file.tracks
+    assert all(message.is_meta for message in conductor)
+    at_once = {message.type for message in itertools.takewhile(lambda m: m.time == 0, conductor)}
+    assert at_once >= {"track_name", "time_signature", "key_signature", "set_tempo"}
+    for hand in hands:
+        kinds = {message.type for message in hand}
+        assert kinds <= {"track_name", "program_change", "control_change", "note_on", "note_off", "end_of_track"}
+        assert sum(message.type == "end_of_track" for message in hand) == 1
+    assert [hand.name for hand in hands] == ["Right hand", "Left hand"]
+    tempi = [message.tempo for message in conductor if message.type == "set_tempo"]
+    assert all(100_000 * 0.98 <= tempo < 1 << 24 for tempo in tempi)
+
+    import partitura
+
+    read = partitura.load_score_midi(tmp_path / "x.daw.mid")
+    starts = [bar.start.t / file.ticks_per_beat for bar in read[0].measures]
+    grid = rendering.grid
+    assert grid is not None
+    np.testing.assert_array_equal(starts[:64], (grid.bars() / grid.ticks_per_quarter)[:64])
+    notes = read.note_array()
+    found = sorted(zip(notes["pitch"].tolist(), notes["onset_beat"].tolist(), strict=True))
+    written = sorted(zip(rendering.score.pitch.tolist(), grid.quarters.tolist(), strict=True))
+    away = np.abs([a[1] - b[1] for a, b in zip(found, written, strict=True)])
+    assert [a[0] for a in found] == [b[0] for b in written]
+    assert away.max() < 0.5
+    if events == "onset":
+        assert np.mean(away < 1e-6) > 0.5
