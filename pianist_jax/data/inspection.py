@@ -13,7 +13,7 @@ import numpy as np
 from pianist_jax.data.pipeline import Batch, make_loader
 from pianist_jax.data.records import PAIR, record_kind, unpack_pair, unpack_piece
 from pianist_jax.data.shards import PreparedError, read_prepared, read_shard
-from pianist_jax.data.sources import PEDALS, SPLITS
+from pianist_jax.data.sources import PEDALS, SOURCES, SPLITS
 from pianist_jax.files import replace_file
 from pianist_jax.music.midi import write_midi
 from pianist_jax.music.notes import Notes, normalise
@@ -87,18 +87,20 @@ def inspect(folder: Path) -> list[Contents]:
         ]
     shards = [folder / f"{split}.array_record" for split in SPLITS]
     return [
-        _count(Contents(f"{folder.name} ({split})", "pair", "as its corpus"), [shard])
+        _count(Contents(f"{folder.name} ({split})", "pair", "unknown"), [shard])
         for split, shard in zip(SPLITS, shards, strict=True)
         if shard.exists()
     ]
 
 
 def _count(contents: Contents, shards: Sequence[Path]) -> Contents:
+    licences = {source.name: source.licence for source in SOURCES}
     for shard in shards:
         for record in read_shard(shard):
             if record_kind(record) == PAIR:
                 _, tokens, metadata = unpack_pair(record)
                 pedal = metadata["pedal"]
+                contents.licence = licences.get(metadata.get("corpus"), contents.licence)
             else:
                 piece = unpack_piece(record)
                 tokens, pedal = piece.tokens, piece.pedal
