@@ -100,7 +100,7 @@ def _count(contents: Contents, shards: Sequence[Path]) -> Contents:
             if record_kind(record) == PAIR:
                 _, tokens, metadata = unpack_pair(record)
                 pedal = metadata["pedal"]
-                contents.licence = licences.get(metadata.get("corpus"), contents.licence)
+                contents.licence = licences.get(metadata.get("corpus", ""), contents.licence)
             else:
                 piece = unpack_piece(record)
                 tokens, pedal = piece.tokens, piece.pedal
