@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 FORMAT = 2  # of the JSON file
 SUFFIX = ".performance.mid"
 DEFAULT_EXTRAS = Extras()
+EDITED = ""  # the name of no file: whether what may be edited was
 MADE = (SUFFIX, DAW)  # MIDI files that are no scores
 
 
@@ -66,6 +67,8 @@ def is_made(stem: Path, identity: dict[str, Any], extras: Extras, *, has_bars: b
             if path.exists():
                 raise PianistError(f"{path}: is there already, from another score or settings; --force replaces it")
         return False
+    if made.get(EDITED):
+        raise PianistError(f"{json_path}: was edited; `pianist apply` writes its files again, --force replaces it")
     missing = [path for path in paths if not path.exists()]
     for path in paths:
         if path not in missing and made.get(path.name, {}).get("sha256") != file_hash(path):
@@ -205,10 +208,18 @@ def _made_before(json_path: Path, identity: dict[str, Any]) -> dict[str, dict[st
     try:
         content = json.loads(json_path.read_text(encoding="utf-8"))
         if all(content[key] == value for key, value in {"format": FORMAT, **identity}.items()):
-            return files_told(content)
+            edited = content["body"] != _body_hash(content["pedal"], content["notes"])
+            return {**files_told(content), EDITED: {"edited": True} if edited else {}}
+        if content["edits"] and all(content[key] == value for key, value in identity.items() if key != "edits"):
+            raise PianistError(f"{json_path}: holds edits of this rendering; --force replaces them")
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     return None
+
+
+def _body_hash(pedal: Any, notes: Any) -> str:
+    """A hash of what may be edited, by which a JSON file that was is known."""
+    return hashlib.sha256(json.dumps([pedal, notes], sort_keys=True).encode()).hexdigest()
 
 
 def files_told(content: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -229,10 +240,11 @@ def file_hash(path: Path) -> str:
 
 def _json(content: dict[str, Any], rendering: Rendering) -> str:
     """JSON with a line for each note and each pedal event."""
-    head = json.dumps(content, indent=1)[:-2]
+    lines, pedals = note_lines(rendering), [pedal_lines(notes) for notes in rendering.performances]
+    head = json.dumps({**content, "body": _body_hash(pedals, lines)}, indent=1)[:-2]
     score_pedal = _lines(pedal_lines(rendering.raw), 1)
-    pedal = ",\n".join(f"  {_lines(pedal_lines(notes), 2)}" for notes in rendering.performances)
-    notes = _lines(note_lines(rendering), 1)
+    pedal = ",\n".join(f"  {_lines(own, 2)}" for own in pedals)
+    notes = _lines(lines, 1)
     return f'{head},\n "score_pedal": {score_pedal},\n "pedal": [\n{pedal}\n ],\n "notes": {notes}\n}}\n'
 
 

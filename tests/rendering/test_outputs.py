@@ -41,7 +41,8 @@ def test_json_tells_what_became_of_every_note(rendering, tmp_path):
     assert len(told["notes"]) == 5
     for line, raw, n in zip(told["notes"], range(5), order, strict=True):
         assert line["pitch"] == SCORE.pitch[raw]
-        assert line["score"] == {"onset": SCORE.onset[raw], "duration": SCORE.duration[raw]}
+        expected = {name: int(getattr(SCORE, name)[raw]) for name in ("onset", "duration", "velocity")}
+        assert line["score"] == expected
         if n is None:
             assert line["merged_with"] == 1
             assert "same pitch and onset" in line["reason"]

@@ -110,6 +110,23 @@ def test_another_expression(chorale, tmp_path):
     assert_same(rendering.notes, render(CHORALE, lively_model(), samples=2, seed=2, expression=wish).notes)
 
 
+def test_edits_are_never_lost_to_rendering_again(path):
+    """Neither those that wait to be applied, whatever else is wanted, nor those that are."""
+    rendering = render(SCORE, lively_model(), seed=3)
+    edit(path, lambda told: told["notes"][2]["performed"][0].update(velocity=9))
+    content = path.read_bytes()
+    for audio in (False, True):
+        with pytest.raises(PianistError, match=r"x\.json: was edited; `pianist apply` writes"):
+            rendering.save(path.with_suffix(""), audio=audio)
+    assert path.read_bytes() == content
+    stored = read_rendering(path)
+    save_again(stored, apply_edits(stored), path.parent, stored.extras)
+    with pytest.raises(PianistError, match=r"x\.json: holds edits of this rendering; --force replaces them"):
+        rendering.save(path.with_suffix(""))
+    assert rendering.save(path.with_suffix(""), force=True)
+    assert rendering.save(path.with_suffix("")) == []
+
+
 def test_files_of_others_are_kept(path, tmp_path):
     stored = read_rendering(path)
     (tmp_path / "x.performance.mid").write_bytes(b"mine")
