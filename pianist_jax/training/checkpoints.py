@@ -156,7 +156,7 @@ def _read(
         if jax.process_index() == 0:
             seals.verify(manager.directory, step)
         # Compared before reading: arrays of other shapes fail one by one while Orbax still reads the rest.
-        metadata = manager.item_metadata(step)[_STATE]
+        metadata = manager.item_metadata(step).get(_STATE)
         if metadata is None:
             raise ValueError("it does not say what it holds")
         tree = metadata.tree
