@@ -243,13 +243,12 @@ class _Run:
 
     def is_complete(self, each: Listed) -> bool:
         folder = self.out_dir / each.source.name
-        if not folder.exists():
+        if not folder.exists() or not any(folder.iterdir()):
             return False
-        if read_prepared(folder).run == self.name:
-            return True
-        raise PreparedError(
-            f"{folder}: exists already, of other files or settings; remove it or name another folder"
-        )
+        with contextlib.suppress(PreparedError):
+            if read_prepared(folder).run == self.name:
+                return True
+        raise PreparedError(f"{folder}: exists already, of other files or settings; remove it or name another folder")
 
     def read(self, each_done: Callable, tell: Told) -> None:
         """Make the batches that are not there."""

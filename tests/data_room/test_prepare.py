@@ -270,6 +270,7 @@ def test_a_damaged_batch_is_an_error_that_names_it(corpus: Path, tmp_path: Path,
 
 
 def test_a_folder_made_of_something_else_is_left_alone(corpus: Path, tmp_path: Path):
+    (tmp_path / "out" / "rolls").mkdir(parents=True)  # one that is empty is no obstacle
     made(corpus, tmp_path / "out")
     before = contents(tmp_path / "out")
     (corpus / "c.mid").unlink()
