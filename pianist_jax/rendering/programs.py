@@ -28,6 +28,7 @@ LENGTHS = (64, 128, 256, 384, 512)  # notes that the caches of a program have ro
 # What decides whether another program is worth its compilation; only the time depends on them.
 COMPILE_SECONDS, CPU_FLOPS, ACCELERATOR_FLOPS = 4.0, 4e10, 4e13
 CACHE_SLOWNESS = 5  # reading a cache takes so much longer than its operations
+GROUP = 2  # rows that a CPU encodes at a time: a third faster than sixteen
 REACH = 128  # caches have room for a multiple of so many notes
 Shape = tuple[int, ...]
 
@@ -176,8 +177,11 @@ class Player:
 
 def side_by_side(model: Model) -> int:
     """How many performances to make together: on a CPU more are no faster."""
-    on_cpu = model.mesh.devices.flat[0].platform == "cpu"
-    return (16 if on_cpu else 256) * model.mesh.size
+    return (16 if _on_cpu(model) else 256) * model.mesh.size
+
+
+def _on_cpu(model: Model) -> bool:
+    return model.mesh.devices.flat[0].platform == "cpu"
 
 
 def _fresh_between(span: Span, first: int, last: int) -> int:
@@ -208,7 +212,7 @@ def _pad_batch(spans: list[Span], batch: int, length: int, columns: int) -> dict
 
 
 def _flops(model: Model) -> float:
-    return CPU_FLOPS if next(iter(model.mesh.devices.flat)).platform == "cpu" else ACCELERATOR_FLOPS * model.mesh.size
+    return CPU_FLOPS if _on_cpu(model) else ACCELERATOR_FLOPS * model.mesh.size
 
 
 def _seconds(model: Model, rows: int, length: int, notes: int) -> float:
@@ -248,7 +252,7 @@ def _compile_start(
     model: Model, batch: int, length: int, columns: int, reach: int, *, follows: bool = False
 ) -> Callable[..., Any]:
     """Encode the score and, if it `follows` others, take in the notes that are known."""
-    start, follow, *_ = _functions(model.config)
+    start, follow, *_ = _functions(model)
     rows = partial(_shaped, model)
 
     def begin(params: Any, score_BNS: jax.Array, note_mask_BN: jax.Array, *known: jax.Array) -> Carry:
@@ -264,7 +268,7 @@ def _compile_start(
 
 def _compile_perform(model: Model, batch: int, length: int, columns: int, reach: int) -> Any:
     """Perform the next `CHUNK` notes; the carry is given up to the program, whose caches are written in place."""
-    step, rows = _functions(model.config)[2], partial(_shaped, model)
+    step, rows = _functions(model)[2], partial(_shaped, model)
 
     def play(params: Any, carry: Carry, low: Any, high: Any, key_data: Any, *rest: Any) -> Any:
         return perform(step, params, carry, low, high, jax.random.wrap_key_data(key_data), *rest)
@@ -277,7 +281,7 @@ def _compile_perform(model: Model, batch: int, length: int, columns: int, reach:
 
 def _compile_grow(model: Model, batch: int, length: int, columns: int, reach: int, wanted: int) -> Any:
     """Give the caches room for more notes."""
-    grow = _functions(model.config)[3]
+    grow = _functions(model)[3]
     before, after = (_carry(model, batch, length, columns, notes) for notes in (reach, wanted))
 
     def begin(carry: Carry) -> Carry:
@@ -294,14 +298,31 @@ _COMPILE: dict[str, Callable[..., Callable[..., Any]]] = {
 }
 
 
-def _functions(config: ModelConfig) -> tuple[Callable[..., Any], ...]:
+def _functions(model: Model) -> tuple[Callable[..., Any], ...]:
     """`start`, `follow`, `step` and `grow` of the model as functions of its parameters."""
-    pianist = Pianist(config)
+    pianist = Pianist(model.config)
 
-    def function(method: str) -> Callable[..., Any]:
+    def function(method: Any) -> Callable[..., Any]:
         return lambda params, *given, **named: pianist.apply({"params": params}, *given, **named, method=method)
 
-    return tuple(function(method) for method in ("start", "follow", "step", "grow"))
+    encode, begin = function("encode"), function(lambda pianist, *given: pianist.decoder.start(*given))
+    group = GROUP if _on_cpu(model) and model.mesh.size == 1 else None
+
+    def start(params: Any, score_BNS: jax.Array, note_mask_BN: jax.Array, *, notes: int) -> Any:
+        memory, length_B = in_groups(partial(encode, params), group, score_BNS, note_mask_BN)
+        return begin(params, memory, length_B, score_BNS, notes)
+
+    return start, function("follow"), function("step"), function("grow")
+
+
+def in_groups(function: Callable[..., Any], group: int | None, *rows: jax.Array) -> Any:
+    """`function` of rows, called for `group` of them at a time where that divides them (a CPU's caches are small)."""
+    batch = rows[0].shape[0]
+    if group is None or batch <= group or batch % group:
+        return function(*rows)
+    grouped = tuple(x.reshape(batch // group, group, *x.shape[1:]) for x in rows)
+    made = jax.lax.map(lambda x: function(*x), grouped)
+    return jax.tree.map(lambda x: x.reshape(batch, *x.shape[2:]), made)
 
 
 def _shaped(model: Model, shape: tuple[int, ...], dtype: Any = np.int32) -> jax.ShapeDtypeStruct:
@@ -326,7 +347,7 @@ def _divided(model: Model, carry: Carry) -> Carry:
 
 def _carry(model: Model, batch: int, length: int, columns: int, reach: int) -> Carry:
     """Shapes of the carry of a batch."""
-    start = partial(_functions(model.config)[0], notes=reach)
+    start = partial(_functions(model)[0], notes=reach)
     given = _shaped(model, (batch, length, columns)), _shaped(model, (batch, length), np.bool_)
     return _divided(model, jax.eval_shape(partial(open_carry, start), _params(model), *given))
 
