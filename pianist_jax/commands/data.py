@@ -21,9 +21,7 @@ def prepare(
         list[str] | None,
         typer.Argument(metavar="[SOURCE...]", help="Folders, tars, addresses: [NAME=]PATH; NAME is the corpus."),
     ] = None,
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="A folder in it for each.")] = Path(
-        "prepared"
-    ),
+    output: Annotated[str, typer.Option("-o", "--output", metavar="DIR", help="A folder in it for each.")] = "prepared",
     held_out: Annotated[
         list[str] | None,
         typer.Option(metavar="[NAME=]PATH", help="Music to leave out by content: of a corpus its held-out splits; a "
@@ -54,11 +52,13 @@ def prepare(
     if runner:
         from pianist_jax.data.beam import prepare_on_beam
 
-        prepare_on_beam(corpora, str(output), withheld, validation, runner, runner_option or [])
-        return
-    made = room.prepare(
-        corpora, output, held_out=withheld, validation=validation, workers=workers, tell=_line_now_and_then()
-    )
+        prepare_on_beam(corpora, output, withheld, validation, runner, runner_option or [])
+        made = [] if "://" in output else [room.summarise(Path(output, corpus.source.name)) for corpus in corpora]
+    elif "://" in output:
+        raise PianistError(f"{output}: only Beam writes there; name a --runner, or a folder")
+    else:
+        settings = {"validation": validation, "workers": workers, "tell": _line_now_and_then()}
+        made = room.prepare(corpora, Path(output), held_out=withheld, **settings)
     for summary in made:
         _report(summary)
 

@@ -90,8 +90,8 @@ def pitch_shingles(pitch: np.ndarray) -> np.ndarray:
 
 def recording_shingles(notes: Notes) -> np.ndarray:
     """Shingles uint64[S] of pitches and velocities, sorted, each once: a sample, the same for the same notes."""
-    shingles = np.unique(_mix(_windows(notes.pitch.astype(np.int64) * 128 + notes.velocity, RECORDING_WINDOW)))
-    return shingles[shingles % SAMPLE == 0]
+    shingles = _mix(_windows(notes.pitch.astype(np.int64) * 128 + notes.velocity, RECORDING_WINDOW))
+    return np.unique(shingles[shingles % SAMPLE == 0])
 
 
 def duplicates(contents: Sequence[str], shingles: Sequence[np.ndarray], notes: Sequence[int]) -> list[int | None]:

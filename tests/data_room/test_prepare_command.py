@@ -59,10 +59,11 @@ def test_what_is_held_out_can_be_a_file_a_folder_or_a_list(corpus: Path, tmp_pat
         (["rolls={}/corpus", "--held-out", "{}/none.txt"], "cannot be read as a list"),
         (["rolls={}/corpus", "rolls={}/corpus"], "give each once"),
         (["rolls={}/corpus/notes.txt"], "not a tar that can be read"),
+        (["rolls={}/corpus", "-o", "gs://bucket/prepared"], "gs://bucket/prepared: only Beam writes there"),
     ],
 )
 def test_mistakes_are_errors_of_one_line(words: list[str], message: str, corpus: Path, tmp_path: Path):
     with pytest.raises(PianistError, match=message) as caught:
-        run(*(word.format(tmp_path) for word in words), "-o", tmp_path / "out")
+        run("-o", tmp_path / "out", *(word.format(tmp_path) for word in words))
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "out").exists()
