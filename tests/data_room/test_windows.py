@@ -60,7 +60,7 @@ def test_a_split_without_pairs_is_named(corpus: Corpus) -> None:
     )  # fmt: skip
     windows = pair_windows(pairs, 32, "train")
     assert len(windows["start"]) > 0
-    batch = take(windows, np.array([0]), 32)
+    batch = take(windows, jnp.array([0]), 32)
     np.testing.assert_array_equal(batch["played"][0], np.arange(32) != 3)
     with pytest.raises(PianistError, match="none of the validation split"):
         pair_windows(pairs, 32, "validation")
