@@ -9,6 +9,20 @@ both joins it compares the distance to the mean human (velocity, log-IOI, log-ar
   jump     mean of 16 notes behind the join less that of the 16 before, over what such jumps are elsewhere in the
            rendering: 1 is no seam. `before` is the same place in the rendering as it was, where there is no join.
   near     mean distance within 16 notes of the join, over that in the rest of the passage.
+
+What came out (weights 8ba0c7c2, 28 passages of 8 bars in 14 pieces, --bars 8 --passages 2 --takes 1 8): nothing changed
+outside the bars, and no join is rougher than the rest of a performance by more than the places themselves are.
+
+                              jump before   anew, 1 take   anew, 8 takes   near before   anew, 8 takes
+    velocity          begin          1.04           1.14            1.07          1.03            1.10
+    velocity          end            1.13           1.13            1.14          0.96            0.96
+    log_ioi           begin          1.09           0.97            1.13          1.20            1.24
+    log_ioi           end            0.76           0.98            0.83          0.97            0.98
+    log_articulation  begin          1.28           1.02            1.20          1.06            1.04
+    log_articulation  end            0.64           0.94            0.84          0.87            0.88
+
+Without leading a passage's loudness back to the old one's, the velocity's jump at its end was 1.99 (1 take) and 1.64
+(8 takes).
 """
 
 import argparse

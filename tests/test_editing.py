@@ -84,6 +84,7 @@ def test_strengths_in_a_row(run):
     assert len(set(read_midi("a.performance.mid").velocity.tolist())) == 1
 
 
+@pytest.mark.slow
 def test_samples_side_by_side_have_it_too(run):
     for name in "ab":
         write_midi(f"{name}.mid", SCORE)

@@ -92,3 +92,5 @@ def tell_error(rendering: "Rendering", tell: Callable[[str], None] = say) -> Non
     error = rendering.report.get("editable_worst_error_ms")
     if error is not None:
         tell(f"  on the score's beats it sounds the same within {error:.2f} ms")
+    elif rendering.grid is not None:
+        tell('  no file on the score\'s beats could be made: NAME.json tells why ("left_out")')

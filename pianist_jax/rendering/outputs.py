@@ -128,7 +128,11 @@ def _write_files(
 ) -> None:
     midi_paths, json_path = output_paths(stem, len(rendering.performances))
     for midi_path, notes in zip(midi_paths, rendering.performances, strict=True):
-        write_midi(midi_path, notes)
+        try:
+            write_midi(midi_path, notes)
+        except ValueError as error:  # of edits, or a tempo, that no music has
+            name = midi_path.name
+            raise PianistError(f"{name}: cannot be written as MIDI ({error}); check edits and tempo scale") from error
     performances = [
         {
             "file": path.name,

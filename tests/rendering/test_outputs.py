@@ -1,5 +1,6 @@
 """The files of a rendering: what they say, and what they never replace."""
 
+import dataclasses
 import json
 import shutil
 from contextlib import nullcontext
@@ -171,3 +172,10 @@ def test_a_replaced_rendering_is_never_taken_for_another(rendering, tmp_path, mo
             rendering.save(tmp_path / "x", force=True)
     assert [path.name for path in tmp_path.iterdir()] == ["x.json"]
     assert rendering.save(tmp_path / "x")
+
+
+def test_times_that_midi_does_not_have(rendering, tmp_path):
+    late = dataclasses.replace(rendering.notes, onset=rendering.notes.onset + 86_400_000)
+    with pytest.raises(PianistError, match=r"x\.performance\.mid: cannot be written as MIDI \(release 0 is"):
+        rendering.replaced([late], {}).save(tmp_path / "x")
+    assert list(tmp_path.iterdir()) == []
