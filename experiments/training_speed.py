@@ -1,7 +1,7 @@
 """How fast training steps run here, and what the compiler says they need: one line of JSON for each kind of model.
 
     python -m experiments.training_speed note-small:128:cudnn 135m:32:cudnn          # a GPU: tokens/s and MFU
-    python -m experiments.training_speed 135m:32:cudnn 135m:32:cudnn:remat=true 135m:32:cudnn:remat=true:remat_keeps=dots
+    python -m experiments.training_speed 135m:32:cudnn:remat=true 135m:32:cudnn:remat=true:remat_keeps=dots
     python -m experiments.training_speed --steps 1 15m:1:xla:dtype=float32           # two CPU cores
     python -m experiments.training_speed --compiled 135m:1:xla 135m-6-6:1:xla:compressed=false   # the compiler alone
     python -m experiments.training_speed --saving note-small:64:cudnn                # while a checkpoint is written

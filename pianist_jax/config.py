@@ -16,7 +16,8 @@ class ModelConfig:
     "token" (8 causal steps a note) or "note" (one causal step a note, then a small head over its slots).
     `metre` adds to each note where it stands in bar, beat, hand, chord and piece, as far as the score tells.
     `attention` is "xla", "cudnn" (flash attention on NVIDIA GPUs) or "flash" (on TPUs). Parameters are float32,
-    `dtype` is the dtype of the arithmetic.
+    `dtype` is the dtype of the arithmetic. `remat` computes blocks again for the gradient, to save memory, but for
+    what `remat_keeps`: "nothing", or the results of linear maps ("dots").
     """
 
     width: int = 768
@@ -36,6 +37,7 @@ class ModelConfig:
     dtype: str = "float32"
     attention: str = "xla"
     remat: bool = False
+    remat_keeps: str = "nothing"
 
     def __post_init__(self) -> None:
         if self.decoder not in ("token", "note"):
@@ -44,6 +46,8 @@ class ModelConfig:
             raise PianistError("the note decoder needs a compressed encoder: set compressed=true")
         if self.metre and not self.compressed:
             raise PianistError("the metre is told note by note: set compressed=true")
+        if self.remat_keeps not in ("nothing", "dots"):
+            raise PianistError(f'remat_keeps is "{self.remat_keeps}", but it must be "nothing" or "dots"')
         if self.heads % self.kv_heads:
             raise PianistError(f"heads ({self.heads}) must be a multiple of kv_heads ({self.kv_heads})")
 

@@ -27,7 +27,7 @@ Pairs = Annotated[Path | None, typer.Option("--validation", metavar="DIR", help=
 Workers = Annotated[int, typer.Option(help="Processes that read shards; 0: threads.")]
 Preset = Annotated[str, typer.Option(metavar="PRESET", help="Sizes of the model.")]
 Mesh = Annotated[str | None, typer.Option(metavar="PRESET", help="Layout of devices, by kind of machine.")]
-Source = Annotated[Path | None, typer.Option("--from", metavar="PATH", help="Weights or run to begin from.")]
+Source = Annotated[str | None, typer.Option("--from", metavar="PATH", help="Weights or run to begin from.")]
 Settings = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting.")]
 Seconds = Annotated[float, typer.Option(help="Stop by then, with a checkpoint.")]
 Sample = Annotated[Path | None, typer.Option(metavar="SCORE", help="Perform this every `sample_every` steps.")]
@@ -86,7 +86,7 @@ def finetune(
 
 @commands.command()
 def export(
-    workdir: Annotated[Path, typer.Argument(help="A run's folder.")],
+    workdir: Annotated[str, typer.Argument(help="A run's folder, or gs://….")],
     out: Annotated[Path, typer.Argument(help="Weights file to write.")],
     dtype: Annotated[str, typer.Option(help="int8, bfloat16 or float32.")] = "int8",
 ) -> None:
@@ -149,6 +149,8 @@ def _observers(config: Any, workdir: str, sample: Path | None, profile: bool) ->
 
     if sample is not None and not sample.exists():
         raise PianistError(f"{sample}: no such score; give one to perform")
+    if sample is not None and "://" in workdir:
+        raise PianistError(f"{workdir}: --sample writes to a local folder only; leave it out")
 
     def perform(params: Any, step: int) -> str:
         return _performed(sample, config.model, params, f"{workdir}/samples/step-{step:07d}")

@@ -12,6 +12,8 @@ from pianist_jax.config import ModelConfig
 
 Cache = dict[str, jax.Array]
 
+BLOCK = 512  # queries taken at once where the whole table of weights would be large
+
 _UNSEEN = float(jnp.finfo(jnp.float32).min) / 2  # finite, so that a row that sees nothing gives no NaN
 
 
@@ -44,6 +46,8 @@ def attend(
         from pianist_jax.model.flash import flash  # only TPUs pay for loading Pallas
 
         return flash(q_BTHC, k_BUKC, v_BUKC, length_B, scale=scale, causal=causal)
+    if implementation == "xla" and q_BTHC.shape[1] > BLOCK:
+        return _attend_in_blocks(q_BTHC, k_BUKC, v_BUKC, length_B, scale=scale, causal=causal)
     query_length_B = None if length_B is None else jnp.full_like(length_B, q_BTHC.shape[1])
     return jax.nn.dot_product_attention(  # type: ignore[call-overload]  # "xla" and "cudnn" are strings here
         q_BTHC,
@@ -55,6 +59,39 @@ def attend(
         key_value_seq_lengths=length_B,
         implementation=implementation,
     )
+
+
+def _attend_in_blocks(
+    q_BTHC: jax.Array, k_BUKC: jax.Array, v_BUKC: jax.Array, length_B: jax.Array | None, *, scale: float, causal: bool
+) -> jax.Array:
+    """`attend` for long sequences, a block of queries after the other.
+
+    The weights of one block alone are in memory (they are computed again for the gradient), what a causal block
+    cannot see is not computed, and keys lie as the products read them: a CPU needs half the time for 4096 tokens.
+    """
+    B, T, H, C = q_BTHC.shape
+    K = k_BUKC.shape[2]
+    q_BKGTC = q_BTHC.reshape(B, T, K, H // K, C).transpose(0, 2, 3, 1, 4)
+    k_BKCU, v_BKUC = k_BUKC.transpose(0, 2, 3, 1), v_BUKC.transpose(0, 2, 1, 3)
+
+    @partial(jax.checkpoint, static_argnums=(3,))
+    def block(q: jax.Array, k: jax.Array, v: jax.Array, first: int) -> jax.Array:
+        t, U = q.shape[3], k.shape[3]
+        s = jnp.einsum("bkmc,bkcu->bkmu", q.reshape(B, K, -1, C), k, preferred_element_type=jnp.float32) * scale
+        seen = jnp.ones((1, 1, 1, 1, U), bool)
+        if causal:
+            seen &= (jnp.arange(U)[None] <= first + jnp.arange(t)[:, None])[None, None, None]
+        if length_B is not None:
+            seen &= (jnp.arange(U)[None] < length_B[:, None])[:, None, None, None]
+        weight = jax.nn.softmax(jnp.where(seen, s.reshape(B, K, -1, t, U), _UNSEEN), axis=-1).astype(v.dtype)
+        return jnp.einsum("bkmu,bkuc->bkmc", weight.reshape(B, K, -1, U), v).reshape(q.shape)
+
+    blocks = []
+    for first in range(0, T, BLOCK):
+        last = first + BLOCK if causal else k_BUKC.shape[1]
+        q = q_BKGTC[:, :, :, first : first + BLOCK]
+        blocks.append(block(q, k_BKCU[..., :last], v_BKUC[:, :, :last], first))
+    return jnp.concatenate(blocks, axis=3).transpose(0, 3, 1, 2, 4).reshape(B, T, H, C)
 
 
 def attend_cached(

@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 
 from pianist_jax.config import ModelConfig
-from pianist_jax.model.layers import Block, RMSNorm, dense
+from pianist_jax.model.embedding import TokenTable
+from pianist_jax.model.layers import Block, RMSNorm, dense, kept_in_remat
 from pianist_jax.music.tokens import NOTE_TOKENS, VOCABULARY
 
 
@@ -36,14 +37,14 @@ class TokenEmbedder(nn.Module):
     def __call__(self, score_BNS: jax.Array) -> jax.Array:
         """[B, N, 8] ids -> [B, T, D] with T = N, or 8N without compression."""
         c = self.config
-        table = nn.Embed(
+        table = TokenTable(
             VOCABULARY,
             c.width,
             dtype=jnp.dtype(c.dtype),
             embedding_init=nn.initializers.normal(0.02),
             name="tokens",
         )
-        x_BNSD = table(score_BNS)
+        x_BNSD = table(score_BNS, shift=0)
         if c.compressed:
             x = NoteCompressor(c, name="compressor")(x_BNSD)
         else:
@@ -68,7 +69,7 @@ class EncoderStack(nn.Module):
         """`length_B` counts the real positions of each row. Returns normalised states, [B, T, D]."""
         body: Any = _ScannedBlock
         if self.config.remat:
-            body = nn.remat(body, prevent_cse=False, static_argnums=(5,))
+            body = nn.remat(body, prevent_cse=False, static_argnums=(5,), policy=kept_in_remat(self.config))
         layers = nn.scan(
             body,
             variable_axes={"params": 0},

@@ -28,6 +28,12 @@ def dense(features: int, config: ModelConfig, *, bias: bool = False, name: str |
     return nn.Dense(features, use_bias=bias, dtype=jnp.dtype(config.dtype), kernel_init=init, name=name)
 
 
+def kept_in_remat(config: ModelConfig) -> Any:
+    """What a block computed again for the gradient still keeps: nothing, or what its linear maps gave ("dots")."""
+    policies = jax.checkpoint_policies
+    return policies.dots_with_no_batch_dims_saveable if config.remat_keeps == "dots" else policies.nothing_saveable
+
+
 class GatedMLP(nn.Module):
     """down(gelu_tanh(gate(x)) · up(x)), no biases."""
 
@@ -103,7 +109,9 @@ class Stack(nn.Module):
     cross: bool
 
     def setup(self) -> None:
-        block: Any = nn.remat(Block, static_argnums=(5,)) if self.config.remat else Block
+        block: Any = Block
+        if self.config.remat:
+            block = nn.remat(Block, static_argnums=(5,), policy=kept_in_remat(self.config))
         self.blocks = [
             block(self.config, causal=True, cross=self.cross) for _ in range(self.config.decoder_layers)
         ]

@@ -8,8 +8,12 @@ import jax
 import jax.numpy as jnp
 
 from pianist_jax.config import ModelConfig
+from pianist_jax.model.embedding import TokenTable
 from pianist_jax.model.layers import Stack
 from pianist_jax.music.tokens import BOS, NOTE_TOKENS, SLOT_SIZE, SLOT_START, VOCABULARY
+
+CHUNK = 128  # notes whose logits are in memory at once
+WIDE = 1000  # ids of a range from which this matters
 
 Choose = Callable[[int, jax.Array, jax.Array, jax.Array], jax.Array]
 
@@ -25,7 +29,7 @@ class TokenDecoder(nn.Module):
     def setup(self) -> None:
         c = self.config
         init = nn.initializers.normal(0.02)
-        self.embed = nn.Embed(VOCABULARY, c.width, dtype=jnp.dtype(c.dtype), embedding_init=init)
+        self.embed = TokenTable(VOCABULARY, c.width, dtype=jnp.dtype(c.dtype), embedding_init=init)
         self.stack = Stack(c, cross=True)
 
     def hidden(
@@ -34,7 +38,7 @@ class TokenDecoder(nn.Module):
         """Teacher-forced states, [B, 8N, D]; position t has seen BOS and the tokens before t."""
         tokens_BT = performance_BNS.reshape(performance_BNS.shape[0], -1)
         shifted_BT = jnp.concatenate([jnp.full_like(tokens_BT[:, :1], BOS), tokens_BT[:, :-1]], axis=1)
-        return self.stack(self._embed(shifted_BT), memory_BTD, length_B, deterministic)
+        return self.stack(self._scaled(self.embed(shifted_BT, shift=1)), memory_BTD, length_B, deterministic)
 
     def logits(self, hidden: jax.Array, table_RD: jax.Array | None = None) -> jax.Array:
         """30·tanh(h·E/30) in float32, over the whole vocabulary or the given rows of the embedding."""
@@ -104,16 +108,34 @@ class TokenDecoder(nn.Module):
         return {**state, "caches": self.stack.settle(caches, start_T, note_BS)}, note_BS
 
     def _embed(self, tokens: jax.Array) -> jax.Array:
-        x = self.embed(tokens)
+        return self._scaled(self.embed(tokens))
+
+    def _scaled(self, x: jax.Array) -> jax.Array:
         return x * jnp.asarray(self.config.width**0.5, x.dtype)
 
 
-@jax.checkpoint
 def _slot_nll(hidden_BND: jax.Array, table_RD: jax.Array, value_BN: jax.Array) -> jax.Array:
-    """Cross-entropy of one slot; recomputed in the backward pass, so that no slot's logits outlive it."""
+    """Cross-entropy of one slot, [B, N]; a wide range is scored `CHUNK` notes at a time."""
+    B, N, _ = hidden_BND.shape
+    if len(table_RD) <= WIDE or N % CHUNK:
+        return _chunk_nll(hidden_BND, table_RD, value_BN)
+
+    def chunked(x: jax.Array) -> jax.Array:
+        return jnp.swapaxes(x.reshape(B, N // CHUNK, CHUNK, *x.shape[2:]), 0, 1)
+
+    def chunk(_: None, part: tuple[jax.Array, jax.Array]) -> tuple[None, jax.Array]:
+        return None, _chunk_nll(part[0], table_RD, part[1])
+
+    _, nll = jax.lax.scan(chunk, None, (chunked(hidden_BND), chunked(value_BN)))
+    return jnp.swapaxes(nll, 0, 1).reshape(B, N)
+
+
+@jax.checkpoint
+def _chunk_nll(hidden_BND: jax.Array, table_RD: jax.Array, value_BN: jax.Array) -> jax.Array:
+    """Computed again in the backward pass, so that no logits outlive it."""
     logits = jnp.einsum(
         "bnd,rd->bnr", hidden_BND, table_RD.astype(hidden_BND.dtype), preferred_element_type=jnp.float32
     )
     logits = 30.0 * jnp.tanh(logits / 30.0)
-    picked = jnp.take_along_axis(logits, value_BN[..., None], axis=-1)[..., 0]
-    return jax.nn.logsumexp(logits, axis=-1) - picked
+    hot = value_BN[..., None] == jnp.arange(len(table_RD))[None, None]
+    return jax.nn.logsumexp(logits, axis=-1) - jnp.sum(jnp.where(hot, logits, 0.0), axis=-1)

@@ -15,8 +15,9 @@ Line = dict[str, Any]
 
 @contextmanager
 def open_logs(workdir: epath.PathLike) -> Iterator[Callable[[Line], None]]:
-    """A function that logs a line: to `log.jsonl`, and its figures to `tensorboard/`; silent in all processes but one.
+    """A function that logs a line to `log.jsonl`, and on a local disk its figures to `tensorboard/`.
 
+    Silent in all processes but one.
     Raises PianistError when a line cannot be written.
     """
     if jax.process_index() != 0:
@@ -25,7 +26,8 @@ def open_logs(workdir: epath.PathLike) -> Iterator[Callable[[Line], None]]:
     from tensorboardX import SummaryWriter
 
     workdir = epath.Path(workdir)
-    board = SummaryWriter(str(workdir / "tensorboard"))
+    local = "://" not in str(workdir)
+    board = SummaryWriter(str(workdir / "tensorboard"), write_to_disk=local)
     path = workdir / "log.jsonl"
 
     def write(line: Line) -> None:

@@ -30,7 +30,7 @@ def run_stage(
     data: Path | None,
     workdir: epath.PathLike,
     *,
-    source: Path | None = None,
+    source: epath.PathLike | None = None,
     shards: Sequence[Path] = (),
     pairs: Path | None = None,
     workers: int = 0,
@@ -95,11 +95,12 @@ def _streamed_validation(config: TrainConfig, pairs: Path | None, shards: Sequen
     return windows_of(batches)
 
 
-def export_run(workdir: Path, out: Path, *, dtype: str = "int8") -> None:
+def export_run(workdir: epath.PathLike, out: Path, *, dtype: str = "int8") -> None:
     """Write the parameters of a run's last checkpoint (their mean, where it kept one) to one weights file.
 
     It is what `pianist render --model` takes.
     """
+    workdir = epath.Path(workdir)
     config, params = load_run(workdir)
     plain = dataclasses.replace(config, dtype="float32", attention="xla", dropout=0.0, remat=False)
     lines = [json.loads(line) for line in (workdir / "log.jsonl").read_text().splitlines()]
@@ -108,10 +109,11 @@ def export_run(workdir: Path, out: Path, *, dtype: str = "int8") -> None:
     save_weights(out, plain, params, dtype=dtype, metadata=about)
 
 
-def load_run(source: Path) -> tuple[ModelConfig, Any]:
+def load_run(source: epath.PathLike) -> tuple[ModelConfig, Any]:
     """Model settings and parameters of a weights file, or of the last checkpoint of a run's folder."""
-    if source.is_file():
-        return load_weights(source)
+    source = epath.Path(source)
+    if source.is_file() and "://" not in str(source):
+        return load_weights(Path(source))
     try:
         settings = json.loads((source / _CONFIG).read_text())
     except OSError as error:

@@ -1,0 +1,69 @@
+"""From files to files: the commands' bad input, and a run on streamed shards up to the weights that rendering takes."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from pianist_jax.cli import app
+from pianist_jax.errors import PianistError
+from pianist_jax.training.loop import Observers
+from pianist_jax.training.stages import export_run, load_run, run_stage
+from pianist_jax.weights import load_weights
+from tests.data_room.made_shards import make_pairs_folder
+from tests.training.job import tiny
+
+RECIPE = str(Path(__file__).parents[2] / "experiments" / "default.py")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["--config", "no.py"], "no.py: no such recipe"),
+        (["--config", RECIPE, "--set", "model.wdith=3"], 'did you mean "model.width"'),
+        (["--config", RECIPE, "--set", "batch"], 'takes KEY=VALUE, not "batch"'),
+        (["--config", RECIPE, "--set", "batch=many"], "takes a int"),
+        (["--config", RECIPE, "--mesh", "gpu-9"], 'did you mean "gpu-8"'),
+        (["--config", RECIPE, "--model", "note-smal"], 'did you mean "note-small"'),
+        (["--config", RECIPE, "--sample", "no.mid"], "no.mid: no such score"),
+        (["--config", RECIPE, "--data", "nowhere"], "nowhere: holds no pairs-*.part"),
+        (["--config", RECIPE], "there is nothing to validate on; give --validation"),
+    ],
+)
+@pytest.mark.parametrize("stage", ["pretrain", "finetune"])
+def test_what_cannot_be_trained_is_told_in_a_line(
+    stage: str, arguments: list[str], problem: str, tmp_path: Path
+) -> None:
+    workdir = tmp_path / "run"
+    result = CliRunner().invoke(app, [stage, "--workdir", str(workdir), *arguments])
+    assert isinstance(result.exception, PianistError), result.output
+    assert problem in str(result.exception)
+    assert "\n" not in str(result.exception)
+    assert not workdir.exists()
+
+
+@pytest.mark.slow
+def test_a_run_on_streamed_shards_ends_in_weights(tmp_path: Path) -> None:
+    pairs = make_pairs_folder(tmp_path)
+    config = tiny(steps=10, evaluate_every=5, sample_every=5, average=0.9)
+    performed: list[int] = []
+
+    def perform(params: dict, step: int) -> str:
+        performed.append(step)
+        return f"{len(params)} parts"
+
+    said: list[str] = []
+    observers = Observers(report=said.append, sample=perform)
+    run_stage(config, None, tmp_path / "run", shards=[pairs], observers=observers)
+    assert performed == [5, 10]
+    assert "step 5: 3 parts" in said
+    export_run(tmp_path / "run", tmp_path / "tiny.safetensors", dtype="float32")
+    model, weights = load_weights(tmp_path / "tiny.safetensors")
+    assert model == dataclasses.replace(config.model, dtype="float32")
+    _, params = load_run(tmp_path / "run")
+    np.testing.assert_array_equal(weights["encoder"]["norm"]["weight"], params["encoder"]["norm"]["weight"])
+    other = dataclasses.replace(config, model=dataclasses.replace(config.model, width=32))
+    with pytest.raises(PianistError, match="holds a model of other sizes"):
+        run_stage(other, None, tmp_path / "other", shards=[pairs], source=tmp_path / "run")
