@@ -89,14 +89,14 @@ def demands(text: str, partitions: int) -> Demands:
     """Read a compiled program (`compiled.as_text()`) for so many chips. Raises ValueError where it cannot be."""
     computations, entry = _parse(text)
     hbm = cycles = kernels = 0
-    exchanges: dict[str, Collective] = {}
+    exchanges: dict[tuple[int, str], Collective] = {}
     for instruction, scope, times in _executed(computations, entry, 1):
         hbm += times * _traffic(instruction, scope, computations)
         cycles += times * sum(map(int, re.findall(r'"estimated_cycles":"(\d+)"', instruction.rest)))
         kernels += times * ('custom_call_target="tpu_custom_call"' in instruction.rest)
         for kind, exchange, inside in _exchanges(instruction, scope, computations):
             channel = re.search(r"channel_id=(\d+)", exchange.rest)  # the start and the end of one share it
-            key = channel[1] if channel else exchange.name
+            key = (id(scope), channel[1] if channel else exchange.name)
             exchanges[key] = _collective(kind, exchange, inside, times, partitions)
     return Demands(hbm, cycles, kernels, tuple(exchanges.values()))
 
