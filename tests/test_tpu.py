@@ -246,7 +246,8 @@ def report(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_the_step_compiles_for_a_small_slice_and_for_a_pod(tmp_path: Path) -> None:
     """The training step itself, kernels, accumulation and shardings in it; compiled once and then known."""
     kept = tmp_path / "kept.jsonl"
-    cases = ("--topology", "v5e-16", "v5e-256", "--preset", "tiny", "--task", "pretrain", "--results", str(kept))
+    cases = ["--topology", "v5e-16", "v5e-256", "--preset", "note-tiny", "--task", "pretrain"]
+    cases += ["--set", "window=128", "--results", str(kept)]
     first = report(*cases)
     assert first.returncode == 0, first.stderr
     small, pod = load(kept)

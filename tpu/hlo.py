@@ -97,7 +97,8 @@ def demands(text: str, partitions: int) -> Demands:
         for kind, exchange, inside in _exchanges(instruction, scope, computations):
             channel = re.search(r"channel_id=(\d+)", exchange.rest)  # the start and the end of one share it
             key = (id(scope), channel[1] if channel else exchange.name)
-            exchanges[key] = _collective(kind, exchange, inside, times, partitions)
+            found = _collective(kind, exchange, inside, times, partitions)
+            exchanges[key] = max(found, exchanges.get(key, found), key=lambda each: each.bytes)
     return Demands(hbm, cycles, kernels, tuple(exchanges.values()))
 
 

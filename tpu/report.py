@@ -4,8 +4,8 @@
     python -m tpu.report --topology v5e-16 --preset 135m --task pretrain --set accumulate=8
     python -m tpu.report --table --tokens 10e9 --price v5e=DOLLARS
 
-A case is compiled once and kept as a line of JSON in --results; a case whose settings were changed by --set is only
-printed. --price is what an hour of one chip costs; there is no default, because prices change.
+A case is compiled once and kept as a line of JSON in --results; cases changed by --set are kept in a file of their own
+or not at all. --price is what an hour of one chip costs; there is no default, because prices change.
 """
 
 import argparse
@@ -88,7 +88,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         prices = {name: float(price) for name, price in (pair.split("=", 1) for pair in options.price)}
         changes = dict(pair.split("=", 1) for pair in options.set)
-        kept = [] if changes else load(options.results)
+        kept = [] if changes and options.results == RESULTS else load(options.results)
         wanted = [(t, p, k) for k in options.task for p in options.preset for t in options.topology]
         failed = 0 if options.table else _compile(wanted, changes, kept, options.results)
     except (PianistError, ValueError) as error:
@@ -121,7 +121,7 @@ def _compile(
             continue
         print(f"{name} {model} {task}: compiled in {estimate.compile_seconds:.0f} s", file=sys.stderr, flush=True)
         kept[:] = [e for e in kept if _case(e) != _case(estimate)] + [estimate]
-        if not changes:
+        if not changes or results != RESULTS:
             save(results, kept)
     return failed
 
