@@ -114,8 +114,9 @@ def _about(systems: Mapping[str, Report]) -> str:
     lines = []
     for name, system in systems.items():
         if system["kind"] == "candidate":
-            told = ", ".join(f"{key} {_brief(value)}" for key, value in system["about"].items())
-            lines.append(f"<li><b>{escape(name)}</b>: {escape(told)}; {system['samples']} sample(s) of a piece</li>")
+            about = {**system["about"], "samples": system["samples"]}
+            told = ", ".join(f"{key} {_brief(value)}" for key, value in about.items())
+            lines.append(f"<li><b>{escape(name)}</b>: {escape(told)}</li>")
     return f"<ul>{''.join(lines)}</ul>"
 
 
