@@ -27,6 +27,7 @@ from pianist_jax.weights import load_weights, weights_path
 LENGTHS = (64, 128, 256, 384, 512)  # notes that the caches of a program have room for
 # What decides whether another program is worth its compilation; only the time depends on them.
 COMPILE_SECONDS, CPU_FLOPS, ACCELERATOR_FLOPS = 4.0, 4e10, 4e13
+STEP_SECONDS = 3e-3  # of a note on an accelerator at least, however few rows
 CACHE_SLOWNESS = 5  # reading a cache takes so much longer than its operations
 GROUP = 2  # rows that a CPU encodes at a time: a third faster than sixteen
 REACH = 128  # caches have room for a multiple of so many notes
@@ -112,7 +113,7 @@ class Player:
     sampling: Sampling
     stopwatch: Stopwatch
     advance: Callable[[int], None] | None = None
-    lost: dict[tuple[int, ...], float] = dataclasses.field(default_factory=lambda: defaultdict(float))
+    lost: dict[tuple[Any, ...], float] = dataclasses.field(default_factory=lambda: defaultdict(float))
 
     def play(self, spans: list[Span]) -> list[np.ndarray]:
         """Performed tokens int32 [N, 8] of each span, prompt included. All prompts are equally long."""
@@ -123,13 +124,14 @@ class Player:
         began, compiled = time.perf_counter(), self.stopwatch.compile_seconds
         batch = _pad_batch(spans, *shape)
         knobs, params = self.sampling.knobs(), self.model.params
-        reach = _reach(shape[1], -(-prompt // BLOCK) * BLOCK)
-        start = self._program("follow" if prompt else "start", *shape, reach)
-        known = (batch["prompt"], np.int32(prompt)) if prompt else ()
+        behind = prompt if self._takes_in(shape, prompt) else 0
+        reach = self._choose_reach(shape, behind + CHUNK, _reach(shape[1], -(-behind // BLOCK) * BLOCK))
+        start = self._program("follow" if behind else "start", *shape, reach)
+        known = (batch["prompt"], np.int32(behind)) if behind else ()
         carry = start(params, batch["score"], batch["mask"], *known)
-        played = [batch["prompt"][:, :prompt]]
-        for n in range(prompt, notes, CHUNK):
-            wanted = self._choose_reach(shape, n + CHUNK, reach)
+        played = [batch["prompt"][:, :behind]]
+        for n in range(behind, notes, CHUNK):
+            wanted = self._choose_reach(shape, n + CHUNK, reach) if n > behind else reach
             if wanted != reach:
                 carry, reach = self._program("grow", *shape, reach, wanted)(carry), wanted
             low, high = (batch[name][:, n : n + CHUNK] for name in ("low", "high"))
@@ -159,6 +161,13 @@ class Player:
         ready = [key[1:5] for key in self.model.programs if key[0] == "perform" and key[1:4] == shape]
         fitting = [x for x in {*ready, (*shape, shape[1])} if x[3] >= ideal[3]]
         return self._worthwhile(ideal, fitting, lambda x: _attention_seconds(self.model, x[0], x[3]))[3]
+
+    def _takes_in(self, shape: Shape, prompt: int) -> bool:
+        """Whether a prompt is taken in at once; else it is performed again note by note, bound to what it was."""
+        if not prompt or any(key[0] == "follow" and key[1:4] == shape for key in self.model.programs):
+            return prompt > 0
+        self.lost["follow", *shape] += _seconds(self.model, shape[0], 0, prompt)
+        return self.lost["follow", *shape] > COMPILE_SECONDS
 
     def _worthwhile(self, ideal: Shape, fitting: list[Shape], seconds: Callable[[Shape], float]) -> Shape:
         if ideal in fitting or not fitting:
@@ -219,7 +228,8 @@ def _seconds(model: Model, rows: int, length: int, notes: int) -> float:
     """About what a batch of this shape costs, of which `notes` notes are performed."""
     encoding = 2 * count(model.params["encoder"]) * length
     performing = 2 * count(model.params["decoder"]) * notes * _passes(model)
-    return rows * (encoding + performing) / _flops(model)
+    seconds = rows * (encoding + performing) / _flops(model)
+    return seconds if _on_cpu(model) else max(seconds, notes * STEP_SECONDS)
 
 
 def _attention_seconds(model: Model, rows: int, reach: int) -> float:

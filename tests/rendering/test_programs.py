@@ -39,7 +39,12 @@ def test_caches_that_grow_and_prompts_play_the_same(config, monkeypatch):
     """Greedily: with caches for all notes at once, with caches that grow, and from a prompt on."""
     config = dataclasses.replace(config, window=256)
     params, sampling, lengths = lively_params(config), Sampling(temperature=0), [200, 190]
-    plain = Player(make_model(config, params), sampling, Stopwatch()).play(spans_of(lengths))
+    player = Player(make_model(config, params), sampling, Stopwatch())
+    plain = player.play(spans_of(lengths))
+    again = player.play(spans_of(lengths, [played[:77] for played in plain]))  # note by note, bound to what it was
+    assert {key[0] for key in player.model.programs} == {"start", "perform", "grow"}
+    for a, b in zip(plain, again, strict=True):
+        np.testing.assert_array_equal(a, b)
     monkeypatch.setattr(programs, "COMPILE_SECONDS", -1.0)  # the right program always, as if compiling cost nothing
     player = Player(make_model(config, params), sampling, Stopwatch())
     grown = player.play(spans_of(lengths))
