@@ -142,7 +142,7 @@ def test_kept_programs_play_the_same(tmp_path):
     (tmp_path / "file").touch()
     count, words = run(kept, PIANIST_CACHE=tmp_path / "cache")
     assert int(count) >= 2
-    assert run(again, PIANIST_CACHE=tmp_path / "cache") == (count, words)
+    assert run(again, PIANIST_CACHE=tmp_path / "cache")[1] == words
     assert run(none, PIANIST_CACHE="") == ("None", words)
     assert run(blocked, PIANIST_CACHE=tmp_path / "file" / "below") == ("None", words)
     first = Path(f"{kept}.performance.mid").read_bytes()
