@@ -42,7 +42,7 @@ def test_caches_that_grow_and_prompts_play_the_same(config, monkeypatch):
     player = Player(make_model(config, params), sampling, Stopwatch())
     plain = player.play(spans_of(lengths))
     again = player.play(spans_of(lengths, [played[:77] for played in plain]))  # note by note, bound to what it was
-    assert {key[0] for key in player.model.programs} == {"start", "perform", "grow"}
+    assert {key[0] for key in player.model.programs} == {"start", "perform"}
     for a, b in zip(plain, again, strict=True):
         np.testing.assert_array_equal(a, b)
     monkeypatch.setattr(programs, "COMPILE_SECONDS", -1.0)  # the right program always, as if compiling cost nothing
