@@ -196,22 +196,22 @@ class Gone:
     """A loader whose shard is there for so many batches."""
 
     def __init__(self, batches: int, error: Exception) -> None:
-        self.left, self.error = batches, error
+        self.batches, self.error, self.taken = batches, error, 0
 
     def __next__(self) -> dict[str, np.ndarray]:
-        if self.left == 0:
+        if self.taken == self.batches:
             raise self.error
-        self.left -= 1
+        self.taken += 1
         windows = made_up()
         rows = {n: windows[n][:128].reshape(8, 16, 8).astype(np.int32) for n in ("score", "performance")}
         flags = dict.fromkeys(("has_pedal", "expressive", "coarse"), np.ones(8, bool))
         return {**rows, **flags, "note_mask": np.ones((8, 16), bool), "played": np.ones((8, 16), bool)}
 
     def get_state(self) -> Any:
-        return {"left": self.left}
+        return {"taken": self.taken}
 
     def set_state(self, state: Any) -> None:
-        self.left = state["left"]
+        self.taken = state["taken"]
 
 
 @pytest.mark.parametrize(
@@ -240,10 +240,12 @@ def test_a_run_whose_shard_vanishes_names_its_checkpoint_and_goes_on(tmp_path: P
     said: list[str] = []
     seen: list[int] = []
     observers = Observers(report=said.append, show=lambda line: seen.append(line["step"]), profile=True)
-    loader = Gone(0, OSError("gone"))
+    loader = Gone(20, OSError("gone"))  # the shard is back
     train(tiny(steps=20), loader, made_up(), tmp_path, observers=observers, mesh=one_device())
     assert "resumed at step 10 of 20" in said[0]
-    assert seen == [15]
+    assert seen == [15, 20]
+    assert loader.taken == 20
+    assert (tmp_path / "profile").is_dir()
 
 
 def test_a_spike_is_left_out_and_a_new_usual_is_learnt() -> None:
