@@ -19,6 +19,7 @@ One window a step, float32, two cores of an AMD EPYC (Zen 5) that other work sha
     attention at once, gradients of rows one by one             8.4           41.6 GB   4.47 GiB
     attention in blocks of 512 queries, logits in chunks        5.5           24.7 GB   3.11 GiB
     the same, remat=true                                                      29.1 GB   2.71 GiB
+    the same, remat=true, remat_keeps=dots                                    25.3 GB   2.79 GiB
     6-6 layers, compressed=false, in blocks                                  139.4 GB  17.02 GiB
 
 The decoder's self-attention over 4096 tokens took most of the first line: tables of 4096 x 4096 weights that were
