@@ -159,6 +159,7 @@ class TrainConfig:
     run looks at the clock and logs, every `evaluate_every` (a multiple of it) it measures the validation loss and
     saves, every `sample_every` (0: never) it performs a score.
 
+    `packed` fills every place of a streamed batch, with several pieces to a row where they are short.
     `accumulate` divides a batch into so many parts run one after the other. `average` is the decay of a running mean
     of the weights, which validation and export then use (0: none). A step whose gradient is more than `spike` times
     as long as usual is not taken (0: always taken). The last `keep` checkpoints stay, the best by validation loss,
@@ -183,6 +184,7 @@ class TrainConfig:
     validation_batches: int = 8
     sample_every: int = 0
     accumulate: int = 1
+    packed: bool = False
     average: float = 0.0
     spike: float = 10.0
     keep: int = 2

@@ -226,7 +226,7 @@ def _unpack(record: bytes, kind: int) -> tuple[dict, np.ndarray, np.ndarray]:
     if record_kind(record) != kind:
         raise RecordError("a pair where a piece was expected, or the reverse: give the other prepared folder")
     _, _, stored, notes, length = _HEADER.unpack_from(record)
-    widths = PLANE_WIDTHS
+    widths: tuple[int, ...] = PLANE_WIDTHS
     if kind == PAIR:
         widths += PLANE_WIDTHS[1:] + (METRE_WIDTHS if stored == METRED_PAIR else ())
     ends = _HEADER.size + length + notes * np.cumsum((0, *widths))

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from pianist_jax.config import ModelConfig
+from pianist_jax.errors import PianistError
 
 Cache = dict[str, jax.Array]
 
@@ -36,18 +37,30 @@ def attend(
     scale: float,
     implementation: str,
     causal: bool = False,
-    length_B: jax.Array | None = None,
+    real: jax.Array | None = None,
 ) -> jax.Array:
     """Softmax attention, [B, T, H, C]. No soft-cap: the published weights expect none.
 
-    `length_B` keeps the first so many keys of each row visible.
+    `real` int32 [B] keeps the first so many keys of each row visible. As [B, N] it counts segments, 0 where no note is:
+    queries see keys of their own segment. N divides T and U, which have T / N and U / N positions to a note.
+    Raises PianistError for segments under "flash" attention, which knows none.
     """
+    packed = real is not None and real.ndim == 2
     if implementation == "flash":
         from pianist_jax.model.flash import flash  # only TPUs pay for loading Pallas
 
-        return flash(q_BTHC, k_BUKC, v_BUKC, length_B, scale=scale, causal=causal)
+        if packed:
+            raise PianistError('attention "flash" knows no segments: set packed=false or model.attention=xla')
+        return flash(q_BTHC, k_BUKC, v_BUKC, real, scale=scale, causal=causal)
     if implementation == "xla" and q_BTHC.shape[1] > BLOCK:
-        return _attend_in_blocks(q_BTHC, k_BUKC, v_BUKC, length_B, scale=scale, causal=causal)
+        return _attend_in_blocks(q_BTHC, k_BUKC, v_BUKC, real, scale=scale, causal=causal)
+    if real is not None and packed:
+        segment_BT, segment_BU = _segments(real, q_BTHC.shape[1]), _segments(real, k_BUKC.shape[1])
+        seen_B1TU = (segment_BT[:, :, None] == segment_BU[:, None])[:, None]
+        return jax.nn.dot_product_attention(  # type: ignore[call-overload]
+            q_BTHC, k_BUKC, v_BUKC, mask=seen_B1TU, scale=scale, is_causal=causal, implementation=implementation
+        )
+    length_B = real
     query_length_B = None if length_B is None else jnp.full_like(length_B, q_BTHC.shape[1])
     return jax.nn.dot_product_attention(  # type: ignore[call-overload]  # "xla" and "cudnn" are strings here
         q_BTHC,
@@ -61,8 +74,13 @@ def attend(
     )
 
 
+def _segments(real_BN: jax.Array, positions: int) -> jax.Array:
+    """The segment of every position, int32 [B, positions]."""
+    return jnp.repeat(real_BN, positions // real_BN.shape[1], axis=1)
+
+
 def _attend_in_blocks(
-    q_BTHC: jax.Array, k_BUKC: jax.Array, v_BUKC: jax.Array, length_B: jax.Array | None, *, scale: float, causal: bool
+    q_BTHC: jax.Array, k_BUKC: jax.Array, v_BUKC: jax.Array, real: jax.Array | None, *, scale: float, causal: bool
 ) -> jax.Array:
     """`attend` for long sequences, a block of queries after the other.
 
@@ -76,21 +94,24 @@ def _attend_in_blocks(
 
     @partial(jax.checkpoint, static_argnums=(3,))
     def block(q: jax.Array, k: jax.Array, v: jax.Array, first: int) -> jax.Array:
-        t, U = q.shape[3], k.shape[3]
+        t, U = q.shape[3], min(first + BLOCK, k.shape[3]) if causal else k.shape[3]
+        k, v = k[..., :U], v[:, :, :U]  # cut in here: the gradient keeps whole keys once, not the parts of each block
         s = jnp.einsum("bkmc,bkcu->bkmu", q.reshape(B, K, -1, C), k, preferred_element_type=jnp.float32) * scale
         seen = jnp.ones((1, 1, 1, 1, U), bool)
         if causal:
             seen &= (jnp.arange(U)[None] <= first + jnp.arange(t)[:, None])[None, None, None]
-        if length_B is not None:
-            seen &= (jnp.arange(U)[None] < length_B[:, None])[:, None, None, None]
+        if real is not None and real.ndim == 1:
+            seen &= (jnp.arange(U)[None] < real[:, None])[:, None, None, None]
+        elif real is not None:
+            own_Bt = _segments(real, T)[:, first : first + t]
+            seen &= (own_Bt[:, :, None] == _segments(real, k_BUKC.shape[1])[:, None, :U])[:, None, None]
         weight = jax.nn.softmax(jnp.where(seen, s.reshape(B, K, -1, t, U), _UNSEEN), axis=-1).astype(v.dtype)
         return jnp.einsum("bkmu,bkuc->bkmc", weight.reshape(B, K, -1, U), v).reshape(q.shape)
 
     blocks = []
     for first in range(0, T, BLOCK):
-        last = first + BLOCK if causal else k_BUKC.shape[1]
         q = q_BKGTC[:, :, :, first : first + BLOCK]
-        blocks.append(block(q, k_BKCU[..., :last], v_BKUC[:, :, :last], first))
+        blocks.append(block(q, k_BKCU, v_BKUC, first))
     return jnp.concatenate(blocks, axis=3).transpose(0, 3, 1, 2, 4).reshape(B, T, H, C)
 
 
@@ -138,11 +159,11 @@ class Attention(nn.Module):
         self.o = nn.DenseGeneral(c.width, axis=(-2, -1), **dense)
 
     def __call__(
-        self, x_BTD: jax.Array, *, causal: bool, length_B: jax.Array | None, position_T: jax.Array
+        self, x_BTD: jax.Array, *, causal: bool, real: jax.Array | None, position_T: jax.Array
     ) -> jax.Array:
         """Self-attention over whole sequences, with rotary positions."""
         q, k, v = rotate(self.q(x_BTD), position_T), rotate(self.k(x_BTD), position_T), self.v(x_BTD)
-        return self.o(self._attend(q, k, v, causal=causal, length_B=length_B))
+        return self.o(self._attend(q, k, v, causal=causal, real=real))
 
     def cached(self, x_BTD: jax.Array, cache: Cache, start: jax.Array) -> tuple[jax.Array, Cache]:
         """Causal self-attention of T new positions from `start` on; returns the cache with them written in.
@@ -181,10 +202,10 @@ class Attention(nn.Module):
         parts = [(cache["k"], cache["v"], seen_BU[:, None])]
         return self.o(attend_cached(self.q(x_BTD), parts, scale=self.config.query_scale))
 
-    def cross(self, x_BTD: jax.Array, memory_BND: jax.Array, length_B: jax.Array | None) -> jax.Array:
+    def cross(self, x_BTD: jax.Array, memory_BND: jax.Array, real: jax.Array | None) -> jax.Array:
         """Attention to the encoder's notes: no rotary positions, padded notes unseen."""
         k, v = self.k(memory_BND), self.v(memory_BND)
-        return self.o(self._attend(self.q(x_BTD), k, v, length_B=length_B))
+        return self.o(self._attend(self.q(x_BTD), k, v, real=real))
 
     def empty_cache(self, batch: int, length: int, deferred: bool) -> Cache:
         """A zero cache of `length` positions.

@@ -65,8 +65,8 @@ class EncoderStack(nn.Module):
     config: ModelConfig
 
     @nn.compact
-    def __call__(self, x_BTD: jax.Array, length_B: jax.Array, deterministic: bool) -> jax.Array:
-        """`length_B` counts the real positions of each row. Returns normalised states, [B, T, D]."""
+    def __call__(self, x_BTD: jax.Array, real: jax.Array, deterministic: bool) -> jax.Array:
+        """`real` counts the real positions of each row, or tells segments. Returns normalised states, [B, T, D]."""
         body: Any = _ScannedBlock
         if self.config.remat:
             body = nn.remat(body, prevent_cse=False, static_argnums=(5,), policy=kept_in_remat(self.config))
@@ -80,6 +80,6 @@ class EncoderStack(nn.Module):
         )
         position_T = jnp.arange(x_BTD.shape[1])
         x_BTD, _ = layers(self.config, causal=False, cross=False, name="blocks")(
-            x_BTD, None, length_B, position_T, deterministic
+            x_BTD, None, real, position_T, deterministic
         )
         return RMSNorm(name="norm")(x_BTD)

@@ -68,18 +68,18 @@ class Block(nn.Module):
         self,
         x: jax.Array,
         memory_BND: Any,
-        length_B: jax.Array,
+        real: jax.Array,
         position_T: jax.Array,
         deterministic: bool,
     ) -> jax.Array:
-        """Whole sequences; `length_B` counts the real notes of each row."""
-        self_length = None if self.causal else length_B
+        """Whole sequences; `real` counts the real notes of each row [B], or tells the segment of each [B, N]."""
+        unmasked = self.causal and real.ndim == 1
         y = self.self_attention(
-            self.pre_self(x), causal=self.causal, length_B=self_length, position_T=position_T
+            self.pre_self(x), causal=self.causal, real=None if unmasked else real, position_T=position_T
         )
         x = x + self.dropout(self.post_self(y), deterministic=deterministic)
         if self.cross:
-            y = self.cross_attention.cross(self.pre_cross(x), memory_BND, length_B)
+            y = self.cross_attention.cross(self.pre_cross(x), memory_BND, real)
             x = x + self.dropout(self.post_cross(y), deterministic=deterministic)
         return x + self.dropout(self.post_mlp(self.mlp(self.pre_mlp(x))), deterministic=deterministic)
 
@@ -118,12 +118,12 @@ class Stack(nn.Module):
         self.norm = RMSNorm()
 
     def __call__(
-        self, x_BTD: jax.Array, memory_BND: jax.Array, length_B: jax.Array, deterministic: bool
+        self, x_BTD: jax.Array, memory_BND: jax.Array, real: jax.Array, deterministic: bool
     ) -> jax.Array:
         """Teacher-forced: all positions at once."""
         position_T = jnp.arange(x_BTD.shape[1])
         for block in self.blocks:
-            x_BTD = block(x_BTD, memory_BND, length_B, position_T, deterministic)
+            x_BTD = block(x_BTD, memory_BND, real, position_T, deterministic)
         return self.norm(x_BTD)
 
     def start(self, memory_BND: jax.Array, positions: int, *, deferred: bool = False) -> list[dict[str, Cache]]:

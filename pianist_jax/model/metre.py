@@ -21,8 +21,10 @@ def metre_features(metre_BNC: jax.Array) -> jax.Array:
     features = []
     for name, steps, waves in (("bar", BAR_STEPS, BAR_WAVES), ("beat", BEAT_STEPS, BEAT_WAVES)):
         known = (column[name] > 0)[..., None]
-        angle = (column[name] - 1)[..., None] * jnp.asarray(2 * np.pi / steps * np.array(waves), jnp.float32)[None, None]
-        features += [jnp.sin(angle) * known, jnp.cos(angle) * known, (column[name] == 1)[..., None].astype(jnp.float32)]
+        frequency = jnp.asarray(2 * np.pi / steps * np.array(waves), jnp.float32)[None, None]
+        angle = (column[name] - 1)[..., None] * frequency
+        on_it = (column[name] == 1)[..., None].astype(jnp.float32)
+        features += [jnp.sin(angle) * known, jnp.cos(angle) * known, on_it]
     for name, scale in SCALE.items():
         features.append(time_features((column[name] - 1).clip(0) * scale, column[name] > 0))
     for name in CHOICES:

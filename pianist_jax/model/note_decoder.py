@@ -15,7 +15,7 @@ import numpy as np
 from pianist_jax.config import ModelConfig
 from pianist_jax.model.cells import CELLS, ROW_OF_ID, ROW_START, ROWS, TIME_CELL, TIME_CELLS, cell_table
 from pianist_jax.model.layers import RMSNorm, Stack, dense
-from pianist_jax.model.token_decoder import Choose
+from pianist_jax.model.token_decoder import Choose, segment_starts
 from pianist_jax.music.tokens import BOS, MAX_IOI, NOTE_TOKENS, SLOT_SIZE, SLOT_START, SLOTS, TIME
 
 IOI, DURATION = SLOTS.index("ioi"), SLOTS.index("duration")
@@ -133,7 +133,7 @@ class NoteDecoder(nn.Module):
     def nll(
         self,
         memory_BND: jax.Array,
-        length_B: jax.Array,
+        real: jax.Array,
         score_BNS: jax.Array,
         performance_BNS: jax.Array,
         deterministic: bool,
@@ -142,9 +142,13 @@ class NoteDecoder(nn.Module):
         first = jnp.full_like(performance_BNS[:, :1], BOS)
         previous_BNS = jnp.concatenate([first, performance_BNS[:, :-1]], axis=1)
         score_time, performed_time = _elapsed(score_BNS, performance_BNS)
-        n = jnp.arange(score_BNS.shape[1])
-        x = self._input(memory_BND, previous_BNS, score_BNS, score_time, performed_time, n)
-        return self.cascade.nll(self.stack(x, memory_BND, length_B, deterministic), performance_BNS)
+        n, begin_BN = jnp.arange(score_BNS.shape[1]), None
+        if real.ndim == 2:
+            starts_BN = segment_starts(real)
+            previous_BNS = jnp.where(starts_BN[..., None], BOS, previous_BNS)
+            begin_BN = jax.lax.cummax(jnp.where(starts_BN, n[None], 0), axis=1)
+        x = self._input(memory_BND, previous_BNS, score_BNS, score_time, performed_time, n, begin_BN)
+        return self.cascade.nll(self.stack(x, memory_BND, real, deterministic), performance_BNS)
 
     def start(self, memory_BND: jax.Array, length_B: jax.Array, score_BNS: jax.Array, notes: int) -> dict[str, Any]:
         """Empty caches for so many notes, and the clocks from which the present tempo is read."""
@@ -205,8 +209,9 @@ class NoteDecoder(nn.Module):
         score_time: jax.Array,
         performed_time: jax.Array,
         n: jax.Array,
+        begin: jax.Array | None = None,
     ) -> jax.Array:
-        features = _tempo_features(score, score_time, performed_time, n)
+        features = _tempo_features(score, score_time, performed_time, n, begin)
         return memory + self.previous(previous) + self.tempo(features.astype(memory.dtype))
 
 
@@ -219,14 +224,23 @@ def _elapsed(score_BNS: jax.Array, performance_BNS: jax.Array) -> tuple[jax.Arra
 
 
 def _tempo_features(
-    score: jax.Array, score_time: jax.Array, performed_time: jax.Array, n: jax.Array
+    score: jax.Array, score_time: jax.Array, performed_time: jax.Array, n: jax.Array, begin: jax.Array | None
 ) -> jax.Array:
-    """The gap and duration that the tempo of the last 4, 16 and 64 notes would give notes `n`, as time features."""
+    """The gap and duration that the tempo of the last 4, 16 and 64 notes would give notes `n`, as time features.
+
+    Only notes from `begin` [B, N] on count: from the first note on where it is None.
+    """
     features = []
     for span in TEMPO_SPANS:
-        since = jnp.maximum(n - span, 0)
-        score_span = score_time[:, n] - score_time[:, since]
-        performed_span = performed_time[:, n] - performed_time[:, since]
+        if begin is None:
+            since = jnp.maximum(n - span, 0)
+            score_span = score_time[:, n] - score_time[:, since]
+            performed_span = performed_time[:, n] - performed_time[:, since]
+        else:
+            since = jnp.maximum(n[None] - span, begin)
+            score_span, performed_span = (
+                time - jnp.take_along_axis(time, since, axis=1) for time in (score_time, performed_time)
+            )
         slowness = (performed_span + TEMPO_PRIOR) / (score_span + TEMPO_PRIOR)
         for slot in (IOI, DURATION):
             ms, known = _milliseconds(score[:, :, slot])

@@ -20,7 +20,8 @@ class Pianist(nn.Module):
 
     Score and performance are int32 [B, N, 8] of the same notes; `note_mask_BN` is True on the first notes of each row
     and False on its padding. Behind the tokens of a score may stand the columns of `tokens.METRE`, [B, N, 17]: with
-    `config.metre` they are read, and where they are missing the metre is unknown.
+    `config.metre` they are read, and where they are missing the metre is unknown. Where several pieces share a row, an
+    int32 `note_mask_BN` counts them from 1 on, 0 on padding: each is then treated as if it were alone.
     """
 
     config: ModelConfig
@@ -37,18 +38,22 @@ class Pianist(nn.Module):
     def encode(
         self, score_BNS: jax.Array, note_mask_BN: jax.Array, deterministic: bool = True
     ) -> tuple[jax.Array, jax.Array]:
-        """Encoder states [B, T, D] (T = N, or 8N without compression) and real positions in each row [B]."""
-        length_B = jnp.sum(note_mask_BN, axis=1, dtype=jnp.int32)
+        """Encoder states [B, T, D] (T = N, or 8N without compression), and what of them is real.
+
+        That is how many positions of each row, int32 [B], or the segment of each note, int32 [B, N].
+        """
+        packed = note_mask_BN.dtype != jnp.bool_
+        real = note_mask_BN if packed else jnp.sum(note_mask_BN, axis=1, dtype=jnp.int32)
         score_BNS, metre_BNC = score_BNS[..., :NOTE_TOKENS], score_BNS[..., NOTE_TOKENS:]
         x = self.embedder(score_BNS)
-        if not self.config.compressed:
-            length_B = length_B * NOTE_TOKENS
+        if not self.config.compressed and not packed:
+            real = real * NOTE_TOKENS
         if not self.config.metre:
-            return self.encoder(x, length_B, deterministic), length_B
+            return self.encoder(x, real, deterministic), real
         if not metre_BNC.shape[-1]:
             metre_BNC = jnp.zeros((*score_BNS.shape[:2], len(METRE)), jnp.int32)
-        states = self.encoder(x + self.metre_in(metre_BNC), length_B, deterministic)
-        return states + self.metre_out(metre_BNC), length_B
+        states = self.encoder(x + self.metre_in(metre_BNC), real, deterministic)
+        return states + self.metre_out(metre_BNC), real
 
     def nll(
         self,
@@ -58,8 +63,8 @@ class Pianist(nn.Module):
         deterministic: bool = True,
     ) -> jax.Array:
         """Teacher-forced negative log-likelihood of every performed slot, float32 [B, N, 8] in nats."""
-        memory, length_B = self.encode(score_BNS, note_mask_BN, deterministic)
-        return self.decoder.nll(memory, length_B, score_BNS[..., :NOTE_TOKENS], performance_BNS, deterministic)
+        memory, real = self.encode(score_BNS, note_mask_BN, deterministic)
+        return self.decoder.nll(memory, real, score_BNS[..., :NOTE_TOKENS], performance_BNS, deterministic)
 
     def start(self, score_BNS: jax.Array, note_mask_BN: jax.Array, notes: int | None = None) -> dict[str, Any]:
         """Encode the score and make the decoder's state before the first note, with caches for so many notes (all)."""

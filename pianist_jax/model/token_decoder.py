@@ -18,6 +18,11 @@ WIDE = 1000  # ids of a range from which this matters
 Choose = Callable[[int, jax.Array, jax.Array, jax.Array], jax.Array]
 
 
+def segment_starts(segment_BN: jax.Array) -> jax.Array:
+    """Where segments begin, bool [B, N], from their numbers."""
+    return segment_BN != jnp.pad(segment_BN[:, :-1], ((0, 0), (1, 0)))
+
+
 class TokenDecoder(nn.Module):
     """Causal over tokens, cross-attending to the encoder; its head is tied to its embedding.
 
@@ -33,12 +38,15 @@ class TokenDecoder(nn.Module):
         self.stack = Stack(c, cross=True)
 
     def hidden(
-        self, memory_BTD: jax.Array, length_B: jax.Array, performance_BNS: jax.Array, deterministic: bool
+        self, memory_BTD: jax.Array, real: jax.Array, performance_BNS: jax.Array, deterministic: bool
     ) -> jax.Array:
         """Teacher-forced states, [B, 8N, D]; position t has seen BOS and the tokens before t."""
         tokens_BT = performance_BNS.reshape(performance_BNS.shape[0], -1)
         shifted_BT = jnp.concatenate([jnp.full_like(tokens_BT[:, :1], BOS), tokens_BT[:, :-1]], axis=1)
-        return self.stack(self._scaled(self.embed(shifted_BT, shift=1)), memory_BTD, length_B, deterministic)
+        if real.ndim == 2:
+            starts_BNS = segment_starts(real)[..., None] & (jnp.arange(NOTE_TOKENS) == 0)[None, None]
+            shifted_BT = jnp.where(starts_BNS.reshape(shifted_BT.shape), BOS, shifted_BT)
+        return self.stack(self._scaled(self.embed(shifted_BT, shift=1)), memory_BTD, real, deterministic)
 
     def logits(self, hidden: jax.Array, table_RD: jax.Array | None = None) -> jax.Array:
         """30·tanh(h·E/30) in float32, over the whole vocabulary or the given rows of the embedding."""
@@ -50,13 +58,13 @@ class TokenDecoder(nn.Module):
     def nll(
         self,
         memory_BTD: jax.Array,
-        length_B: jax.Array,
+        real: jax.Array,
         score_BNS: jax.Array,
         performance_BNS: jax.Array,
         deterministic: bool,
     ) -> jax.Array:
         """Negative log-likelihood of each performed token over its slot's range, float32 [B, N, 8], nats."""
-        hidden = self.hidden(memory_BTD, length_B, performance_BNS, deterministic)
+        hidden = self.hidden(memory_BTD, real, performance_BNS, deterministic)
         hidden_BNSD = hidden.reshape(*performance_BNS.shape, -1)
         losses = []
         for slot in range(NOTE_TOKENS):

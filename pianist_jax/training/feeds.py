@@ -56,8 +56,10 @@ def windows_of(batches: Sequence[dict[str, np.ndarray]]) -> Windows:
     joined = {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
     rows, notes = joined["note_mask"].shape
     sides = [name for name in ("score", "performance") if name in joined]
+    played = {"played": joined["played"].reshape(-1)} if "played" in joined else {}
     return {
         **{str(name): joined[name].reshape(rows * notes, -1) for name in sides},
+        **played,
         "start": np.arange(rows, dtype=np.int32) * notes,
         "length": joined["note_mask"].sum(axis=1, dtype=np.int32),
         "chance": np.linspace(0, 1, rows + 1, dtype=np.float32)[1:],
@@ -103,6 +105,8 @@ def _next(loader: Loader, wanted: dict[str, jax.ShapeDtypeStruct]) -> dict[str, 
     except Exception as error:
         reason = " ".join(str(error).split())[:160]
         raise DataError(f"the data cannot be read ({type(error).__name__}: {reason}); bring the shard back") from error
+    if "score" in wanted and "score" in batch:  # a model without metre does without its columns
+        batch["score"] = batch["score"][..., : wanted["score"].shape[-1]]
     rows = {name: array.shape[0] // jax.process_count() for name, array in wanted.items()}
     for name, array in wanted.items():
         if name not in batch:

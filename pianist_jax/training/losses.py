@@ -16,8 +16,9 @@ Sums = dict[str, jax.Array]
 def example(batch: Batch, config: TrainConfig, key: jax.Array, *, augmented: bool) -> Batch:
     """What the model is shown of a batch of windows: `seen` by the encoder and `performance`, both ids int32 [B, N, 8].
 
-    Beside them which slots are `scored` [B, N, 8], and `note_mask` [B, N]. Pre-training hides the performance from the
-    encoder; fine-tuning gives it the score and scores every slot of the notes that were played.
+    Beside them which slots are `scored` [B, N, 8], and `note_mask` [B, N]: the numbers of segments where rows are
+    packed. Pre-training hides the performance from the encoder; fine-tuning gives it the score and scores every slot of
+    the notes that were played.
     """
     k_augment, k_hide = jax.random.split(key)
     windows = tuple(batch[name] for name in ("score", "performance") if name in batch)
@@ -34,7 +35,8 @@ def example(batch: Batch, config: TrainConfig, key: jax.Array, *, augmented: boo
     scored = scored & batch["note_mask"][..., None]
     if "played" in batch:
         scored = scored & batch["played"][..., None]
-    return {"seen": seen, "performance": performance, "scored": scored, "note_mask": batch["note_mask"]}
+    mask = batch.get("segment", batch["note_mask"])  # several pieces to a row, or one
+    return {"seen": seen, "performance": performance, "scored": scored, "note_mask": mask}
 
 
 def summed_nll(

@@ -48,6 +48,9 @@ def run_stage(
     if source is not None:
         model, initial = load_run(source)
         expected = jax.eval_shape(lambda: new_state(config))["params"]
+        if config.model.metre and not model.metre:
+            fresh = new_state(config)["params"]  # what reads the metre begins with zeros
+            initial = {name: initial.get(name, fresh[name]) for name in fresh}
         if jax.tree.map(lambda x: x.shape, initial) != jax.tree.map(lambda x: x.shape, expected):
             raise PianistError(f"{source}: holds a model of other sizes ({model}); set the same model")
     resident = _resident(config, data) if data is not None else {}
@@ -64,10 +67,9 @@ def run_stage(
         return
     from pianist_jax.data.pipeline import make_loader  # Grain is not needed for corpora in memory
 
-    place = {"process_index": jax.process_index(), "process_count": jax.process_count()}
-    with make_loader(
-        shards, batch=config.batch, window=config.window, seed=config.seed, workers=workers, **place
-    ) as loader:
+    how = {"process_index": jax.process_index(), "process_count": jax.process_count(), "workers": workers}
+    how |= {"packed": config.packed, "seed": config.seed}
+    with make_loader(shards, batch=config.batch, window=config.window, **how) as loader:
         train(config, loader, validation, workdir, **tell)
 
 

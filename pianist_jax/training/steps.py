@@ -16,7 +16,7 @@ from jax.sharding import Mesh
 from pianist_jax.config import TrainConfig
 from pianist_jax.data.windows import Windows, draw, take
 from pianist_jax.model.pianist import initialise
-from pianist_jax.music.tokens import NOTE_TOKENS
+from pianist_jax.music.tokens import METRE, NOTE_TOKENS
 from pianist_jax.parallel import (
     batch_sharding,
     check_batch,
@@ -60,12 +60,15 @@ def abstract_state(config: TrainConfig, mesh: Mesh) -> State:
 
 
 def abstract_batch(config: TrainConfig, mesh: Mesh) -> dict[str, jax.ShapeDtypeStruct]:
-    """Shapes, dtypes and shardings of one batch as a loader hands it in."""
+    """Shapes, dtypes and shardings of one batch as a loader hands it in; its scores have a metre if the model has."""
     rows, notes = config.batch, config.window
     shapes = {"performance": ((rows, notes, NOTE_TOKENS), jnp.int32), "note_mask": ((rows, notes), jnp.bool_)}
     shapes |= dict.fromkeys(("has_pedal", "expressive", "coarse"), ((rows,), jnp.bool_))
     if config.task == "finetune":
-        shapes["score"] = shapes["performance"]
+        columns = NOTE_TOKENS + len(METRE) * config.model.metre
+        shapes |= {"score": ((rows, notes, columns), jnp.int32), "played": ((rows, notes), jnp.bool_)}
+    if config.packed:
+        shapes["segment"] = ((rows, notes), jnp.int32)
     sharding = batch_sharding(mesh)
     return {name: jax.ShapeDtypeStruct(*value, sharding=sharding) for name, value in shapes.items()}
 

@@ -32,7 +32,7 @@ def test_attention_in_blocks_is_attention(causal: bool, lengths: list[int] | Non
 
     for one, other in zip(pulled(plain, g, q, k, v), pulled(blocks, g, q, k, v), strict=True):
         np.testing.assert_allclose(one, other, atol=2e-5)
-    chosen = attend(q, k, v, scale=0.3, implementation="xla", causal=causal, length_B=seen)
+    chosen = attend(q, k, v, scale=0.3, implementation="xla", causal=causal, real=seen)
     np.testing.assert_array_equal(chosen, blocks(q, k, v))
 
 
@@ -52,8 +52,8 @@ def test_the_gradient_of_looked_up_rows_is_a_product(shift: int) -> None:
     gradient = rng.normal(size=(3, 160, 16)).astype(np.float32)
     expected = np.zeros((VOCABULARY, 16), np.float32)
     np.add.at(expected, ids, gradient)
-    by_note = ids.reshape(3, 20, 8), gradient.reshape(3, 20, 8, 16)
-    made = products(*(jnp.asarray(x) for x in by_note), (VOCABULARY, 16), shift)
+    by_note, pulled = jnp.asarray(ids.reshape(3, 20, 8)), jnp.asarray(gradient.reshape(3, 20, 8, 16))
+    made = products(by_note, pulled, (VOCABULARY, 16), shift)
     np.testing.assert_allclose(made, expected, atol=1e-5)
     table = TokenTable(VOCABULARY, 16)
     params = table.init(jax.random.key(0), ids)

@@ -36,7 +36,7 @@ def test_the_kernel_is_attention(queries, keys, lengths) -> None:
         return jnp.sum(y * direction), y
 
     def theirs(q, k, v):
-        y = attend(q, k, v, scale=0.3, implementation="xla", causal=causal, length_B=length_B)
+        y = attend(q, k, v, scale=0.3, implementation="xla", causal=causal, real=length_B)
         return jnp.sum(y * direction), y
 
     found, wanted = (jax.jit(jax.grad(f, argnums=(0, 1, 2), has_aux=True))(q, k, v) for f in (ours, theirs))
