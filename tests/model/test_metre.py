@@ -1,15 +1,17 @@
 """The metre beside the tokens of a score: read where the model is made for it, and not else."""
 
 import dataclasses
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pianist_jax.model.pianist import Pianist
+from pianist_jax.config import ModelConfig
+from pianist_jax.model.pianist import Pianist, initialise
 from pianist_jax.music.tokens import METRE, METRE_SIZE
-from tests.model.helpers import CONFIGS, LENGTHS, NOTES, REAL, example, lively_params
+from tests.model.helpers import CONFIGS, LENGTHS, NOTES, REAL, example, lively_params, quick_jit
 
 NAMES = ("note", "token")
 
@@ -22,8 +24,11 @@ def scores_with_metre(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 
 def nll(name: str, metre: bool, score: np.ndarray, performance: np.ndarray) -> np.ndarray:
     config = dataclasses.replace(CONFIGS[name], metre=metre)
-    params = {"params": lively_params(config)}
-    return np.asarray(Pianist(config).apply(params, score, performance, jnp.asarray(REAL), method="nll"))
+    return np.asarray(quick_jit(run)(lively_params(config), score, performance, config=config))
+
+
+def run(params: Any, score: jax.Array, performance: jax.Array, config: ModelConfig) -> Any:
+    return Pianist(config).apply({"params": params}, score, performance, jnp.asarray(REAL), method="nll")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -44,14 +49,11 @@ def test_other_models_do_not_mind_it(name: str) -> None:
 
 
 def test_a_new_model_begins_as_if_there_were_no_metre() -> None:
-    from pianist_jax.model.pianist import initialise
-
     config = dataclasses.replace(CONFIGS["note"], metre=True)
     params = initialise(config, jax.random.key(0))
     plain = {name: value for name, value in params.items() if not name.startswith("metre")}
     assert plain.keys() < params.keys()
     score, performance = scores_with_metre()
-    told = Pianist(config).apply({"params": params}, score, performance, jnp.asarray(REAL), method="nll")
-    config = dataclasses.replace(config, metre=False)
-    untold = Pianist(config).apply({"params": plain}, score, performance, jnp.asarray(REAL), method="nll")
+    told = quick_jit(run)(params, score, performance, config=config)
+    untold = quick_jit(run)(plain, score, performance, config=dataclasses.replace(config, metre=False))
     np.testing.assert_allclose(np.asarray(told), np.asarray(untold), atol=1e-5)

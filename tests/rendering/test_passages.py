@@ -15,7 +15,6 @@ from pianist_jax.rendering.expression import Expression
 from pianist_jax.rendering.fitting import ends
 from pianist_jax.rendering.passages import known_tokens, perform_bars, render_bars, rerender_file
 from pianist_jax.rendering.renderer import read_piece, render
-from tests.music.helpers import assert_same
 from tests.rendering.models import lively_model, made_up_score
 
 CHORALE = Path(__file__).parents[2] / "examples" / "chopin-prelude-op28-20.mid"
@@ -58,7 +57,10 @@ def test_the_same_wish_gives_the_same_bars(piece, chorale):
     model = lively_model()
     once = perform_bars(piece, chorale, model, (5, 6), seed=5, takes=2)
     again = perform_bars(piece, once, model, (5, 6), seed=5, takes=2)
-    assert_same(once.notes, again.notes)
+    for name in ("pitch", "onset", "duration", "pedal_time", "pedal_value"):
+        np.testing.assert_array_equal(getattr(once.notes, name), getattr(again.notes, name))
+    # The loudness that it is led back to was rounded by the first time.
+    np.testing.assert_allclose(once.notes.velocity, again.notes.velocity, atol=1)
     assert once.identity == again.identity
     assert [edit["bars"] for edit in once.identity["edits"]] == [[5, 6]]
     assert chorale.identity["edits"] == []
