@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pianist_jax.data.records import METRE_WIDTHS, fill
+from pianist_jax.data.records import METRE_WIDTHS, fill, played_notes
 from pianist_jax.data.sources import PEDALS, SPLITS, Source
 from pianist_jax.errors import PianistError
 from pianist_jax.music.tokens import NOTE_TOKENS
@@ -109,15 +109,12 @@ def load_pairs(paths: Sequence[Path | str], *, workers: int | None = None) -> Pa
     pairs = [pair for header in headers for block in header["blocks"] for pair in block["pieces"]]
     compositions = sorted({pair["metadata"]["composition"] for pair in pairs})
     index = {name: number for number, name in enumerate(compositions)}
-    offsets = _offsets([pair["notes"] for pair in pairs])
-    played = np.ones(len(score), bool)
-    for begin, pair in zip(offsets, pairs, strict=False):
-        played[begin + np.array(pair["metadata"].get("unplayed", []), np.int64)] = False
+    played = [played_notes(pair["metadata"], pair["notes"]) for pair in pairs]
     return PairCorpus(
         score,
         performance,
-        played,
-        offsets,
+        np.concatenate(played) if played else np.zeros(0, bool),
+        _offsets([pair["notes"] for pair in pairs]),
         np.array([index[pair["metadata"]["composition"]] for pair in pairs], np.int32),
         np.array([SPLITS.index(pair["metadata"]["split"]) for pair in pairs], np.uint8),
         np.array([PEDALS.index(pair["metadata"]["pedal"]) for pair in pairs], np.uint8),

@@ -17,7 +17,7 @@ import numpy as np
 from absl import flags
 
 from pianist_jax.data.packing import Apart, Packed, lay_apart, lay_packed
-from pianist_jax.data.records import PAIR, PIECE, record_kind, unpack_pair, unpack_piece
+from pianist_jax.data.records import PAIR, PIECE, played_notes, record_kind, unpack_pair, unpack_piece
 from pianist_jax.data.shards import PreparedError, read_prepared, read_shard
 from pianist_jax.data.sources import SPLITS
 from pianist_jax.errors import PianistError
@@ -83,9 +83,7 @@ def _unpack(record: bytes, kind: int) -> tuple[np.ndarray, np.ndarray | None, np
     """Token ids of the performance, of the score if it is a pair, which notes were played, is there a pedal."""
     if kind == PAIR:
         score, performance, metadata = unpack_pair(record)
-        played = np.ones(len(score), bool)
-        played[np.array(metadata.get("unplayed", []), np.int64)] = False
-        return performance, score, played, metadata["pedal"] != "none"
+        return performance, score, played_notes(metadata, len(score)), metadata["pedal"] != "none"
     piece = unpack_piece(record)
     return piece.tokens, None, np.ones(len(piece.tokens), bool), piece.pedal != "none"
 

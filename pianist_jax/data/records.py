@@ -196,6 +196,13 @@ def unpack_pair(record: bytes) -> tuple[np.ndarray, np.ndarray, dict]:
     return expand(score), expand(performance), metadata
 
 
+def played_notes(metadata: dict, notes: int) -> np.ndarray:
+    """bool[N]: the notes of a pair whose performed values are a performer's, from its metadata."""
+    played = np.ones(notes, bool)
+    played[np.array(metadata.get("unplayed", []), np.int64)] = False
+    return played
+
+
 def record_kind(record: bytes) -> int:
     """PIECE or PAIR, whether its metre is told or not.
 

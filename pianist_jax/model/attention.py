@@ -60,8 +60,7 @@ def attend(
         return jax.nn.dot_product_attention(  # type: ignore[call-overload]
             q_BTHC, k_BUKC, v_BUKC, mask=seen_B1TU, scale=scale, is_causal=causal, implementation=implementation
         )
-    length_B = real
-    query_length_B = None if length_B is None else jnp.full_like(length_B, q_BTHC.shape[1])
+    query_length_B = None if real is None else jnp.full_like(real, q_BTHC.shape[1])
     return jax.nn.dot_product_attention(  # type: ignore[call-overload]  # "xla" and "cudnn" are strings here
         q_BTHC,
         k_BUKC,
@@ -69,7 +68,7 @@ def attend(
         scale=scale,
         is_causal=causal,
         query_seq_lengths=query_length_B,
-        key_value_seq_lengths=length_B,
+        key_value_seq_lengths=real,
         implementation=implementation,
     )
 

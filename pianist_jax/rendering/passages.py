@@ -58,9 +58,9 @@ def render_bars(
     """The rendering of a score with its bars from first to last, counted from 1, performed anew.
 
     Outside those bars onsets, durations, velocities and pedal stay as they are. The same arguments give the same
-    result, also when it is rendered again. More `takes` to choose from join better and need more time. Raises
-    PianistError where score and rendering do not belong together, the score has no such bars or no notes in them, or
-    the expression changes their tempo.
+    result; on what they gave before, velocities within 1, as the loudness led back to is then a rounded one. More
+    `takes` to choose from join better and need more time. Raises PianistError where score and rendering do not belong
+    together, the score has no such bars or no notes in them, or the expression changes their tempo.
     """
     sampling = Sampling(temperature, top_p, top_k, pedal_top_p)
     return perform_bars(
