@@ -52,11 +52,8 @@ def pretrain(
 ) -> None:
     """Pre-train on unaligned performances by masked denoising."""
     chosen = _settled("pretrain", config, model, mesh, settings or [])
-    with _observers(chosen, workdir, sample, profile) as observers:
-        _run(
-            chosen, data, workdir, source=source, shards=shards or [], pairs=validation, workers=workers,
-            seconds=seconds, observers=observers,
-        )  # fmt: skip
+    read = {"source": source, "shards": shards or [], "pairs": validation, "workers": workers}
+    _run(chosen, data, workdir, sample, profile, seconds=seconds, **read)
 
 
 @commands.command()
@@ -77,11 +74,8 @@ def finetune(
 ) -> None:
     """Fine-tune on aligned pairs of score and performance."""
     chosen = _settled("finetune", config, model, mesh, settings or [])
-    with _observers(chosen, workdir, sample, profile) as observers:
-        _run(
-            chosen, data, workdir, source=source, shards=shards or [], pairs=validation, workers=workers,
-            seconds=seconds, observers=observers,
-        )  # fmt: skip
+    read = {"source": source, "shards": shards or [], "pairs": validation, "workers": workers}
+    _run(chosen, data, workdir, sample, profile, seconds=seconds, **read)
 
 
 @commands.command()
@@ -133,10 +127,11 @@ def _settled(stage: str, config: Path, model: str, mesh: str | None, settings: l
     return chosen
 
 
-def _run(*arguments: Any, **named: Any) -> None:
+def _run(chosen: Any, data: Path | None, workdir: str, sample: Path | None, profile: bool, **named: Any) -> None:
     from pianist_jax.training.stages import run_stage
 
-    run_stage(*arguments, **named)
+    with _observers(chosen, workdir, sample, profile) as observers:
+        run_stage(chosen, data, workdir, observers=observers, **named)
 
 
 @contextmanager
