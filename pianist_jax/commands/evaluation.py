@@ -1,5 +1,6 @@
 """`pianist evaluate`: candidates from any renderer against the humans who played the same scores."""
 
+import dataclasses
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -57,6 +58,7 @@ def evaluate(
     samples: Annotated[int, typer.Option(help="Performances that a model gives of each score.")] = 4,
     seed: Annotated[int, typer.Option(help="Of renderings, controls and intervals.")] = 0,
     samplings: Samplings = None,
+    rehearsals: Annotated[int, typer.Option(help="As of `pianist render`: what so many agree on is judged.")] = 8,
     metrics: Annotated[str, typer.Option(metavar="paper|aligned|all", help="What table and page show.")] = "all",
     output: Output = Path("report"),
     cache: Cache = None,
@@ -76,7 +78,7 @@ def evaluate(
     check(metrics)
     if not folders and not models:
         raise PianistError("nothing to evaluate; give --candidates DIR or --model NAME, or both")
-    settings = _settings(samplings or ["1:0.95"])
+    settings = _settings(samplings or ["1:0.95"], rehearsals)
     stem = _stem(output)
     aligner = Aligner(cache or _cache_folder(), workers, _teller("aligning", "performances"))
     pieces, pool, about, warnings = _pieces(scores, humans, dataset, split, seed, aligner)
@@ -95,7 +97,7 @@ def evaluate(
     _write(stem, report, pieces, [*entries, *rendered], metrics, seed, listen)
 
 
-def _settings(texts: Sequence[str]) -> "dict[str, Sampling]":
+def _settings(texts: Sequence[str], rehearsals: int) -> "dict[str, Sampling]":
     """How to draw, by what was typed. Raises PianistError."""
     from pianist_jax.rendering.sampling import Sampling
 
@@ -103,7 +105,7 @@ def _settings(texts: Sequence[str]) -> "dict[str, Sampling]":
     for text in texts:
         try:
             temperature, top_p, *pedal = (float(part) for part in text.split(":"))
-            found[text] = Sampling(temperature, top_p, 0, *pedal)
+            found[text] = dataclasses.replace(Sampling(temperature, top_p, 0, *pedal), rehearsals=rehearsals)
         except (ValueError, TypeError):
             raise PianistError(f'--sampling takes TEMPERATURE:TOP_P[:PEDAL_TOP_P], not "{text}"') from None
     return found
@@ -181,6 +183,7 @@ def _play(
     from pianist_jax.evaluation.likelihood import count_notes, likelihood
     from pianist_jax.rendering.compilation import keep_programs
     from pianist_jax.rendering.programs import load_model
+    from pianist_jax.rendering.renderer import draws
 
     keep_programs()
     made: list[Candidates] = []
@@ -192,7 +195,8 @@ def _play(
         first = len(made)
         for text, sampling in settings.items():
             name = f"{model.name} {text}" if len(settings) > 1 else model.name
-            with _progress(f"performing {len(pieces)} pieces with {name}", samples * scored) as advance:
+            drawn = draws(samples, sampling) * scored
+            with _progress(f"performing {len(pieces)} pieces with {name}", drawn) as advance:
                 made.append(
                     render_candidates(
                         name, pieces, model, seed=seed, samples=samples, sampling=sampling, advance=advance

@@ -1,5 +1,6 @@
 """`pianist render`: scores in, performances out."""
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -30,6 +31,9 @@ def render(
     temperature: Annotated[float, typer.Option(help="0: always the likeliest; 1: as the model has it.")] = 1.0,
     top_p: Annotated[float, typer.Option(help="Keep the likeliest values that hold this share.")] = 0.95,
     top_k: Annotated[int, typer.Option(help="Keep so many of the likeliest values; 0: all.")] = 0,
+    rehearsals: Annotated[
+        int, typer.Option(help="Play what so many drawn performances agree on; 1: one as it is drawn, quickest.")
+    ] = 8,
     bars: Annotated[
         str | None,
         typer.Option(metavar="17-32", help="Perform these bars of a rendering in DIR anew, and nothing else."),
@@ -59,9 +63,9 @@ def render(
     from pianist_jax.rendering.sampling import Sampling
 
     scores, strength = options.strengths_among(scores, strength)
-    wishes = {
+    wishes: dict[str, Any] = {
         "seed": seed,
-        "sampling": Sampling(temperature, top_p, top_k),
+        "sampling": Sampling(temperature, top_p, top_k, rehearsals=rehearsals),
         "expression": options.expression_of(keep, strength, tempo_scale, pedal_threshold, binary_pedal),
         "extras": options.extras_of(tempo_events, plot, plot_bars, overlay, audio),
         "force": force,
@@ -71,7 +75,9 @@ def render(
     if bars is None:
         _render_scores(scores, Path(output), model, shard, {**wishes, "samples": samples})
     else:
-        _render_bars(scores, Path(output), model, bars, samples, {**wishes, "tempo_events": tempo_events})
+        drawn = dataclasses.replace(wishes["sampling"], rehearsals=1)  # the likeliest of several takes, as drawn
+        wishes |= {"sampling": drawn, "tempo_events": tempo_events}
+        _render_bars(scores, Path(output), model, bars, samples, wishes)
 
 
 def _render_scores(

@@ -28,7 +28,15 @@ from pianist_jax.rendering.outputs import (
     wanted_paths,
 )
 from pianist_jax.rendering.programs import Model
-from pianist_jax.rendering.renderer import Piece, Rendering, identity_of, model_identity, read_piece, render_all
+from pianist_jax.rendering.renderer import (
+    Piece,
+    Rendering,
+    draws,
+    identity_of,
+    model_identity,
+    read_piece,
+    render_all,
+)
 from pianist_jax.rendering.sampling import DEFAULT, Sampling
 
 READ_AHEAD = 32  # scores that wait, ready to be performed
@@ -120,7 +128,8 @@ def render_scores(
                     finished.append(result)
                     continue
                 source, piece = result
-                tally.read, tally.notes = tally.read + job.size, tally.notes + order.samples * len(piece.score)
+                tally.read += job.size
+                tally.notes += draws(order.samples, order.sampling) * len(piece.score)
                 waiting[next(numbers)] = job, source
                 yield piece
 

@@ -210,14 +210,14 @@ def part_strikes(pitch: np.ndarray, onset: np.ndarray) -> np.ndarray:
 def _durations(score: Notes, performance: Notes, clocks: Clocks, e: Expression) -> np.ndarray:
     """int64 [N] ms: written lengths at the wanted tempo times the scaled articulation."""
     written, played, wanted = clocks
-    before, after = (_at(score.end, written, t) - _at(score.onset, written, t) for t in (played, wanted))
+    before, after = (carried(score.end, written, t) - carried(score.onset, written, t) for t in (played, wanted))
     before, after = np.maximum(before, 1.0), np.maximum(after, 1.0)
     articulation = np.log(np.maximum(performance.duration, 1) / before)
     strength = 0.0 if "articulation" in e.keep else e.articulation
     return np.maximum(np.rint(after * np.exp(_scaled(articulation, strength))), 1).astype(np.int64)
 
 
-def _at(time: np.ndarray, old: np.ndarray, new: np.ndarray) -> np.ndarray:
+def carried(time: np.ndarray, old: np.ndarray, new: np.ndarray) -> np.ndarray:
     """float64: times on one clock as they come on another, straight between chords, at the mean tempo outside."""
     slope = (new[-1] - new[0]) / (old[-1] - old[0]) if len(old) > 1 else 1.0
     outside = np.minimum(time - old[0], 0) + np.maximum(time - old[-1], 0)
@@ -226,7 +226,7 @@ def _at(time: np.ndarray, old: np.ndarray, new: np.ndarray) -> np.ndarray:
 
 def moved(time: np.ndarray, old: np.ndarray, new: np.ndarray) -> np.ndarray:
     """int64 ms: times on one clock as they come on another (chords at float64 `old` and `new` ms)."""
-    return np.maximum(np.rint(_at(time, old, new)), 0).astype(np.int64)
+    return np.maximum(np.rint(carried(time, old, new)), 0).astype(np.int64)
 
 
 def _contrast(velocity: np.ndarray, strength: float) -> np.ndarray:

@@ -16,8 +16,9 @@ from pianist_jax.music.tokens import NOTE_TOKENS, encode
 from pianist_jax.rendering.expression import NEUTRAL, Expression, express
 from pianist_jax.rendering.programs import Model, Player, Stopwatch, side_by_side
 from pianist_jax.rendering.realise import realise
+from pianist_jax.rendering.rehearsal import rehearsed
 from pianist_jax.rendering.result import Rendering, content_hash
-from pianist_jax.rendering.sampling import DEFAULT, Sampling
+from pianist_jax.rendering.sampling import DEFAULT, REHEARSALS, Sampling
 from pianist_jax.rendering.windows import Row, perform_rows, windowing_for
 
 if TYPE_CHECKING:
@@ -58,14 +59,17 @@ def render(
     top_p: float = 0.95,
     top_k: int = 0,
     pedal_top_p: float = 1.0,
+    rehearsals: int = REHEARSALS,
     expression: Expression = NEUTRAL,
 ) -> Rendering:
     """Perform a score (a MIDI or MusicXML file, or notes) `samples` times, with `expression` as it is wanted.
 
+    What so many `rehearsals` agree on is played (`rehearsal`); 1 plays what was drawn, in a fraction of the time.
+
     The same score, model, seed, sample number and settings give the same performance, in whatever company. The
     performance begins when the score's first note does. Raises PianistError for a score or settings that make no sense.
     """
-    sampling = Sampling(temperature, top_p, top_k, pedal_top_p)
+    sampling = Sampling(temperature, top_p, top_k, pedal_top_p, rehearsals)
     made = render_all(
         [read_piece(score)], model, seed=seed, samples=samples, sampling=sampling, expression=expression
     )
@@ -119,24 +123,33 @@ def render_all(
     """
     if samples < 1:
         raise PianistError(f"samples is {samples}, but it must be 1 or more")
+    tries = draws(samples, sampling)
     batch = batch or side_by_side(model)
     playing: dict[int, tuple[Piece, dict[int, Notes]]] = {}
 
     def rows() -> Iterator[Row]:
         for number, piece in enumerate(pieces):
             playing[number] = piece, {}
-            for sample in range(samples):
-                yield Row((number, sample), piece.tokens, sample_key(seed, piece.content, sample))
+            for number_of_try in range(tries):
+                yield Row((number, number_of_try), piece.tokens, sample_key(seed, piece.content, number_of_try))
 
     stopwatch = Stopwatch()
     player, windowing = Player(model, sampling, stopwatch, advance), windowing_for(model.config.window)
-    for (number, sample), performed in perform_rows(rows(), windowing, player.play, batch=batch, ahead=AHEAD * batch):
+    for (number, own), performed in perform_rows(rows(), windowing, player.play, batch=batch, ahead=AHEAD * batch):
         piece, made = playing[number]
-        made[sample] = express(piece.score, realise(piece.score, performed), expression)
-        if len(made) == samples:
+        made[own] = realise(piece.score, performed)
+        if len(made) == tries:
             del playing[number]
+            drawn = [made[k] for k in range(tries)]
+            played = [rehearsed(piece.score, drawn, k, sampling.tries) for k in range(samples)]
             identity = identity_of(piece, model, seed, samples, sampling, expression)
-            yield number, _rendering(piece, [made[k] for k in range(samples)], identity, stopwatch)
+            expressed = [express(piece.score, one, expression) for one in played]
+            yield number, _rendering(piece, expressed, identity, stopwatch, samples / tries)
+
+
+def draws(samples: int, sampling: Sampling) -> int:
+    """How many performances are drawn of each score: samples share their rehearsals."""
+    return max(samples, sampling.tries)
 
 
 def sample_key(seed: int, content: str, sample: int) -> np.ndarray:
@@ -174,10 +187,11 @@ def model_identity(model: Model) -> dict[str, Any]:
 
 
 def _rendering(
-    piece: Piece, performances: Sequence[Notes], identity: dict[str, Any], stopwatch: Stopwatch
+    piece: Piece, performances: Sequence[Notes], identity: dict[str, Any], stopwatch: Stopwatch, kept: float
 ) -> Rendering:
+    """`kept` is the share of the drawn performances that are rendered."""
     report = {
-        "notes_per_second": round(stopwatch.notes / stopwatch.perform_seconds, 2),
+        "notes_per_second": round(kept * stopwatch.notes / stopwatch.perform_seconds, 2),
         "compile_seconds": round(stopwatch.compile_seconds, 3),
         "counts": {
             "input_notes": len(piece.raw),

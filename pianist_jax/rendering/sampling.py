@@ -18,6 +18,7 @@ from pianist_jax.music.tokens import NOTE_TOKENS, SLOTS
 Knobs = Mapping[str, jax.Array | np.ndarray]
 
 _FIRST_PEDAL = SLOTS.index("pedal1")
+REHEARSALS = 8
 _COLDEST = 1e-5  # the temperature that stands for 0
 _BITS = 31  # of a positive float32
 
@@ -31,6 +32,8 @@ class Sampling:
     on times and velocities; the pedal has a `pedal_top_p` of its own, by default 1: it has two states, and where
     little pedal is likely, top-p 0.95 would mean none at all.
 
+    So many `rehearsals` are drawn of a score, and what they agree on is played (`rehearsal`); 1 plays what was drawn.
+
     Raises PianistError for values that make no sense.
     """
 
@@ -38,6 +41,7 @@ class Sampling:
     top_p: float = 0.95
     top_k: int = 0
     pedal_top_p: float = 1.0
+    rehearsals: int = REHEARSALS
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.temperature) and self.temperature >= 0):
@@ -47,6 +51,13 @@ class Sampling:
                 raise PianistError(f"{name} is {getattr(self, name)}, but it must be above 0 and at most 1")
         if self.top_k < 0:
             raise PianistError(f"top_k is {self.top_k}, but it must be 0 (no limit) or more")
+        if self.rehearsals < 1:
+            raise PianistError(f"rehearsals is {self.rehearsals}, but it must be 1 (none but the performance) or more")
+
+    @property
+    def tries(self) -> int:
+        """How many performances one is made of: at temperature 0 all would be the same."""
+        return self.rehearsals if self.temperature > 0 else 1
 
     def knobs(self) -> Knobs:
         """The settings for each slot as arrays [8], so that one program serves them all."""

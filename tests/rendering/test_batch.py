@@ -16,6 +16,7 @@ from pianist_jax.rendering import batch
 from pianist_jax.rendering.batch import Order, Tally, own_share, render_scores
 from pianist_jax.rendering.finding import find_scores
 from pianist_jax.rendering.manifest import append_line, read_manifests
+from pianist_jax.rendering.sampling import REHEARSALS, Sampling
 from pianist_jax.weights import save_weights
 from tests.model.helpers import lively_params
 from tests.rendering.models import NOTE, lively_model, made_up_score
@@ -174,7 +175,7 @@ def test_the_same_alone_as_among_many(here):
     order = Order(OUT, lively_model(), samples=2)
     outcomes = list(render_scores(jobs, order, tally=tally, advance=counted.append))
     assert len(outcomes) == 24
-    assert sum(counted) == tally.expected == tally.notes == 2 * 4 * 370
+    assert sum(counted) == tally.expected == tally.notes == REHEARSALS * 4 * 370
     list(make("s/004.mid", folder=Path("alone"), samples=2))
     for k in (1, 2):
         name = f"004-{k}.performance.mid"
@@ -206,7 +207,8 @@ def test_memory_is_let_go(here, monkeypatch):
 
     monkeypatch.setattr(batch, "read_piece", reading)
     monkeypatch.setattr("pianist_jax.rendering.renderer.AHEAD", 1)
-    assert sum(1 for outcome in make("s") if outcome.rendering) == 150
+    drawn = Sampling(rehearsals=1)
+    assert sum(1 for outcome in make("s", sampling=drawn) if outcome.rendering) == 150
     assert 16 <= most <= 16 + 4 + batch.WRITTEN_BEHIND + 16
 
 

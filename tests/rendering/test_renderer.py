@@ -11,6 +11,7 @@ from pianist_jax.music.notes import Notes, normalise
 from pianist_jax.rendering.decode import LEAST_IOI
 from pianist_jax.rendering.programs import Stopwatch, make_model
 from pianist_jax.rendering.renderer import content_hash, read_piece, render, render_all, sample_key
+from pianist_jax.rendering.sampling import REHEARSALS
 from tests.model.helpers import lively_params
 from tests.music.helpers import COLUMNS, assert_same, notes_of
 from tests.rendering.models import NOTE, lively_model, made_up_score
@@ -114,7 +115,7 @@ def test_advance_counts_every_note_once(model):
     counted: list[int] = []
     pieces = [read_piece(LONG), read_piece(SHORT)]
     list(render_all(pieces, model, samples=2, advance=counted.append, batch=4))
-    assert sum(counted) == 2 * (230 + 40)
+    assert sum(counted) == REHEARSALS * (230 + 40)
     assert len(counted) > 5
 
 

@@ -1,0 +1,157 @@
+"""What several performances agree on: nearer to what they share than any of them, and as large."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pianist_jax.music.midi import require_writable
+from pianist_jax.music.notes import Notes
+from pianist_jax.rendering.expression import chords, log_odds, of_log_odds
+from pianist_jax.rendering.realise import release_pedal
+from pianist_jax.rendering.rehearsal import CHANCE, rehearsed
+from pianist_jax.rendering.renderer import read_piece, render, render_all
+from pianist_jax.rendering.sampling import Sampling
+from tests.rendering.models import lively_model, made_up_score
+
+SCORE = made_up_score(200)
+NO_PEDAL = (np.zeros(0, np.int64), np.zeros(0, np.int16))
+
+
+def interpretation(score, seed=7):
+    """What tries share: log slowness of every chord's gap, log-odds of velocities, log articulation of notes."""
+    rng = np.random.default_rng(seed)
+    count = len(chords(score.onset)[1]) - 1
+    wave = lambda n, size: size * np.convolve(rng.standard_normal(n + 8), np.ones(9) / 3, "valid")  # noqa: E731
+    return wave(count, 0.2), wave(len(score), 0.5), wave(len(score), 0.2) - 0.3
+
+
+def one_try(score, seed, noise=1.0, pedal=NO_PEDAL):
+    """A performance: the interpretation and chance of the same size."""
+    rng = np.random.default_rng(seed)
+    gap, odds, articulation = (
+        own + noise * own.std() * rng.standard_normal(len(own)) for own in interpretation(score)
+    )
+    chord, first = chords(score.onset)
+    clock = np.concatenate([[0], np.cumsum(np.exp(gap) * np.diff(score.onset[first]))])
+    onset = np.rint(clock[chord]).astype(np.int64)
+    duration = np.maximum(np.rint(score.duration * np.exp(articulation)), 1).astype(np.int64)
+    return Notes(score.pitch, onset, duration, of_log_odds(odds), *pedal)
+
+
+TRIES = [one_try(SCORE, seed) for seed in range(8)]
+
+
+def gaps(notes):
+    _, first = chords(SCORE.onset)
+    return np.log(np.diff(notes.onset[first]) / np.diff(SCORE.onset[first]))
+
+
+def test_one_rehearsal_is_the_performance_itself():
+    assert rehearsed(SCORE, TRIES, 3, 1) is TRIES[3]
+
+
+@pytest.mark.parametrize(
+    ("curve", "shared"), [(gaps, interpretation(SCORE)[0]), (lambda n: log_odds(n.velocity), interpretation(SCORE)[1])]
+)
+def test_what_is_shared_comes_out(curve, shared):
+    single = [np.corrcoef(curve(one), shared)[0, 1] for one in TRIES]
+    played = [rehearsed(SCORE, TRIES, own, 8) for own in range(8)]
+    agreed = [np.corrcoef(curve(one), shared)[0, 1] for one in played]
+    assert min(agreed) > max(single) + 0.03
+    size = np.mean([curve(one).std() for one in TRIES])
+    np.testing.assert_allclose([curve(one).std() for one in played], size, rtol=0.04)
+
+
+def test_samples_differ_by_their_own_chance():
+    first, second = (log_odds(rehearsed(SCORE, TRIES, own, 8).velocity) for own in (0, 1))
+    rest = np.corrcoef(first - second, log_odds(TRIES[0].velocity) - log_odds(TRIES[1].velocity))[0, 1]
+    assert rest > 0.9
+
+
+def test_it_takes_as_long_as_the_tries_do():
+    spans = np.log([one.onset[-1] for one in TRIES])
+    for own in (0, 5):
+        wanted = spans.mean() + CHANCE * (spans[own] - spans.mean())
+        assert np.log(rehearsed(SCORE, TRIES, own, 8).onset[-1]) == pytest.approx(wanted, abs=1e-4)
+
+
+def test_tries_that_are_one_give_it_again():
+    pedal = (np.array([10, 900, 2000, 5000]), np.array([90, 0, 64, 0], np.int16))
+    one = release_pedal(one_try(SCORE, 1, pedal=pedal))
+    again = rehearsed(SCORE, [one] * 4, 2, 4)
+    for name in ("onset", "duration", "pedal_time"):
+        np.testing.assert_allclose(getattr(again, name), getattr(one, name), atol=2)
+    np.testing.assert_array_equal(again.velocity, one.velocity)
+    np.testing.assert_array_equal(again.pedal_value, one.pedal_value)
+
+
+def test_the_pedal_changes_where_most_change_it():
+    def with_pedal(*events):
+        time, value = zip(*events, strict=True)
+        return one_try(SCORE, 0, noise=0, pedal=(np.array(time), np.array(value, np.int16)))
+
+    tries = [
+        with_pedal((1000, 100), (2000, 0)),
+        with_pedal((1100, 80), (2200, 0)),
+        with_pedal((1500, 127), (1600, 0), (2100, 20), (2300, 0)),
+    ]
+    played = rehearsed(SCORE, tries, 0, 3)
+    events = list(zip(played.pedal_time.tolist(), played.pedal_value.tolist(), strict=True))
+    assert events == [(1100, 80), (1500, 100), (1600, 80), (2000, 0), (2100, 20), (2200, 0)]
+
+
+@given(st.data())
+@settings(max_examples=60)
+def test_whatever_the_tries_are_it_can_be_played(data):
+    notes, seed = data.draw(st.integers(1, 12)), data.draw(st.integers(0, 999))
+    score = made_up_score(notes, seed)
+    rng = np.random.default_rng(seed)
+
+    def wild() -> Notes:
+        events = data.draw(st.integers(0, 4))
+        time = np.sort(rng.integers(0, 9000, events))
+        return release_pedal(
+            Notes(
+                score.pitch,
+                np.cumsum(rng.choice([0, 1, 3, 400, 4990], notes)),
+                rng.choice([1, 50, 4999], notes),
+                rng.choice([1, 64, 127], notes).astype(np.int16),
+                time,
+                rng.choice([0, 63, 64, 127], events).astype(np.int16),
+            )
+        )
+
+    tries = [wild() for _ in range(data.draw(st.integers(2, 5)))]
+    own = data.draw(st.integers(0, len(tries) - 1))
+    played = rehearsed(score, tries, own, data.draw(st.integers(1, len(tries))))
+    require_writable(played)
+    assert played.pitch.tolist() == score.pitch.tolist()
+    assert played.onset[0] == tries[own].onset[0]
+    assert played.velocity.min() >= 1
+    assert played.velocity.max() <= 127
+    assert played.duration.min() >= 1
+    assert not len(played.pedal_value) or played.pedal_value[-1] == 0
+
+
+def test_samples_share_their_rehearsals():
+    score, model = made_up_score(40), lively_model()
+    alone = render(score, model, seed=3, rehearsals=4)
+    together = render(score, model, seed=3, samples=3, rehearsals=4)
+    drawn = render(score, model, seed=3, samples=4, rehearsals=1)
+    assert alone.notes.onset.tolist() == together.notes.onset.tolist()
+    assert len({tuple(one.onset.tolist()) for one in together.performances}) == 3
+    for own, one in enumerate(together.performances):
+        expected = rehearsed(drawn.score, drawn.performances, own, 4)
+        for field in dataclasses.fields(Notes):
+            np.testing.assert_array_equal(getattr(one, field.name), getattr(expected, field.name))
+    assert alone.identity["settings"]["rehearsals"] == 4
+
+
+def test_at_no_temperature_one_try_is_enough():
+    score, model = made_up_score(40), lively_model()
+    told: list[int] = []
+    list(render_all([read_piece(score)], model, sampling=Sampling(temperature=0), advance=told.append))
+    assert sum(told) == 40
