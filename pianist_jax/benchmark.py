@@ -1,8 +1,9 @@
 """How fast performances are made and models learn here, by model, batch and dtype; one process for each measurement.
 
 A specification is `render:MODEL:BATCH:DTYPE:NOTES` or `train:PRESET:BATCH:DTYPE:ATTENTION`; what is left out at the end
-has a default. A model is a preset, with random weights (which changes nothing of the arithmetic), or the name or file
-of weights. Scores and corpora are invented.
+has a default. `render` is of performances as they are drawn, `rehearse:…` of those that `pianist render` makes, with
+rehearsals. A model is a preset, with random weights (which changes nothing of the arithmetic), or the name or file of
+weights. Scores and corpora are invented.
 """
 
 import dataclasses
@@ -23,7 +24,8 @@ from pianist_jax.config import PRESETS, TrainConfig, preset
 from pianist_jax.errors import PianistError
 from pianist_jax.music.notes import Notes
 
-DEFAULTS = {"render": ("default", "1", "float32", "512"), "train": ("note-small", "4", "float32", "xla")}
+_RENDER = ("default", "1", "float32", "512")
+DEFAULTS = {"render": _RENDER, "rehearse": _RENDER, "train": ("note-small", "4", "float32", "xla")}
 STEPS = 2  # of training in one measurement
 RUNS = 3  # in each process, after one that compiles
 Result = dict[str, Any]
@@ -59,7 +61,7 @@ def complete(specification: str) -> str:
     if kind not in DEFAULTS or len(given) > len(DEFAULTS[kind]):
         raise PianistError(f'"{specification}" is no measurement; write render:MODEL:BATCH:DTYPE:NOTES or train:…')
     whole = [*given, *DEFAULTS[kind][len(given) :]]
-    numbers = (whole[1], whole[3]) if kind == "render" else (whole[1],)
+    numbers = (whole[1],) if kind == "train" else (whole[1], whole[3])
     if not all(number.isdecimal() and int(number) > 0 for number in numbers):
         raise PianistError(f'"{specification}": batch and notes must be numbers above 0')
     if kind == "train":
@@ -70,7 +72,7 @@ def complete(specification: str) -> str:
 def measure_here(specification: str) -> Result:
     """Measure in this process: JAX compiles, warms up, and is timed `RUNS` times."""
     kind, *given = complete(specification).split(":")
-    result = _render(*given) if kind == "render" else _train(*given)
+    result = _train(*given) if kind == "train" else _render(*given, rehearsed=kind == "rehearse")
     return {"what": complete(specification), **result, "peak_memory_mib": _peak_memory()}
 
 
@@ -126,12 +128,13 @@ def _joined(results: list[Result]) -> Result:
     return joined
 
 
-def _render(name: str, batch: str, dtype: str, notes: str) -> Result:
+def _render(name: str, batch: str, dtype: str, notes: str, *, rehearsed: bool) -> Result:
     import jax
 
     from pianist_jax.model.pianist import count, initialise
     from pianist_jax.rendering.programs import load_model, make_model
-    from pianist_jax.rendering.renderer import read_piece, render_all
+    from pianist_jax.rendering.renderer import draws, read_piece, render_all
+    from pianist_jax.rendering.sampling import REHEARSALS, Sampling
 
     if name in PRESETS:
         params = jax.jit(partial(initialise, preset(name)))(jax.random.key(0))
@@ -139,11 +142,14 @@ def _render(name: str, batch: str, dtype: str, notes: str) -> Result:
     else:
         model = load_model(name, dtype=dtype)
     pieces = [read_piece(invented(int(notes), seed)) for seed in range(int(batch))]
+    sampling = Sampling(rehearsals=REHEARSALS if rehearsed else 1)
+    together = len(pieces) * draws(1, sampling)
     speeds, first, seconds, compiled = [], [], 0.0, 0.0
     for run in range(RUNS + 1):
         told: list[float] = []
         began = time.perf_counter()
-        made = list(render_all(pieces, model, batch=len(pieces), advance=lambda _: told.append(time.perf_counter())))  # noqa: B023
+        tell = lambda _: told.append(time.perf_counter())  # noqa: B023, E731
+        made = list(render_all(pieces, model, sampling=sampling, batch=together, advance=tell))
         seconds = time.perf_counter() - began
         compiled += made[-1][1].report["compile_seconds"]
         if run:

@@ -11,14 +11,14 @@ from pianist_jax.terminal import say
 
 commands = typer.Typer(rich_markup_mode=None)
 
-USUAL = ["render:default:1", "render:default:16", "render:135m:1", "train:note-small:4"]
+USUAL = ["rehearse:default:1", "render:default:1", "render:default:16", "render:135m:1", "train:note-small:4"]
 
 
 @commands.command()
 def bench(
     what: Annotated[
         list[str] | None,
-        typer.Argument(metavar="WHAT", help="render:MODEL:BATCH:DTYPE:NOTES or train:PRESET:BATCH:DTYPE:ATTENTION."),
+        typer.Argument(metavar="WHAT", help="render|rehearse:MODEL:BATCH:DTYPE:NOTES or train:PRESET:BATCH:DTYPE:ATTENTION."),
     ] = None,
     rounds: Annotated[int, typer.Option(help="How often all are measured in turn, each in a new process.")] = 1,
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write the figures.")] = None,

@@ -1,6 +1,5 @@
 """`pianist evaluate`: candidates from any renderer against the humans who played the same scores."""
 
-import dataclasses
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -104,8 +103,9 @@ def _settings(texts: Sequence[str], rehearsals: int) -> "dict[str, Sampling]":
     found = {}
     for text in texts:
         try:
-            temperature, top_p, *pedal = (float(part) for part in text.split(":"))
-            found[text] = dataclasses.replace(Sampling(temperature, top_p, 0, *pedal), rehearsals=rehearsals)
+            temperature, top_p, *rest = (float(part) for part in text.split(":"))
+            (pedal_top_p,) = rest or [1.0]
+            found[text] = Sampling(temperature, top_p, 0, pedal_top_p, rehearsals)
         except (ValueError, TypeError):
             raise PianistError(f'--sampling takes TEMPERATURE:TOP_P[:PEDAL_TOP_P], not "{text}"') from None
     return found

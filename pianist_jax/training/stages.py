@@ -116,17 +116,24 @@ def load_run(source: epath.PathLike) -> tuple[ModelConfig, Any]:
     source = epath.Path(source)
     if source.is_file() and "://" not in str(source):
         return load_weights(Path(source))
-    try:
-        settings = json.loads((source / _CONFIG).read_text())
-    except OSError as error:
-        raise PianistError(f"{source}: is no training run ({error.strerror}); give a run's folder or a file") from error
-    groups = {"model": ModelConfig, "augmentation": Augmentation, "masking": Masking, "mesh": MeshConfig}
-    config = TrainConfig(**{key: groups[key](**value) if key in groups else value for key, value in settings.items()})
+    config = read_config(source)
     with checkpoints.open_checkpoints(source / "checkpoints", read_only=True) as manager:
         saved = checkpoints.restore(manager, abstract_state(config, one_device()), optional=OPTIONAL)
     if saved is None:
         raise PianistError(f"{source}: holds no checkpoint yet; train first")
     return config.model, weights(saved.state)
+
+
+def read_config(workdir: epath.PathLike) -> TrainConfig:
+    """The settings of a run's folder. Raises PianistError where it is none."""
+    workdir = epath.Path(workdir)
+    try:
+        settings = json.loads((workdir / _CONFIG).read_text())
+    except OSError as error:
+        told = f"is no training run ({error.strerror}); give a run's folder or a file"
+        raise PianistError(f"{workdir}: {told}") from error
+    groups = {"model": ModelConfig, "augmentation": Augmentation, "masking": Masking, "mesh": MeshConfig}
+    return TrainConfig(**{key: groups[key](**value) if key in groups else value for key, value in settings.items()})
 
 
 def load_config(path: Path, stage: str, model: str) -> TrainConfig:
