@@ -18,7 +18,9 @@ USUAL = ["rehearse:default:1", "render:default:1", "render:default:16", "render:
 def bench(
     what: Annotated[
         list[str] | None,
-        typer.Argument(metavar="WHAT", help="render|rehearse:MODEL:BATCH:DTYPE:NOTES or train:PRESET:BATCH:DTYPE:ATTENTION."),
+        typer.Argument(
+            metavar="WHAT", help="render|rehearse:MODEL:BATCH:DTYPE:NOTES or train:PRESET:BATCH:DTYPE:ATTENTION."
+        ),
     ] = None,
     rounds: Annotated[int, typer.Option(help="How often all are measured in turn, each in a new process.")] = 1,
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write the figures.")] = None,

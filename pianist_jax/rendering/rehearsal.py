@@ -9,7 +9,8 @@ people like it: a quantitatively average performance was rated among the best of
   Of these three the mean of the tries, with `CHANCE` of a performance's own distance from it, is scaled about its own
   mean to the standard deviation of single tries.
 * spread of chords: the performance's own; a mean of spreads sounds like no hand.
-* pedal: at every written moment the median of the tries, so that it changes where most of them change it.
+* pedal: in every passage of `PASSAGE` chords that of the try which is nearest to the median of all. A median of pedals
+  would lose the short lifts that no two tries make at one moment.
 
 Gaps and moments are those of the score, so that tries of different tempo meet.
 """
@@ -31,6 +32,7 @@ from pianist_jax.rendering.expression import (
 from pianist_jax.rendering.realise import cut_overlaps, release_pedal
 
 CHANCE = 0.3  # of a performance's own distance from the mean, so that samples differ
+PASSAGE = 4  # chords, in which the pedal is one try's
 
 
 def rehearsed(score: Notes, tries: Sequence[Notes], own: int, rehearsals: int) -> Notes:
@@ -101,14 +103,20 @@ def _length(score: Notes, written: np.ndarray, clock: np.ndarray) -> np.ndarray:
 def _pedal(
     tries: Sequence[Notes], played: Sequence[np.ndarray], written: np.ndarray, wanted: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Times int64 [P] ms and values int16 [P] of the pedal: the tries' median, moment by moment of the score."""
+    """Times int64 [P] ms and values int16 [P] of the pedal: in every passage that of the try nearest to the median."""
     times = [carried(one.pedal_time, clock, written) for one, clock in zip(tries, played, strict=True)]
     moment = np.unique(np.concatenate(times))
-    values = [
+    if not len(moment):
+        return np.zeros(0, np.int64), np.zeros(0, np.int16)
+    values = np.stack([
         np.append(0, one.pedal_value)[np.searchsorted(time, moment, side="right")]
         for one, time in zip(tries, times, strict=True)
-    ]
-    value = np.rint(np.median(values, axis=0)).astype(np.int16) if len(moment) else np.zeros(0, np.int16)
+    ])
+    off = np.abs(values - np.median(values, axis=0)) * np.diff(moment, append=moment[-1] + 1)
+    passage = np.searchsorted(written[PASSAGE::PASSAGE], moment, side="right")
+    begins = np.flatnonzero(np.diff(passage, prepend=-1))
+    nearest = np.add.reduceat(off, begins, axis=1).argmin(axis=0)
+    value = values[np.repeat(nearest, np.diff(begins, append=len(moment))), np.arange(len(moment))]
     time = np.maximum(np.rint(carried(moment, written, wanted)), 0).astype(np.int64)
     last = np.diff(time, append=-1) != 0  # of moments that fall on one millisecond
-    return time[last], value[last]
+    return time[last], value[last].astype(np.int16)
