@@ -73,7 +73,7 @@ def test_a_score_becomes_a_performance(run):
     assert "prelude.performance.mid" in out[-2]
     assert re.fullmatch(r"  on the score's beats it sounds the same within 0\.\d\d ms", out[-1])
     played = read_midi("prelude.performance.mid")
-    np.testing.assert_array_equal(played.pitch, normalise(SCORE)[0].pitch)
+    np.testing.assert_array_equal(np.sort(played.pitch), np.sort(normalise(SCORE)[0].pitch))
     told = json.loads(Path("prelude.json").read_text())
     assert told["seed"] == 0
     assert told["settings"].items() >= {"samples": 1, "temperature": 1.0, "top_p": 0.95, "top_k": 0}.items()

@@ -33,6 +33,7 @@ from pianist_jax.rendering.renderer import Piece, Score, model_identity, read_pi
 from pianist_jax.rendering.result import Rendering
 from pianist_jax.rendering.sampling import DEFAULT, Sampling
 from pianist_jax.rendering.stored import apply_edits, read_rendering, save_again
+from pianist_jax.rendering.voicing import voiced
 from pianist_jax.rendering.windows import Span, windowing_for
 
 TAKES = 8
@@ -88,7 +89,7 @@ def perform_bars(
         keys = [sample_key(seed, f"{piece.content} bars {bars[0]}-{bars[1]} take {k}", sample) for k in range(takes)]
         known = known_tokens(old)
         played = _play_takes(piece.tokens, known, free, keys, model, sampling, advance)
-        led = (lead_back(old, realise(piece.score, take), free) for take in played)
+        led = (lead_back(old, voiced(piece.score, realise(piece.score, take)), free) for take in played)
         new = [express(piece.score, notes, expression) for notes in led]
         fitted = [graft(old, take, piece.score, free) for take in new]
         performances.append(fitted[_best(piece.tokens, fitted, free, model)])

@@ -19,6 +19,7 @@ from pianist_jax.rendering.realise import realise
 from pianist_jax.rendering.rehearsal import rehearsed
 from pianist_jax.rendering.result import Rendering, content_hash
 from pianist_jax.rendering.sampling import DEFAULT, REHEARSALS, Sampling
+from pianist_jax.rendering.voicing import voiced
 from pianist_jax.rendering.windows import Row, perform_rows, windowing_for
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ def render_all(
         if len(made) == tries:
             del playing[number]
             drawn = [made[k] for k in range(tries)]
-            played = [rehearsed(piece.score, drawn, k, sampling.tries) for k in range(samples)]
+            played = [voiced(piece.score, rehearsed(piece.score, drawn, k, sampling.tries)) for k in range(samples)]
             identity = identity_of(piece, model, seed, samples, sampling, expression)
             expressed = [express(piece.score, one, expression) for one in played]
             yield number, _rendering(piece, expressed, identity, stopwatch, samples / tries)

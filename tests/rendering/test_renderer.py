@@ -37,13 +37,17 @@ def same(a: Notes, b: Notes) -> bool:
 def test_a_rendering_plays_the_score_note_by_note(alone):
     score, notes = alone.score, alone.notes
     np.testing.assert_array_equal(notes.pitch, score.pitch)
-    assert notes.onset[0] == score.onset[0]
+    assert notes.onset.min() == score.onset[0]
     assert ((notes.velocity >= 1) & (notes.velocity <= 127)).all()
     assert (notes.duration >= 1).all()
-    gaps = np.diff(notes.onset)
-    assert (gaps[np.diff(score.onset) > 0] >= LEAST_IOI).all()
-    assert (gaps >= 0).all()
-    assert_same(normalise(notes)[0], notes)
+    first = np.flatnonzero(np.diff(score.onset, prepend=-1))
+    gaps = np.diff(np.minimum.reduceat(notes.onset, first))
+    assert (gaps >= LEAST_IOI).all()
+    assert (np.maximum.reduceat(notes.onset, first)[:-1] <= np.minimum.reduceat(notes.onset, first)[1:]).all()
+    again = normalise(notes)[0]  # nothing overlaps or is cut; the notes of a chord may sound in any order
+    in_time = np.lexsort((notes.pitch, notes.onset))
+    for column in ("pitch", "onset", "duration", "velocity"):
+        np.testing.assert_array_equal(getattr(again, column), getattr(notes, column)[in_time])
     assert len(np.unique(notes.velocity)) > 30  # it is played, not copied
     assert len(np.unique(gaps)) > 30
 
@@ -53,7 +57,7 @@ def test_the_same_again_in_a_file(model, alone, tmp_path):
     again = render(tmp_path / "long.mid", model, seed=5)
     first, second = alone.save(tmp_path / "a")[0], again.save(tmp_path / "b")[0]
     assert first.read_bytes() == second.read_bytes()
-    assert_same(read_midi(first), alone.notes)
+    assert_same(read_midi(first), normalise(alone.notes)[0])
 
 
 def test_other_seeds_and_samples_are_other_performances(model, alone):
