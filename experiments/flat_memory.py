@@ -2,8 +2,8 @@
 
     python -m experiments.flat_memory --scores 1000
 
-Invented scores of mixed lengths are rendered by one process, whose resident memory is read after every tenth of them.
-From the fourth tenth on, when every program is compiled, it should stay where it is.
+Invented scores of mixed lengths are rendered (drawn once each) by one process, whose resident memory is read after
+every tenth of them. From the fourth tenth on, when every program is compiled, it should stay where it is.
 """
 
 import argparse
@@ -38,7 +38,7 @@ def main() -> None:
         os.environ.setdefault("PIANIST_CACHE", str(Path(folder) / "cache"))
         for number in range(given.scores):
             write_midi(scores / f"{number:05}.mid", invented(8 + 7 * number % 120, number))
-        command = [sys.executable, "-m", "pianist_jax.cli", "render", str(scores), "-o", str(out)]
+        command = [sys.executable, "-m", "pianist_jax.cli", "render", str(scores), "-o", str(out), "--rehearsals", "1"]
         process = subprocess.Popen([*command, "--model", given.model], stdout=subprocess.DEVNULL)
         seen = []
         while process.poll() is None:

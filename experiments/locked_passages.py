@@ -10,8 +10,9 @@ both joins it compares the distance to the mean human (velocity, log-IOI, log-ar
            rendering: 1 is no seam. `before` is the same place in the rendering as it was, where there is no join.
   near     mean distance within 16 notes of the join, over that in the rest of the passage.
 
-What came out (weights 8ba0c7c2, 28 passages of 8 bars in 14 pieces, --bars 8 --passages 2 --takes 1 8): nothing changed
-outside the bars, and no join is rougher than the rest of a performance by more than the places themselves are.
+What came out (weights 8ba0c7c2, renderings drawn once, 28 passages of 8 bars in 14 pieces, --bars 8 --passages 2
+--takes 1 8): nothing changed outside the bars, and no join is rougher than the rest of a performance by more than the
+places themselves are.
 
                               jump before   anew, 1 take   anew, 8 takes   near before   anew, 8 takes
     velocity          begin          1.04           1.14            1.07          1.03            1.10
@@ -41,6 +42,7 @@ from pianist_jax.rendering.fitting import ends
 from pianist_jax.rendering.passages import TAKES, perform_bars
 from pianist_jax.rendering.programs import load_model
 from pianist_jax.rendering.renderer import read_piece, render_all
+from pianist_jax.rendering.sampling import Sampling
 
 NEAR = 16  # notes
 
@@ -55,12 +57,14 @@ def main() -> None:
     parser.add_argument("--bars", type=int, nargs="+", default=[4, 8, 16])
     parser.add_argument("--passages", type=int, default=3, help="of each length in each piece")
     parser.add_argument("--pieces", type=int, help="only so many")
+    parser.add_argument("--rehearsals", type=int, default=1, help="of the rendering around the passages")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     model = load_model(options.model)
     pieces = load_pieces(options.asap, Aligner(options.cache))[: options.pieces]
     scores = [read_piece(piece.source or piece.score) for piece in pieces]
-    renderings = dict(render_all(scores, model, seed=options.seed))
+    sampling = Sampling(rehearsals=options.rehearsals)
+    renderings = dict(render_all(scores, model, seed=options.seed, sampling=sampling))
     for takes in options.takes:
         rows: list[dict[str, float]] = []
         for number, (piece, score) in enumerate(zip(pieces, scores, strict=True)):
