@@ -30,7 +30,7 @@ from pianist_jax.music.tokens import METRE, NOTE_TOKENS
 from pianist_jax.weights import load_weights, weights_path
 
 WINDOW, FOLDS = 256, 5
-EACH = 2  # performances of a composition
+EACH = 1  # performances of a composition
 COMPOSITIONS = 5  # of a composer, to be in the test
 DECAY = 1e-3
 RUNS = ("pretrained", "none, as long", "after 100%")
@@ -44,7 +44,7 @@ def chosen_windows(material: Material) -> dict[str, np.ndarray]:
         found += [
             (composition, start)
             for pair in own
-            for start in range(int(pairs.offsets[pair]), int(pairs.offsets[pair + 1]) - WINDOW + 1, 2 * WINDOW)
+            for start in range(int(pairs.offsets[pair]), int(pairs.offsets[pair + 1]) - WINDOW + 1, 4 * WINDOW)
         ]
     composition, start = np.array(found).T
     place = start[:, None] + np.arange(WINDOW)
