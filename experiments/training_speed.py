@@ -38,6 +38,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from pianist_jax.benchmark import invented_windows
 from pianist_jax.config import TrainConfig, override, preset
 from pianist_jax.data.windows import Windows
 from pianist_jax.music.tokens import NOTE_TOKENS
@@ -45,23 +46,6 @@ from pianist_jax.parallel import one_device
 from pianist_jax.training import checkpoints
 from pianist_jax.training.flops import flops_per_note, peak_flops
 from pianist_jax.training.steps import abstract_state, make_train, new_state
-
-
-def invented(notes: int = 200_000, window: int = 512) -> Windows:
-    """A corpus of random values in the ranges of piano music."""
-    rng = np.random.default_rng(0)
-    highest = (108, 400, 127, 1500, 127, 127, 127, 127)
-    lowest = (21, 0, 1, 1, 0, 0, 0, 0)
-    columns = rng.integers(lowest, highest, (notes, NOTE_TOKENS)).astype(np.uint16)
-    start = np.arange(0, notes - window, 64, dtype=np.int32)
-    return {
-        "performance": columns,
-        "start": start,
-        "length": np.full(len(start), window, np.int32),
-        "chance": np.linspace(0, 1, len(start) + 1, dtype=np.float32)[1:],
-        "has_pedal": np.ones(len(start), bool),
-        "expressive": np.ones(len(start), bool),
-    }
 
 
 def measure(spec: str, windows: Windows, steps: int, *, compiled_only: bool, saving: bool) -> dict[str, Any]:
@@ -137,7 +121,7 @@ def main() -> None:
     parser.add_argument("--compiled", action="store_true", help="compile and run nothing")
     parser.add_argument("--saving", action="store_true", help="also while checkpoints are written")
     options = parser.parse_args()
-    windows = jax.device_put(invented())
+    windows = jax.device_put(invented_windows())
     print(f"{jax.devices()[0].device_kind}, jax {jax.__version__}", flush=True)
     for spec in options.specs:
         try:
