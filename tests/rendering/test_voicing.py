@@ -9,12 +9,12 @@ from pianist_jax.music.notes import Notes
 from pianist_jax.rendering.voicing import ROLLED, voiced
 from tests.rendering.models import made_up_score
 
-NOTHING = (np.zeros(0, np.int64), np.zeros(0, np.int16))
+NOTHING = np.zeros(0, np.int64)
 
 
 def played(pitch, onset, velocity):
-    columns = (np.array(x) for x in (pitch, onset, [300] * len(pitch), velocity))
-    return Notes(*columns, *NOTHING)
+    pitch, onset, velocity = (np.array(column) for column in (pitch, onset, velocity))
+    return Notes(pitch, onset, np.full(len(pitch), 300), velocity, NOTHING, NOTHING)
 
 
 SCORE = played([48, 60, 72, 50, 48, 55, 76], [0, 0, 0, 500, 1000, 1000, 1000], [64] * 7)
@@ -33,7 +33,7 @@ def test_a_rolled_chord_keeps_its_order():
 
 
 def test_no_notes():
-    nobody = Notes(*[np.zeros(0, np.int64)] * 4, *NOTHING)
+    nobody = played([], [], [])
     assert len(voiced(nobody, nobody)) == 0
 
 
