@@ -23,7 +23,17 @@ One window a step, float32, two cores of an AMD EPYC (Zen 5) that other work sha
     6-6 layers, compressed=false, in blocks                                  139.4 GB  17.02 GiB
 
 The decoder's self-attention over 4096 tokens took most of the first line: tables of 4096 x 4096 weights that were
-turned for each product. Compiling takes 17-20 processor seconds. The operations a model cannot do without
+turned for each product.
+
+Compression and asymmetry, the same window on one core that did nothing else (--steps 1, jax 0.11.2): 10-2 compressed,
+the paper's choice, is 7.8 times as fast as 6-6 uncompressed and needs 0.40 of its memory; the paper has 3.13 and 0.38.
+
+    15m                        s a step   TFLOP of the compiler   read and written   temporary
+    10-2 layers, compressed         5.6                    0.42            28.2 GB    1.63 GiB
+    6-6 layers, compressed         13.6                    1.23            78.2 GB    2.38 GiB
+    6-6 layers, compressed=false   43.6                    2.79           160.1 GB    4.05 GiB
+
+Compiling takes 17-20 processor seconds. The operations a model cannot do without
 (`flops_per_note`) are 100 MFLOP a token for 15m and 852 for its uncompressed 6-6 twin, 290 and 1526 at the sizes of
 135m: the paper's 3.13 times is within the 5.3 times that this allows.
 """
