@@ -25,7 +25,7 @@ One window a step, float32, two cores of an AMD EPYC (Zen 5) that other work sha
 The decoder's self-attention over 4096 tokens took most of the first line: tables of 4096 x 4096 weights that were
 turned for each product.
 
-Compression and asymmetry, the same window on one core that did nothing else (--steps 1, jax 0.11.2): 10-2 compressed,
+Compression and asymmetry, the same window on one core, the other busy (--steps 1, jax 0.11.2): 10-2 compressed,
 the paper's choice, is 7.8 times as fast as 6-6 uncompressed and needs 0.40 of its memory; the paper has 3.13 and 0.38.
 
     15m                        s a step   TFLOP of the compiler   read and written   temporary
