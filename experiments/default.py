@@ -1,8 +1,9 @@
-"""The recipe of the default model: pre-train on every corpus, fine-tune on aligned pairs, export.
+"""The recipe of the default model: pre-train on every corpus, fine-tune on aligned pairs, learn the consensus, export.
 
     pianist pretrain --config experiments/default.py --data DIR --workdir RUN/pre
     pianist finetune --config experiments/default.py --data DIR --from RUN/pre --workdir RUN/fine
-    pianist export RUN/fine default.safetensors
+    pianist consensus --config experiments/default.py --data DIR --from RUN/fine --workdir RUN/consensus
+    pianist export RUN/consensus default.safetensors
 
 Each stage resumes where it stopped, ends by itself after --seconds and leaves a checkpoint. DIR holds the parts that
 `pianist data export` writes. On a machine without a MIDI reader, Grain or the command line's libraries the same runs as
@@ -28,13 +29,13 @@ import math
 import sys
 from pathlib import Path
 
-from pianist_jax.config import Augmentation, TrainConfig, override, preset
+from pianist_jax.config import TASKS, Augmentation, TrainConfig, override, preset
 from pianist_jax.errors import PianistError
 from pianist_jax.training.stages import export_run, run_stage
 
 
 def get_config(stage: str, model: str = "note-small") -> TrainConfig:
-    """Settings of a stage, "pretrain" or "finetune", for one accelerator."""
+    """Settings of a stage, "pretrain", "finetune" or "consensus", for one accelerator; the last does for CPU cores."""
     sizes = dataclasses.replace(preset(model), dtype="bfloat16")
     if stage == "pretrain":
         return TrainConfig(
@@ -44,6 +45,18 @@ def get_config(stage: str, model: str = "note-small") -> TrainConfig:
             warmup=500,
             learning_rate=1.5e-3,
             augmentation=Augmentation(transpose=6),
+        )
+    if stage == "consensus":
+        return TrainConfig(
+            model=dataclasses.replace(preset(model), consensus=64, dropout=0.2),
+            task="consensus",
+            batch=8,
+            steps=3_000,
+            warmup=100,
+            final=0.02,
+            every=20,
+            evaluate_every=100,
+            augmentation=Augmentation(transpose=6, tempo=0.22, velocity=0.0),
         )
     return TrainConfig(
         model=dataclasses.replace(sizes, dropout=0.1),
@@ -61,7 +74,7 @@ def get_config(stage: str, model: str = "note-small") -> TrainConfig:
 def main(arguments: list[str] | None = None) -> int:
     """Run one stage with nothing but JAX, Flax, Optax, Orbax and safetensors installed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("stage", choices=["pretrain", "finetune", "export"])
+    parser.add_argument("stage", choices=[*TASKS, "export"])
     parser.add_argument("--model", default="note-small")
     parser.add_argument("--data", type=Path)
     parser.add_argument("--workdir", type=Path, required=True)

@@ -25,7 +25,7 @@ from pianist_jax.model.layers import RMSNorm, dense
 from pianist_jax.model.note_decoder import SlotCascade
 from pianist_jax.music.tokens import NOTE_TOKENS, SLOT_SIZE, SLOT_START
 
-FINE = 300
+FINE = 600
 SLOTS = range(1, NOTE_TOKENS)
 
 
@@ -103,13 +103,13 @@ class Transformer(Head):
 
 
 HEADS = {"cascade": SlotCascade, "independent slots": Independent, "GRU": Gru, "transformer": Transformer}
-RUNS = [Run(name, finetuning(FINE)) for name in HEADS]
+RUNS = [*(Run(name, finetuning(FINE)) for name in HEADS), Run("cascade, another seed", finetuning(FINE, seed=1))]
 
 
 def perform(path: Path, runs: Sequence[Run], chosen: argparse.Namespace) -> None:
     """Each run with its head in the cascade's place."""
     for run in runs:
-        with mock.patch.object(note_decoder, "SlotCascade", HEADS[run.name]):
+        with mock.patch.object(note_decoder, "SlotCascade", HEADS[run.name.split(",")[0]]):
             study.perform(path, [run], chosen)
 
 

@@ -32,7 +32,7 @@ from pianist_jax.data.parts import Corpus, load_pairs, load_parts
 from pianist_jax.data.windows import Windows, pair_windows, piece_windows
 from pianist_jax.errors import PianistError
 from pianist_jax.files import replacing
-from pianist_jax.model.pianist import count, initialise
+from pianist_jax.model.pianist import completed, count
 from pianist_jax.training.flops import flops_per_note
 from pianist_jax.training.loop import Observers, train
 from pianist_jax.training.losses import per_field
@@ -150,9 +150,7 @@ def trained(run: Run, material: Material, workdir: Path, report: Callable[[str],
     initial = None
     if run.source:
         initial = load_weights(workdir / f"{run.source}.safetensors")[1]
-        if run.config.model.metre and "metre_in" not in initial:
-            initial |= {name: part for name, part in initialise(run.config.model, jax.random.key(0)).items()
-                        if name.startswith("metre")}  # fmt: skip
+        initial = completed(run.config.model, initial)
 
     def keep(params: Any, step: int) -> str:
         name = f"{run.name}@{100 * step // run.config.steps}%"
@@ -226,7 +224,7 @@ class Judge:
         from pianist_jax.rendering.sampling import Sampling
 
         made = make_model(dataclasses.replace(model, dropout=0.0), params)
-        own = render_candidates("model", self.pieces, made, seed=0, samples=samples, sampling=Sampling(rehearsals=1))
+        own = render_candidates("model", self.pieces, made, seed=0, samples=samples, sampling=Sampling(chance=1.0))
         performed = [own.performances[piece.name] for piece in self.pieces]
         report = evaluate_pieces(self.pieces, performed, np.random.default_rng(0))
         compositions = {piece.name: piece.composition for piece in self.pieces}

@@ -15,6 +15,7 @@ class ModelConfig:
     whatever their head size. `compressed` folds the 8 tokens of a note into one encoder position. `decoder` is
     "token" (8 causal steps a note) or "note" (one causal step a note, then a small head over its slots).
     `metre` adds to each note where it stands in bar, beat, hand, chord and piece, as far as the score tells.
+    `consensus` is the width of a head that foretells what pianists agree on, a multiple of 64; 0: there is none.
     `attention` is "xla", "cudnn" (flash attention on NVIDIA GPUs) or "flash" (on TPUs). Parameters are float32,
     `dtype` is the dtype of the arithmetic. `remat` computes blocks again for the gradient, to save memory, but for
     what `remat_keeps`: "nothing", or the results of linear maps ("dots").
@@ -33,6 +34,7 @@ class ModelConfig:
     compressed: bool = True
     cross_attention: bool = True
     metre: bool = False
+    consensus: int = 0
     dropout: float = 0.0
     dtype: str = "float32"
     attention: str = "xla"
@@ -44,8 +46,10 @@ class ModelConfig:
             raise PianistError(f'decoder is "{self.decoder}", but it must be "token" or "note"')
         if self.decoder == "note" and not self.compressed:
             raise PianistError("the note decoder needs a compressed encoder: set compressed=true")
-        if self.metre and not self.compressed:
-            raise PianistError("the metre is told note by note: set compressed=true")
+        if (self.metre or self.consensus) and not self.compressed:
+            raise PianistError("metre and consensus are told note by note: set compressed=true")
+        if self.consensus < 0 or self.consensus % 64:
+            raise PianistError(f"consensus is {self.consensus}, but it must be 0 or a multiple of 64")
         if self.remat_keeps not in ("nothing", "dots"):
             raise PianistError(f'remat_keeps is "{self.remat_keeps}", but it must be "nothing" or "dots"')
         if self.heads % self.kv_heads:
@@ -150,6 +154,9 @@ MESHES: dict[str, MeshConfig] = {
 }
 
 
+TASKS = ("pretrain", "finetune", "consensus")  # stages of training, each upon the one before
+
+
 @dataclasses.dataclass(frozen=True)
 class TrainConfig:
     """One run of training.
@@ -194,8 +201,11 @@ class TrainConfig:
     mesh: MeshConfig = MeshConfig()
 
     def __post_init__(self) -> None:
-        if self.task not in ("pretrain", "finetune"):
-            raise PianistError(f'task is "{self.task}", but it must be "pretrain" or "finetune"')
+        if self.task not in TASKS:
+            raise PianistError(f'task is "{self.task}", but it must be one of {", ".join(TASKS)}')
+        if (self.task == "consensus") != bool(self.model.consensus):
+            told = "set model.consensus" if self.task == "consensus" else "leave model.consensus out"
+            raise PianistError(f"the consensus is learnt in a stage of its own, `pianist consensus`: {told}")
         for name in ("batch", "window", "steps", "every", "evaluate_every", "validation_batches", "accumulate", "keep"):
             if getattr(self, name) < 1:
                 raise PianistError(f"{name} is {getattr(self, name)}, but it must be at least 1")

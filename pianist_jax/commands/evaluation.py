@@ -58,6 +58,7 @@ def evaluate(
     seed: Annotated[int, typer.Option(help="Of renderings, controls and intervals.")] = 0,
     samplings: Samplings = None,
     rehearsals: Annotated[int, typer.Option(help="As of `pianist render`: what so many agree on is judged.")] = 8,
+    chance: Annotated[float, typer.Option(help="As of `pianist render`; 1: performances as they are drawn.")] = 0.3,
     metrics: Annotated[str, typer.Option(metavar="paper|aligned|all", help="What table and page show.")] = "all",
     output: Output = Path("report"),
     cache: Cache = None,
@@ -77,7 +78,7 @@ def evaluate(
     check(metrics)
     if not folders and not models:
         raise PianistError("nothing to evaluate; give --candidates DIR or --model NAME, or both")
-    settings = _settings(samplings or ["1:0.95"], rehearsals)
+    settings = _settings(samplings or ["1:0.95"], rehearsals, chance)
     stem = _stem(output)
     aligner = Aligner(cache or _cache_folder(), workers, _teller("aligning", "performances"))
     pieces, pool, about, warnings = _pieces(scores, humans, dataset, split, seed, aligner)
@@ -96,7 +97,7 @@ def evaluate(
     _write(stem, report, pieces, [*entries, *rendered], metrics, seed, listen)
 
 
-def _settings(texts: Sequence[str], rehearsals: int) -> "dict[str, Sampling]":
+def _settings(texts: Sequence[str], rehearsals: int, chance: float) -> "dict[str, Sampling]":
     """How to draw, by what was typed. Raises PianistError."""
     from pianist_jax.rendering.sampling import Sampling
 
@@ -105,7 +106,7 @@ def _settings(texts: Sequence[str], rehearsals: int) -> "dict[str, Sampling]":
         try:
             temperature, top_p, *rest = (float(part) for part in text.split(":"))
             (pedal_top_p,) = rest or [1.0]
-            found[text] = Sampling(temperature, top_p, 0, pedal_top_p, rehearsals)
+            found[text] = Sampling(temperature, top_p, 0, pedal_top_p, rehearsals, chance)
         except (ValueError, TypeError):
             raise PianistError(f'--sampling takes TEMPERATURE:TOP_P[:PEDAL_TOP_P], not "{text}"') from None
     return found

@@ -32,8 +32,11 @@ def render(
     top_p: Annotated[float, typer.Option(help="Keep the likeliest values that hold this share.")] = 0.95,
     top_k: Annotated[int, typer.Option(help="Keep so many of the likeliest values; 0: all.")] = 0,
     rehearsals: Annotated[
-        int, typer.Option(help="Play what so many drawn performances agree on; 1: one as it is drawn, quickest.")
+        int, typer.Option(help="Play what so many drawn performances and the model agree on; 1 is quickest.")
     ] = 8,
+    chance: Annotated[
+        float, typer.Option(help="Share of a drawn performance's own chance that is left to it; 1: as it is drawn.")
+    ] = 0.3,
     bars: Annotated[
         str | None,
         typer.Option(metavar="17-32", help="Perform these bars of a rendering in DIR anew, and nothing else."),
@@ -65,7 +68,7 @@ def render(
     scores, strength = options.strengths_among(scores, strength)
     wishes: dict[str, Any] = {
         "seed": seed,
-        "sampling": Sampling(temperature, top_p, top_k, rehearsals=rehearsals),
+        "sampling": Sampling(temperature, top_p, top_k, rehearsals=rehearsals, chance=chance),
         "expression": options.expression_of(keep, strength, tempo_scale, pedal_threshold, binary_pedal),
         "extras": options.extras_of(tempo_events, plot, plot_bars, overlay, audio),
         "force": force,
@@ -75,7 +78,7 @@ def render(
     if bars is None:
         _render_scores(scores, Path(output), model, shard, {**wishes, "samples": samples})
     else:
-        drawn = dataclasses.replace(wishes["sampling"], rehearsals=1)  # the likeliest of several takes, as drawn
+        drawn = dataclasses.replace(wishes["sampling"], chance=1.0)  # the likeliest of several takes, as drawn
         wishes |= {"sampling": drawn, "tempo_events": tempo_events}
         _render_bars(scores, Path(output), model, bars, samples, wishes)
 

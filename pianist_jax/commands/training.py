@@ -1,4 +1,4 @@
-"""`pianist pretrain`, `finetune`, `export` and `convert`: from prepared data to weights."""
+"""`pianist pretrain`, `finetune`, `consensus`, `export` and `convert`: from prepared data to weights."""
 
 import math
 from collections.abc import Iterator
@@ -76,6 +76,22 @@ def finetune(
     chosen = _settled("finetune", config, model, mesh, settings or [])
     read = {"source": source, "shards": shards or [], "pairs": validation, "workers": workers}
     _run(chosen, data, workdir, sample, profile, seconds=seconds, **read)
+
+
+@commands.command()
+def consensus(
+    config: Config,
+    workdir: Workdir,
+    data: Data = None,
+    model: Preset = "note-small",
+    mesh: Mesh = None,
+    source: Source = None,
+    settings: Settings = None,
+    seconds: Seconds = math.inf,
+) -> None:
+    """Let a fine-tuned model learn what pianists agree on: the mean of all performances of a score."""
+    chosen = _settled("consensus", config, model, mesh, settings or [])
+    _run(chosen, data, workdir, None, False, source=source, seconds=seconds)
 
 
 @commands.command()

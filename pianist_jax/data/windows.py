@@ -38,8 +38,13 @@ def piece_windows(corpus: Corpus, window: int, *, stride: int = 64) -> Windows:
     }
 
 
-def pair_windows(pairs: PairCorpus, window: int, split: str, *, stride: int = 64) -> Windows:
-    """Windows of aligned pairs of one split ("train" or "validation"); as `piece_windows`, with `score` beside."""
+def pair_windows(
+    pairs: PairCorpus, window: int, split: str, *, stride: int = 64, curves: np.ndarray | None = None
+) -> Windows:
+    """Windows of aligned pairs of one split ("train" or "validation"); as `piece_windows`, with `score` beside.
+
+    And with `curves` float16 [notes, 3] of all pairs, where they are given.
+    """
     chosen = np.flatnonzero(pairs.split == ("train", "validation").index(split))
     if not len(chosen):
         raise PianistError(f"the exported pairs hold none of the {split} split: export them again with it")
@@ -48,6 +53,7 @@ def pair_windows(pairs: PairCorpus, window: int, split: str, *, stride: int = 64
         "score": pairs.score,
         "performance": pairs.performance,
         "played": pairs.played,
+        **({} if curves is None else {"curves": curves}),
         "start": start,
         "length": length,
         "chance": _chance(np.ones(len(start))),
@@ -67,7 +73,8 @@ def draw(windows: Windows, key: jax.Array, batch: int) -> jax.Array:
 def take(windows: Windows, number_B: jax.Array, window: int) -> dict[str, jax.Array]:
     """The windows of these numbers: values int32 [B, N, 8] from 0, note_mask [B, N]; has_pedal, expressive, coarse [B].
 
-    Pairs have a `score`, [B, N, 17] where its metre is told, and `played` [B, N]; none of them is coarse.
+    Pairs have a `score`, [B, N, 17] where its metre is told, and `played` [B, N], perhaps `curves` float32 [B, N, 3];
+    none of them is coarse.
     """
     place_BN = windows["start"][number_B][:, None] + jnp.arange(window)[None]
     mask_BN = jnp.arange(window)[None] < windows["length"][number_B][:, None]
@@ -80,6 +87,8 @@ def take(windows: Windows, number_B: jax.Array, window: int) -> dict[str, jax.Ar
     assert batch["performance"].shape[-1] == NOTE_TOKENS
     if "played" in windows:
         batch["played"] = windows["played"][place_BN] & mask_BN
+    if "curves" in windows:
+        batch["curves"] = jnp.where(mask_BN[..., None], windows["curves"][place_BN].astype(jnp.float32), jnp.nan)
     return {
         **batch,
         "note_mask": mask_BN,

@@ -8,11 +8,14 @@ import jax
 import jax.numpy as jnp
 
 from pianist_jax.config import ModelConfig
+from pianist_jax.model.consensus import Consensus
 from pianist_jax.model.encoder import EncoderStack, TokenEmbedder
 from pianist_jax.model.metre import MetreEmbedder
 from pianist_jax.model.note_decoder import NoteDecoder, NoteEmbedder
 from pianist_jax.model.token_decoder import Choose, TokenDecoder
 from pianist_jax.music.tokens import METRE, NOTE_TOKENS
+
+OPTIONAL = ("metre_in", "metre_out", "consensus")  # parts that can be begun anew in a model that lacks them
 
 
 class Pianist(nn.Module):
@@ -34,6 +37,8 @@ class Pianist(nn.Module):
         self.decoder = NoteDecoder(c) if note else TokenDecoder(c)
         if c.metre:
             self.metre_in, self.metre_out = MetreEmbedder(c), MetreEmbedder(c)
+        if c.consensus:
+            self.consensus = Consensus(c)
 
     def encode(
         self, score_BNS: jax.Array, note_mask_BN: jax.Array, deterministic: bool = True
@@ -44,14 +49,12 @@ class Pianist(nn.Module):
         """
         packed = note_mask_BN.dtype != jnp.bool_
         real = note_mask_BN if packed else jnp.sum(note_mask_BN, axis=1, dtype=jnp.int32)
-        score_BNS, metre_BNC = score_BNS[..., :NOTE_TOKENS], score_BNS[..., NOTE_TOKENS:]
+        score_BNS, metre_BNC = _apart(score_BNS)
         x = self.embedder(score_BNS)
         if not self.config.compressed and not packed:
             real = real * NOTE_TOKENS
         if not self.config.metre:
             return self.encoder(x, real, deterministic), real
-        if not metre_BNC.shape[-1]:
-            metre_BNC = jnp.zeros((*score_BNS.shape[:2], len(METRE)), jnp.int32)
         states = self.encoder(x + self.metre_in(metre_BNC), real, deterministic)
         return states + self.metre_out(metre_BNC), real
 
@@ -65,6 +68,16 @@ class Pianist(nn.Module):
         """Teacher-forced negative log-likelihood of every performed slot, float32 [B, N, 8] in nats."""
         memory, real = self.encode(score_BNS, note_mask_BN, deterministic)
         return self.decoder.nll(memory, real, score_BNS[..., :NOTE_TOKENS], performance_BNS, deterministic)
+
+    def agree(self, score_BNS: jax.Array, note_mask_BN: jax.Array, deterministic: bool = True) -> jax.Array:
+        """What pianists agree on, curves float32 [B, N, 3] of a score: see `consensus.Consensus`.
+
+        Only the head learns from it: the encoder stays as it was trained, and has no dropout here.
+        """
+        memory, real = self.encode(score_BNS, note_mask_BN)
+        score_BNS, metre_BNC = _apart(score_BNS)
+        known = jax.lax.stop_gradient((memory, self.embedder(score_BNS)))
+        return self.consensus(*known, metre_BNC, real, deterministic)
 
     def start(self, score_BNS: jax.Array, note_mask_BN: jax.Array, notes: int | None = None) -> dict[str, Any]:
         """Encode the score and make the decoder's state before the first note, with caches for so many notes (all)."""
@@ -95,8 +108,31 @@ class Pianist(nn.Module):
     def __call__(
         self, score_BNS: jax.Array, performance_BNS: jax.Array, note_mask_BN: jax.Array
     ) -> jax.Array:
-        """The same as `nll`; what initialisation traces."""
+        """The same as `nll`; what initialisation traces, the consensus besides."""
+        if self.config.consensus:
+            self.agree(score_BNS, note_mask_BN)
         return self.nll(score_BNS, performance_BNS, note_mask_BN)
+
+
+def _apart(score_BNS: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Token ids [B, N, 8] and metre int32 [B, N, 9], zeros where the score does not tell it."""
+    ids_BNS, metre_BNC = score_BNS[..., :NOTE_TOKENS], score_BNS[..., NOTE_TOKENS:]
+    if not metre_BNC.shape[-1]:
+        metre_BNC = jnp.zeros((*score_BNS.shape[:2], len(METRE)), jnp.int32)
+    return ids_BNS, metre_BNC
+
+
+def completed(config: ModelConfig, params: Any) -> Any:
+    """The parameters with the parts that a model may have or not have, metre and consensus, as `config` wants them.
+
+    What is missing of these begins afresh, what is not wanted is left out; all else stays as it is.
+    """
+    fresh = jax.eval_shape(lambda: initialise(config, jax.random.key(0)))
+    missing = {name for name in fresh if name in OPTIONAL and name not in params}
+    if missing:
+        begun = initialise(config, jax.random.key(0))
+        params = {**params, **{name: begun[name] for name in missing}}
+    return {name: part for name, part in params.items() if name in fresh or name not in OPTIONAL}
 
 
 def initialise(config: ModelConfig, key: jax.Array) -> Any:

@@ -26,10 +26,10 @@ from typing import Any
 import numpy as np
 
 from pianist_jax.errors import PianistError
+from pianist_jax.music.curves import chord_times, chords, lengths, log_odds, moved, of_log_odds
 from pianist_jax.music.notes import Notes
 from pianist_jax.rendering.realise import cut_overlaps, release_pedal
 
-ONE_CHORD = 10  # ms in the score
 STRENGTHS = ("timing", "dynamics", "articulation", "pedal")
 KEEPS = {"velocity": "dynamics", "timing": "timing", "articulation": "articulation", "pedal": "pedal"}
 STRONGEST = 4.0
@@ -143,25 +143,6 @@ def express(score: Notes, performance: Notes, expression: Expression) -> Notes:
     return release_pedal(drop_repeated_pedal(cut_overlaps(changed)))
 
 
-def chords(onset: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """int64 [N] the chord of each note, int64 [C] the first note of each chord; written onsets (ms) ascend."""
-    first = [0]
-    for n, time in enumerate(onset.tolist()):
-        if time > onset[first[-1]] + ONE_CHORD:
-            first.append(n)
-    begins = np.zeros(len(onset), np.int64)
-    begins[first[1:]] = 1
-    return np.cumsum(begins), np.array(first, np.int64)
-
-
-def chord_times(onset: np.ndarray, chord: np.ndarray) -> np.ndarray:
-    """float64 [C] ms: when each chord begins, ascending by at least 1 ms."""
-    earliest = np.full(int(chord[-1]) + 1, np.iinfo(np.int64).max)
-    np.minimum.at(earliest, chord, onset)
-    steps = np.arange(len(earliest))
-    return (np.maximum.accumulate(earliest - steps) + steps).astype(np.float64)
-
-
 def _scaled(deviation: np.ndarray, strength: float) -> np.ndarray:
     """Log deviations times a strength; above 1 only what is within `EXAGGERATED` grows."""
     if strength <= 1:
@@ -210,23 +191,10 @@ def part_strikes(pitch: np.ndarray, onset: np.ndarray) -> np.ndarray:
 def _durations(score: Notes, performance: Notes, clocks: Clocks, e: Expression) -> np.ndarray:
     """int64 [N] ms: written lengths at the wanted tempo times the scaled articulation."""
     written, played, wanted = clocks
-    before, after = (carried(score.end, written, t) - carried(score.onset, written, t) for t in (played, wanted))
-    before, after = np.maximum(before, 1.0), np.maximum(after, 1.0)
+    before, after = (lengths(score.onset, score.end, written, clock) for clock in (played, wanted))
     articulation = np.log(np.maximum(performance.duration, 1) / before)
     strength = 0.0 if "articulation" in e.keep else e.articulation
     return np.maximum(np.rint(after * np.exp(_scaled(articulation, strength))), 1).astype(np.int64)
-
-
-def carried(time: np.ndarray, old: np.ndarray, new: np.ndarray) -> np.ndarray:
-    """float64: times on one clock as they come on another, straight between chords, at the mean tempo outside."""
-    slope = (new[-1] - new[0]) / (old[-1] - old[0]) if len(old) > 1 else 1.0
-    outside = np.minimum(time - old[0], 0) + np.maximum(time - old[-1], 0)
-    return np.interp(time, old, new) + slope * outside
-
-
-def moved(time: np.ndarray, old: np.ndarray, new: np.ndarray) -> np.ndarray:
-    """int64 ms: times on one clock as they come on another (chords at float64 `old` and `new` ms)."""
-    return np.maximum(np.rint(carried(time, old, new)), 0).astype(np.int64)
 
 
 def _contrast(velocity: np.ndarray, strength: float) -> np.ndarray:
@@ -236,17 +204,6 @@ def _contrast(velocity: np.ndarray, strength: float) -> np.ndarray:
     odds = log_odds(velocity)
     middle = odds.mean()
     return of_log_odds(middle + strength * (odds - middle))
-
-
-def log_odds(velocity: np.ndarray) -> np.ndarray:
-    """float64 [N]: velocities on a scale without ends, the log-odds of 128."""
-    v = np.clip(velocity, 1, 127).astype(np.float64)
-    return np.log(v / (128 - v))
-
-
-def of_log_odds(odds: np.ndarray) -> np.ndarray:
-    """int16 [N]: velocities 1..127 of their log-odds."""
-    return np.clip(np.rint(128 / (1 + np.exp(-odds))), 1, 127).astype(np.int16)
 
 
 def _depth(value: np.ndarray, e: Expression) -> np.ndarray:
@@ -261,6 +218,4 @@ def drop_repeated_pedal(notes: Notes) -> Notes:
     changed = np.diff(notes.pedal_value, prepend=0) != 0
     if changed.all():
         return notes
-    return dataclasses.replace(
-        notes, pedal_time=notes.pedal_time[changed], pedal_value=notes.pedal_value[changed]
-    )
+    return dataclasses.replace(notes, pedal_time=notes.pedal_time[changed], pedal_value=notes.pedal_value[changed])

@@ -63,7 +63,7 @@ def render_bars(
     `takes` to choose from join better and need more time. Raises PianistError where score and rendering do not belong
     together, the score has no such bars or no notes in them, or the expression changes their tempo.
     """
-    sampling = Sampling(temperature, top_p, top_k, pedal_top_p, rehearsals=1)
+    sampling = Sampling(temperature, top_p, top_k, pedal_top_p, chance=1.0)
     return perform_bars(
         read_piece(score), rendering, model, bars, seed=seed, sampling=sampling, expression=expression, takes=takes
     )

@@ -150,8 +150,8 @@ class Player:
 
     def _shape(self, rows: int, notes: int, columns: int) -> Shape:
         """Rows, notes and columns that the batch is padded to."""
-        ideal = (_batch_bucket(rows, self.model.mesh.size), _length_bucket(notes), columns)
-        shapes = {key[1:4] for key in self.model.programs}
+        ideal = (_batch_bucket(rows, self.model.mesh.size), length_bucket(notes), columns)
+        shapes = {key[1:4] for key in self.model.programs if key[0] != "agree"}
         fitting = [x for x in shapes if x[0] >= rows and x[1] >= notes and x[2] == columns]
         return self._worthwhile(ideal, fitting, lambda x: _seconds(self.model, x[0], x[1], notes))
 
@@ -249,7 +249,8 @@ def _batch_bucket(rows: int, devices: int) -> int:
     return devices << (each - 1).bit_length()
 
 
-def _length_bucket(notes: int) -> int:
+def length_bucket(notes: int) -> int:
+    """Notes that a program for so many notes has room for."""
     fitting = [length for length in LENGTHS if length >= notes]
     return fitting[0] if fitting else -(-notes // CHUNK) * CHUNK
 

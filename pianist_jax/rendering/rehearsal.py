@@ -1,12 +1,14 @@
-"""A score rehearsed: what several drawn performances agree on is played, and little of their chance. NumPy only.
+"""A score rehearsed: what pianists agree on is played, and little of the chance of a drawn performance. NumPy only.
 
 A performance drawn from the model is an interpretation with chance on top. The mean of many keeps what they share, and
 people like it: a quantitatively average performance was rated among the best of its kind (Repp 1997, Music Perception
-14, 419-444). But a mean is flatter than any of them, so its size is brought back to theirs.
+14, 419-444). A model with a consensus head foretells that mean besides, for all pianists that it has learnt from; it
+counts as much as `WORTH` drawn performances. But a mean is flatter than any of them, so its size is brought back to
+theirs.
 
 * timing: the log of every chord's gap over the written one; the whole takes as long as the tries do on average.
-* dynamics: the log-odds of velocities (`expression.log_odds`). articulation: the log of performed over written length.
-  Of these three the mean of the tries, with `CHANCE` of a performance's own distance from it, is scaled about its own
+* dynamics: the log-odds of velocities (`curves.log_odds`). articulation: the log of performed over written length.
+  Of these three the mean, with a share `chance` of a performance's own distance from it, is scaled about its own
   mean to the standard deviation of single tries.
 * spread of chords: the performance's own; a mean of spreads sounds like no hand.
 * pedal: in every passage of `PASSAGE` chords that of the try which is nearest to the median of all. A median of pedals
@@ -19,85 +21,71 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from pianist_jax.music.curves import carried, chord_times, chords, curves_on, lengths, of_log_odds
 from pianist_jax.music.notes import Notes
-from pianist_jax.rendering.expression import (
-    carried,
-    chord_times,
-    chords,
-    drop_repeated_pedal,
-    log_odds,
-    of_log_odds,
-    part_strikes,
-)
+from pianist_jax.rendering.expression import drop_repeated_pedal, part_strikes
 from pianist_jax.rendering.realise import cut_overlaps, release_pedal
 
-CHANCE = 0.3  # of a performance's own distance from the mean, so that samples differ
+WORTH = 8  # drawn performances
 PASSAGE = 4  # chords, in which the pedal is one try's
 
 
-def rehearsed(score: Notes, tries: Sequence[Notes], own: int, rehearsals: int) -> Notes:
+def rehearsed(
+    score: Notes, tries: Sequence[Notes], own: int, rehearsals: int, chance: float, consensus: np.ndarray | None = None
+) -> Notes:
     """What the first `rehearsals` of `tries` agree on, with a rest of try number `own`; note n plays score note n.
 
-    A single rehearsal is the try as it is.
+    `consensus` float32 [N, 3] is `model.consensus`'s of the score. With all of its `chance`, 1, or where there is
+    nothing that it could agree with, a try is played as it is.
     """
-    if rehearsals == 1 or not len(score):
+    if chance == 1 or not len(score) or (rehearsals == 1 and consensus is None):
         return tries[own]
     chord, first = chords(score.onset)
     written = score.onset[first].astype(np.float64)
-    played = [chord_times(one.onset, chord) for one in tries]
-    common = range(rehearsals)
-    mine = tries[own]
-
-    gaps = [np.log(np.diff(clock) / np.diff(written)) for clock in played]
-    gap = np.exp(_agreed([gaps[k] for k in common], gaps[own])) * np.diff(written)
-    lengths = [np.log(clock[-1] - clock[0]) for clock in played if len(clock) > 1]
-    if lengths:
-        mean = np.mean([lengths[k] for k in common])
-        gap *= np.exp(mean + CHANCE * (lengths[own] - mean)) / gap.sum()
-    wanted = played[own][0] + np.concatenate([[0.0], np.cumsum(gap)])
-    room = np.append(np.diff(wanted), np.inf)[chord]
-    spread = np.clip(mine.onset - played[own][chord], 0, 0.9 * room)
-    onset = part_strikes(score.pitch, np.rint(wanted[chord] + spread).astype(np.int64))
-
-    odds = [log_odds(one.velocity) for one in tries]
-    articulation = [
-        np.log(np.maximum(one.duration, 1) / _length(score, written, clock))
-        for one, clock in zip(tries, played, strict=True)
+    clocks = [chord_times(one.onset, chord) for one in tries]
+    drawn = [
+        curves_on(score.onset, score.end, written, clock, one.velocity, one.duration)
+        for one, clock in zip(tries, clocks, strict=True)
     ]
-    duration = _length(score, written, wanted) * np.exp(
-        _agreed([articulation[k] for k in common], articulation[own])
+    common, mine = slice(rehearsals), tries[own]
+    foretold = [None] * 3 if consensus is None else [consensus[first[:-1], 0], consensus[:, 1], consensus[:, 2]]
+    gap, velocity, articulation = (
+        _agreed([getattr(one, name) for one in drawn[common]], getattr(drawn[own], name), chance, curve)
+        for name, curve in zip(("gap", "velocity", "articulation"), foretold, strict=True)
     )
-    time, value = _pedal([tries[k] for k in common], [played[k] for k in common], written, wanted)
-    return release_pedal(
-        drop_repeated_pedal(
-            cut_overlaps(
-                Notes(
-                    mine.pitch,
-                    onset,
-                    np.maximum(np.rint(duration), 1).astype(np.int64),
-                    of_log_odds(_agreed([odds[k] for k in common], odds[own])),
-                    time,
-                    value,
-                )
-            )
-        )
-    )
+    wanted = _clock(np.exp(gap) * np.diff(written), clocks[common], clocks[own], chance)
+    room = np.append(np.diff(wanted), np.inf)[chord]
+    spread = np.clip(mine.onset - clocks[own][chord], 0, 0.9 * room)
+    onset = part_strikes(score.pitch, np.rint(wanted[chord] + spread).astype(np.int64))
+    length = np.rint(lengths(score.onset, score.end, written, wanted) * np.exp(articulation))
+    pedal = _pedal(tries[common], clocks[common], written, wanted)
+    played = Notes(mine.pitch, onset, np.maximum(length, 1).astype(np.int64), of_log_odds(velocity), *pedal)
+    return release_pedal(drop_repeated_pedal(cut_overlaps(played)))
 
 
-def _agreed(tries: Sequence[np.ndarray], own: np.ndarray) -> np.ndarray:
-    """The mean of curves float64 [N] and `CHANCE` of what `own` has beside it, as large as a single one."""
+def _agreed(tries: Sequence[np.ndarray], own: np.ndarray, chance: float, foretold: np.ndarray | None) -> np.ndarray:
+    """The mean of curves float64 [N] and a share of what `own` has beside it, as large as a single one.
+
+    What is `foretold` is counted in units of a single one's standard deviation, about its mean.
+    """
     if not len(own):
         return own
-    mean = np.mean(tries, axis=0)
-    mixed = mean + CHANCE * (own - mean)
-    size = mixed.std()
-    times = np.mean([one.std() for one in tries]) / size if size > 0 else 1.0
+    mean, size = np.mean(tries, axis=0), np.mean([one.std() for one in tries])
+    if foretold is not None:
+        curve = mean.mean() + size * (foretold - foretold.mean())
+        mean = (len(tries) * mean + WORTH * curve) / (len(tries) + WORTH)
+    mixed = mean + chance * (own - mean)
+    times = size / mixed.std() if mixed.std() > 0 else 1.0
     return mixed.mean() + times * (mixed - mixed.mean())
 
 
-def _length(score: Notes, written: np.ndarray, clock: np.ndarray) -> np.ndarray:
-    """float64 [N] ms: how long the written lengths are on a clock of the chords."""
-    return np.maximum(carried(score.end, written, clock) - carried(score.onset, written, clock), 1.0)
+def _clock(gap: np.ndarray, tries: Sequence[np.ndarray], own: np.ndarray, chance: float) -> np.ndarray:
+    """float64 [C] ms: when the chords come, so far apart as `gap` says relative to each other, on the tries' tempo."""
+    if len(own) > 1:
+        whole = [np.log(clock[-1] - clock[0]) for clock in (*tries, own)]
+        mean = np.mean(whole[:-1])
+        gap = gap * np.exp(mean + chance * (whole[-1] - mean)) / gap.sum()
+    return own[0] + np.concatenate([[0.0], np.cumsum(gap)])
 
 
 def _pedal(
@@ -108,10 +96,12 @@ def _pedal(
     moment = np.unique(np.concatenate(times))
     if not len(moment):
         return np.zeros(0, np.int64), np.zeros(0, np.int16)
-    values = np.stack([
-        np.append(0, one.pedal_value)[np.searchsorted(time, moment, side="right")]
-        for one, time in zip(tries, times, strict=True)
-    ])
+    values = np.stack(
+        [
+            np.append(0, one.pedal_value)[np.searchsorted(time, moment, side="right")]
+            for one, time in zip(tries, times, strict=True)
+        ]
+    )
     off = np.abs(values - np.median(values, axis=0)) * np.diff(moment, append=moment[-1] + 1)
     passage = np.searchsorted(written[PASSAGE::PASSAGE], moment, side="right")
     begins = np.flatnonzero(np.diff(passage, prepend=-1))

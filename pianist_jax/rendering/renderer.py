@@ -13,12 +13,13 @@ from pianist_jax.errors import PianistError
 from pianist_jax.music.metre import metre
 from pianist_jax.music.notes import Notes, normalise
 from pianist_jax.music.tokens import NOTE_TOKENS, encode
+from pianist_jax.rendering.consensus import consensus_of
 from pianist_jax.rendering.expression import NEUTRAL, Expression, express
 from pianist_jax.rendering.programs import Model, Player, Stopwatch, side_by_side
 from pianist_jax.rendering.realise import realise
 from pianist_jax.rendering.rehearsal import rehearsed
 from pianist_jax.rendering.result import Rendering, content_hash
-from pianist_jax.rendering.sampling import DEFAULT, REHEARSALS, Sampling
+from pianist_jax.rendering.sampling import CHANCE, DEFAULT, REHEARSALS, Sampling
 from pianist_jax.rendering.voicing import voiced
 from pianist_jax.rendering.windows import Row, perform_rows, windowing_for
 
@@ -61,16 +62,18 @@ def render(
     top_k: int = 0,
     pedal_top_p: float = 1.0,
     rehearsals: int = REHEARSALS,
+    chance: float = CHANCE,
     expression: Expression = NEUTRAL,
 ) -> Rendering:
     """Perform a score (a MIDI or MusicXML file, or notes) `samples` times, with `expression` as it is wanted.
 
-    What so many `rehearsals` agree on is played (`rehearsal`); 1 plays what was drawn, in a fraction of the time.
+    What so many `rehearsals` agree on is played, with a share of one's own `chance` (`rehearsal`). With a chance of 1
+    each performance is played as it was drawn.
 
     The same score, model, seed, sample number and settings give the same performance, in whatever company. The
     performance begins when the score's first note does. Raises PianistError for a score or settings that make no sense.
     """
-    sampling = Sampling(temperature, top_p, top_k, pedal_top_p, rehearsals)
+    sampling = Sampling(temperature, top_p, top_k, pedal_top_p, rehearsals, chance)
     made = render_all(
         [read_piece(score)], model, seed=seed, samples=samples, sampling=sampling, expression=expression
     )
@@ -142,7 +145,9 @@ def render_all(
         if len(made) == tries:
             del playing[number]
             drawn = [made[k] for k in range(tries)]
-            played = [voiced(piece.score, rehearsed(piece.score, drawn, k, sampling.tries)) for k in range(samples)]
+            agreed = consensus_of(model, piece.tokens, stopwatch) if sampling.chance < 1 else None
+            common = (sampling.tries, sampling.chance, agreed)
+            played = [voiced(piece.score, rehearsed(piece.score, drawn, k, *common)) for k in range(samples)]
             identity = identity_of(piece, model, seed, samples, sampling, expression)
             expressed = [express(piece.score, one, expression) for one in played]
             yield number, _rendering(piece, expressed, identity, stopwatch, samples / tries)

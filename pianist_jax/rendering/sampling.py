@@ -18,7 +18,7 @@ from pianist_jax.music.tokens import NOTE_TOKENS, SLOTS
 Knobs = Mapping[str, jax.Array | np.ndarray]
 
 _FIRST_PEDAL = SLOTS.index("pedal1")
-REHEARSALS = 8
+REHEARSALS, CHANCE = 8, 0.3
 _COLDEST = 1e-5  # the temperature that stands for 0
 _BITS = 31  # of a positive float32
 
@@ -32,7 +32,8 @@ class Sampling:
     on times and velocities; the pedal has a `pedal_top_p` of its own, by default 1: it has two states, and where
     little pedal is likely, top-p 0.95 would mean none at all.
 
-    So many `rehearsals` are drawn of a score, and what they agree on is played (`rehearsal`); 1 plays what was drawn.
+    So many `rehearsals` are drawn of a score, and what they and the model's consensus agree on is played, with this
+    share of a single one's `chance` (`rehearsal`): with 1 each performance is played as it was drawn.
 
     Raises PianistError for values that make no sense.
     """
@@ -42,6 +43,7 @@ class Sampling:
     top_k: int = 0
     pedal_top_p: float = 1.0
     rehearsals: int = REHEARSALS
+    chance: float = CHANCE
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.temperature) and self.temperature >= 0):
@@ -53,11 +55,13 @@ class Sampling:
             raise PianistError(f"top_k is {self.top_k}, but it must be 0 (no limit) or more")
         if self.rehearsals < 1:
             raise PianistError(f"rehearsals is {self.rehearsals}, but it must be 1 (none but the performance) or more")
+        if not 0 <= self.chance <= 1:
+            raise PianistError(f"chance is {self.chance}, but it must lie from 0 to 1")
 
     @property
     def tries(self) -> int:
         """How many performances one is made of: at temperature 0 all would be the same."""
-        return self.rehearsals if self.temperature > 0 else 1
+        return self.rehearsals if self.temperature > 0 and self.chance < 1 else 1
 
     def knobs(self) -> Knobs:
         """The settings for each slot as arrays [8], so that one program serves them all."""

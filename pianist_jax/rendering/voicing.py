@@ -10,8 +10,9 @@ import dataclasses
 
 import numpy as np
 
+from pianist_jax.music.curves import chords
 from pianist_jax.music.notes import Notes
-from pianist_jax.rendering.expression import chords, part_strikes
+from pianist_jax.rendering.expression import part_strikes
 from pianist_jax.rendering.realise import cut_overlaps
 
 ROLLED = 60  # ms from first to last from which a chord is rolled, not struck

@@ -1,5 +1,7 @@
 """Losses over the slots of notes, and what of them is reported: one figure a field."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
@@ -8,6 +10,7 @@ from pianist_jax.data.corruption import augment, forget, hide, ids, untold
 from pianist_jax.model.pianist import Pianist
 from pianist_jax.music.tokens import MASK
 
+CURVES = {"gap": (0,), "velocity": (1,), "articulation": (2,)}
 FIELDS = {"pitch": (0,), "ioi": (1,), "velocity": (2,), "duration": (3,), "pedal": (4, 5, 6, 7)}
 Batch = dict[str, jax.Array]
 Sums = dict[str, jax.Array]
@@ -18,7 +21,7 @@ def example(batch: Batch, config: TrainConfig, key: jax.Array, *, augmented: boo
 
     Beside them which slots are `scored` [B, N, 8], and `note_mask` [B, N]: the numbers of segments where rows are
     packed. Pre-training hides the performance from the encoder; fine-tuning gives it the score and scores every slot of
-    the notes that were played.
+    the notes that were played. The consensus has `curves` to foretell, float32 [B, N, 3].
     """
     k_augment, k_hide = jax.random.split(key)
     windows = tuple(batch[name] for name in ("score", "performance") if name in batch)
@@ -36,7 +39,35 @@ def example(batch: Batch, config: TrainConfig, key: jax.Array, *, augmented: boo
     if "played" in batch:
         scored = scored & batch["played"][..., None]
     mask = batch.get("segment", batch["note_mask"])  # several pieces to a row, or one
-    return {"seen": seen, "performance": performance, "scored": scored, "note_mask": mask}
+    shown = {"seen": seen, "performance": performance, "scored": scored, "note_mask": mask}
+    return shown | ({"curves": batch["curves"]} if config.task == "consensus" else {})
+
+
+def summed_loss(
+    params: dict, shown: Batch, config: TrainConfig, key: jax.Array, *, train: bool
+) -> tuple[jax.Array, Sums]:
+    """What the stage learns by: `summed_error` of the consensus, else `summed_nll`."""
+    summed = summed_error if config.task == "consensus" else summed_nll
+    return summed(params, shown, config, key, train=train)
+
+
+def summed_error(
+    params: dict, shown: Batch, config: TrainConfig, key: jax.Array, *, train: bool
+) -> tuple[jax.Array, Sums]:
+    """Sum of the squared errors of the foretold curves, and sums: `weight`, and error and number of each curve.
+
+    In units of the curve's own variance in its performance: to foretell nothing costs 1. What one pianist does beside
+    the others cannot be foretold and costs as much in the end.
+    """
+    given = (shown["seen"], shown["note_mask"], not train)
+    curves_BN3: Any = Pianist(config.model).apply({"params": params}, *given, method="agree", rngs={"dropout": key})
+    known = jnp.isfinite(shown["curves"])
+    error = jnp.where(known, curves_BN3 - jnp.where(known, shown["curves"], 0.0), 0.0) ** 2
+    error_3, count_3 = jnp.sum(error, axis=(0, 1)), jnp.sum(known, axis=(0, 1), dtype=jnp.float32)
+    sums: Sums = {"weight": jnp.sum(count_3)}
+    for number, name in enumerate(CURVES):
+        sums |= {name: error_3[number], f"{name}_count": count_3[number]}
+    return jnp.sum(error_3), sums
 
 
 def summed_nll(
@@ -71,15 +102,17 @@ def summed_nll(
 def loss_fn(
     params: dict, batch: Batch, config: TrainConfig, key: jax.Array, *, train: bool
 ) -> tuple[jax.Array, Sums]:
-    """Weighted mean NLL of the scored slots of a whole batch in nats, and the sums of `summed_nll`."""
+    """Weighted mean loss of a whole batch, and the sums of `summed_loss`."""
     k_example, k_dropout = jax.random.split(key)
-    total, sums = summed_nll(params, example(batch, config, k_example, augmented=train), config, k_dropout, train=train)
+    shown = example(batch, config, k_example, augmented=train)
+    total, sums = summed_loss(params, shown, config, k_dropout, train=train)
     return total / jnp.maximum(sums["weight"], 1.0), sums
 
 
 def per_field(sums: Sums) -> dict[str, float]:
-    """Mean nats a scored slot for each field, and `note`: nats a note over all fields but pitch."""
+    """Mean nats a scored slot for each field, and `note`: nats a note over all fields but pitch. So of the curves."""
     host = {name: float(value) for name, value in jax.device_get(sums).items()}
-    means = {field: host[field] / max(host[f"{field}_count"], 1.0) for field in FIELDS}
-    means["note"] = sum(means[field] * len(slots) for field, slots in FIELDS.items() if field != "pitch")
+    fields = FIELDS if "pedal" in host else CURVES
+    means = {field: host[field] / max(host[f"{field}_count"], 1.0) for field in fields}
+    means["note"] = sum(means[field] * len(slots) for field, slots in fields.items() if field != "pitch")
     return means

@@ -24,13 +24,17 @@ def learning_rate(config: TrainConfig) -> optax.Schedule:
 
 
 def make_optimizer(config: TrainConfig) -> optax.GradientTransformation:
-    """The optimizer of a run."""
-    return optax.chain(
+    """The optimizer of a run. The consensus moves its own weights alone."""
+    optimizer = optax.chain(
         optax.clip_by_global_norm(config.clip),
         optax.adamw(
             learning_rate(config), b1=0.9, b2=config.beta2, weight_decay=config.weight_decay, mask=_decays
         ),
     )
+    if config.task != "consensus":
+        return optimizer
+    label = lambda params: {name: "moves" if name == "consensus" else "stays" for name in params}  # noqa: E731
+    return optax.partition({"moves": optimizer, "stays": optax.set_to_zero()}, label)
 
 
 def running_mean(config: TrainConfig, average: Any, params: Any, step: jax.Array) -> Any:

@@ -12,9 +12,11 @@ import jax
 from etils import epath
 
 from pianist_jax.config import Augmentation, Masking, MeshConfig, ModelConfig, TrainConfig
+from pianist_jax.data.curves import pair_curves
 from pianist_jax.data.parts import load_pairs, load_parts
 from pianist_jax.data.windows import Windows, pair_windows, piece_windows
 from pianist_jax.errors import PianistError
+from pianist_jax.model.pianist import completed
 from pianist_jax.parallel import one_device
 from pianist_jax.training import checkpoints
 from pianist_jax.training.feeds import windows_of
@@ -38,19 +40,20 @@ def run_stage(
     report: Callable[[str], None] = print,
     observers: Observers | None = None,
 ) -> None:
-    """Pre-train on the `pretrain-*.part` of `data`, or fine-tune on its `pairs-*.part`; validate on the pairs.
+    """Pre-train on the `pretrain-*.part` of `data`, fine-tune or learn the consensus on its `pairs-*.part`; validate on
+    the pairs.
 
     Or stream the folders `shards` (prepared pieces, or pairs to fine-tune on), read by so many `workers`, and validate
     on `data`'s pairs or on a folder of `pairs`. Resumes what `workdir` holds, else begins from `source` (a weights file
     or another run's folder) or from nothing. Raises PianistError where data or source are missing or of another model.
     """
     initial = None
+    if config.task == "consensus" and (source is None or data is None or shards):
+        raise PianistError("the consensus is learnt from exported pairs, upon a model; give --data and --from")
     if source is not None:
         model, initial = load_run(source)
         expected = jax.eval_shape(lambda: new_state(config))["params"]
-        if config.model.metre and not model.metre:
-            fresh = new_state(config)["params"]  # what reads the metre begins with zeros
-            initial = {name: initial.get(name, fresh[name]) for name in fresh}
+        initial = completed(config.model, initial)
         if jax.tree.map(lambda x: x.shape, initial) != jax.tree.map(lambda x: x.shape, expected):
             raise PianistError(f"{source}: holds a model of other sizes ({model}); set the same model")
     resident = _resident(config, data) if data is not None else {}
@@ -79,6 +82,10 @@ def _resident(config: TrainConfig, data: Path) -> dict[str, Windows]:
     validation = pair_windows(pairs, config.window, "validation", stride=config.window)
     if config.task == "finetune":
         return {"train": pair_windows(pairs, config.window, "train"), "validation": validation}
+    if config.task == "consensus":
+        curves = pair_curves(pairs)
+        validation = pair_windows(pairs, config.window, "validation", stride=config.window, curves=curves)
+        return {"train": pair_windows(pairs, config.window, "train", curves=curves), "validation": validation}
     found = sorted(data.glob("pretrain-*.part"))
     return {"validation": validation} | ({"train": piece_windows(load_parts(found), config.window)} if found else {})
 

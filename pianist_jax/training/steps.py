@@ -27,7 +27,7 @@ from pianist_jax.parallel import (
     state_shardings,
     whole_tables,
 )
-from pianist_jax.training.losses import Batch, Sums, example, summed_nll
+from pianist_jax.training.losses import Batch, Sums, example, summed_loss
 from pianist_jax.training.optimizer import make_optimizer, running_mean, usual_length
 
 State = dict[str, Any]  # step int32 [], params, optimizer; average (of params) and norm float32 [] where asked for
@@ -79,7 +79,7 @@ def weights(state: State) -> Any:
 
 
 def update(state: State, batch: Batch, config: TrainConfig, key: jax.Array, mesh: Mesh) -> tuple[State, Sums]:
-    """One step of the optimizer on one batch. Sums: `summed_nll`'s, and the step's loss, gradient length and skips."""
+    """One step of the optimizer on one batch. Sums: `summed_loss`'s, and the step's loss, gradient length and skips."""
     gradients, loss, sums = _gradients(state["params"], batch, config, key, mesh)
     length = optax.tree.norm(gradients)
     changes, optimizer = make_optimizer(config).update(gradients, state["optimizer"], state["params"])
@@ -148,7 +148,7 @@ def make_validate(config: TrainConfig, batches: int, mesh: Mesh | None = None) -
             k_example, k_dropout = jax.random.split(jax.random.fold_in(jax.random.key(0), number))
             shown = example(divide_rows(batch, mesh), config, k_example, augmented=False)
             with rows_divided(mesh):
-                return None, summed_nll(whole_tables(params, mesh), shown, config, k_dropout, train=False)[1]
+                return None, summed_loss(whole_tables(params, mesh), shown, config, k_dropout, train=False)[1]
 
         _, sums = jax.lax.scan(one, None, jnp.arange(batches))
         return jax.tree.map(lambda x: jnp.sum(x, axis=0), sums)
@@ -166,7 +166,7 @@ def _gradients(
 
     def part(shown: Batch, key: jax.Array) -> tuple[Any, Sums]:
         with rows_divided(mesh):
-            scored = lambda p: summed_nll(whole_tables(p, mesh), shown, config, key, train=True)  # noqa: E731
+            scored = lambda p: summed_loss(whole_tables(p, mesh), shown, config, key, train=True)  # noqa: E731
             (total, sums), gradients = jax.value_and_grad(scored, has_aux=True)(params)
         return gradients, {**sums, "total": total}
 

@@ -1,0 +1,49 @@
+"""What pianists agree on about each note, foretold from the score: the mean of all performances, not one of them.
+
+A decoder has to draw a performance to tell what it thinks of a score, and chance comes with it. This head reads what
+the encoder and its embedding say of each note and names the mean at once, so that it can be learnt by least squares.
+"""
+
+import dataclasses
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from pianist_jax.config import ModelConfig
+from pianist_jax.model.encoder import EncoderStack
+from pianist_jax.model.layers import dense
+from pianist_jax.model.metre import MetreEmbedder
+
+LAYERS, HEAD_SIZE = 2, 32
+
+
+class Consensus(nn.Module):
+    """A small encoder upon the encoder, `config.consensus` wide."""
+
+    config: ModelConfig
+
+    @nn.compact
+    def __call__(
+        self,
+        memory_BND: jax.Array,
+        embedded_BND: jax.Array,
+        metre_BNC: jax.Array,
+        real: jax.Array,
+        deterministic: bool,
+    ) -> jax.Array:
+        """Encoder states, embedded notes and the metre's columns -> curves float32 [B, N, 3].
+
+        The three are those of `music.curves`: the gap behind the note's chord, told at its first note, velocity and
+        articulation, each less its mean over the performance and in units of its standard deviation.
+        """
+        heads = self.config.consensus // HEAD_SIZE
+        c = dataclasses.replace(
+            self.config, width=self.config.consensus, feed_forward=4 * self.config.consensus, heads=heads,
+            kv_heads=heads // 2, head_size=HEAD_SIZE, query_scale=HEAD_SIZE**-0.5, encoder_layers=LAYERS,
+        )  # fmt: skip
+        memory_BND = nn.Dropout(c.dropout)(memory_BND, deterministic=deterministic)
+        x = dense(c.width, c, bias=True, name="states")(memory_BND) + dense(c.width, c, name="notes")(embedded_BND)
+        x = nn.gelu(x + MetreEmbedder(c, name="metre")(metre_BNC), approximate=True)
+        x = EncoderStack(c, name="stack")(dense(c.width, c, name="hidden")(x), real, deterministic)
+        return dense(3, c, bias=True, name="curves")(x).astype(jnp.float32)

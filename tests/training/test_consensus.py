@@ -1,0 +1,82 @@
+"""The stage that teaches a model what pianists agree on: it learns, and leaves all else as it was."""
+
+import dataclasses
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+
+from pianist_jax.config import TrainConfig
+from pianist_jax.errors import PianistError
+from pianist_jax.model.pianist import completed
+from pianist_jax.training.loop import train
+from pianist_jax.training.losses import CURVES
+from pianist_jax.training.stages import export_run, run_stage
+from pianist_jax.training.steps import new_state
+from pianist_jax.weights import load_weights
+from tests.training.job import made_up, tiny
+
+
+def pairs() -> dict[str, Any]:
+    """A melody whose pianists play louder and slower on its peak, each with chance of his own."""
+    windows = made_up()
+    n = np.arange(len(windows["score"]))
+    rng = np.random.default_rng(0)
+    shape = np.stack([np.where(n % 7 == 6, 2.0, -0.3), n % 7 / 2.0 - 1.5, np.where(n % 3 == 0, 1.0, -0.5)], axis=1)
+    curves = (shape + rng.normal(0, 0.3, shape.shape)).astype(np.float16)
+    curves[::5] = np.nan
+    return windows | {"curves": curves}
+
+
+def consensus(**changes: Any) -> TrainConfig:
+    base = tiny(average=0.0, learning_rate=1e-2, steps=60, evaluate_every=20)
+    sizes = dataclasses.replace(base.model, consensus=64)
+    return dataclasses.replace(base, task="consensus", model=sizes, **changes)
+
+
+def test_the_head_learns_and_nothing_else_moves(tmp_path: Path) -> None:
+    said: list[str] = []
+    fine, config, data = tiny(), consensus(), pairs()
+    before = jax.device_get(new_state(fine)["params"])
+    initial, run = jax.device_get(completed(config.model, before)), tmp_path / "run"
+
+    def stop(line: str) -> None:
+        if line.startswith("step 20 "):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    assert int(train(config, data, data, run, initial=initial, report=stop)["step"]) == 20
+    after = jax.device_get(train(config, data, data, run, report=said.append)["params"])
+    found = [line.split("validation: ")[1] for line in said if "validation" in line]
+    errors = dict(zip(found[-1].split()[::2], map(float, found[-1].split()[1::2]), strict=True))
+    assert set(errors) == {*CURVES, "note"}
+    assert all(errors[name] < 0.25 for name in CURVES), errors  # chance alone is 0.09
+    for name, part in before.items():
+        jax.tree.map(np.testing.assert_array_equal, part, after[name])
+    head = initial["consensus"], after["consensus"]
+    moved = jax.tree.leaves(jax.tree.map(lambda a, b: float(np.abs(a - b).max()), *head))
+    assert sum(change > 0 for change in moved) > 0.8 * len(moved)  # what would read the metre is told nothing
+
+    (run / "config.json").write_text(json.dumps(dataclasses.asdict(config)))
+    export_run(run, tmp_path / "out.safetensors", dtype="float32")
+    model, params = load_weights(tmp_path / "out.safetensors")
+    assert model == config.model
+    jax.tree.map(np.testing.assert_array_equal, params, after)
+
+
+@pytest.mark.parametrize("task", ["pretrain", "finetune"])
+def test_other_stages_refuse_the_head(task: str) -> None:
+    with pytest.raises(PianistError, match="stage of its own"):
+        dataclasses.replace(consensus(), task=task)
+    with pytest.raises(PianistError, match=r"set model\.consensus"):
+        dataclasses.replace(tiny(), task="consensus")
+
+
+def test_it_begins_with_a_model_and_pairs(tmp_path: Path) -> None:
+    with pytest.raises(PianistError, match="give --data and --from"):
+        run_stage(consensus(), tmp_path, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
