@@ -57,13 +57,13 @@ def main() -> None:
     parser.add_argument("--bars", type=int, nargs="+", default=[4, 8, 16])
     parser.add_argument("--passages", type=int, default=3, help="of each length in each piece")
     parser.add_argument("--pieces", type=int, help="only so many")
-    parser.add_argument("--rehearsals", type=int, default=1, help="of the rendering around the passages")
+    parser.add_argument("--chance", type=float, default=Sampling().chance, help="of rendering and passages")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     model = load_model(options.model)
     pieces = load_pieces(options.asap, Aligner(options.cache))[: options.pieces]
     scores = [read_piece(piece.source or piece.score) for piece in pieces]
-    sampling = Sampling(rehearsals=options.rehearsals)
+    sampling = Sampling(chance=options.chance)
     renderings = dict(render_all(scores, model, seed=options.seed, sampling=sampling))
     for takes in options.takes:
         rows: list[dict[str, float]] = []
@@ -77,7 +77,8 @@ def main() -> None:
                     free = notes_in(score.grid, bars)
                     if free.sum() < 2 * NEAR:
                         continue
-                    new = perform_bars(score, old, model, bars, seed=options.seed + 1, takes=takes)
+                    seed = options.seed + 1
+                    new = perform_bars(score, old, model, bars, seed=seed, sampling=sampling, takes=takes)
                     _require_locked(old.notes, new.notes, free)
                     rows.append(_measure(reference, old.notes, new.notes, free))
             print(f"{piece.name}: {len(rows)} passages so far", flush=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pianist_jax.commands import options
 from pianist_jax.errors import PianistError
 from pianist_jax.terminal import SECONDS_BETWEEN_LINES, complain, progress, say
 
@@ -57,8 +58,8 @@ def evaluate(
     samples: Annotated[int, typer.Option(help="Performances that a model gives of each score.")] = 4,
     seed: Annotated[int, typer.Option(help="Of renderings, controls and intervals.")] = 0,
     samplings: Samplings = None,
-    rehearsals: Annotated[int, typer.Option(help="As of `pianist render`: what so many agree on is judged.")] = 8,
-    chance: Annotated[float, typer.Option(help="As of `pianist render`; 1: performances as they are drawn.")] = 0.3,
+    rehearsals: options.Rehearsals = 8,
+    chance: options.Chance = 0.3,
     metrics: Annotated[str, typer.Option(metavar="paper|aligned|all", help="What table and page show.")] = "all",
     output: Output = Path("report"),
     cache: Cache = None,

@@ -12,6 +12,12 @@ if TYPE_CHECKING:
     from pianist_jax.rendering.extras import Extras
     from pianist_jax.rendering.result import Rendering
 
+Rehearsals = Annotated[
+    int, typer.Option(help="Play what so many drawn performances and the model agree on; 1 is quickest.")
+]
+Chance = Annotated[
+    float, typer.Option(help="Share of a drawn performance's own chance that is left to it; 1: as it is drawn.")
+]
 Keep = Annotated[
     list[str] | None,
     typer.Option("--keep", metavar="WHAT", help="velocity, timing, articulation or pedal: the score's own stays."),

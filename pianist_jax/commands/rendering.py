@@ -1,6 +1,5 @@
 """`pianist render`: scores in, performances out."""
 
-import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -31,12 +30,8 @@ def render(
     temperature: Annotated[float, typer.Option(help="0: always the likeliest; 1: as the model has it.")] = 1.0,
     top_p: Annotated[float, typer.Option(help="Keep the likeliest values that hold this share.")] = 0.95,
     top_k: Annotated[int, typer.Option(help="Keep so many of the likeliest values; 0: all.")] = 0,
-    rehearsals: Annotated[
-        int, typer.Option(help="Play what so many drawn performances and the model agree on; 1 is quickest.")
-    ] = 8,
-    chance: Annotated[
-        float, typer.Option(help="Share of a drawn performance's own chance that is left to it; 1: as it is drawn.")
-    ] = 0.3,
+    rehearsals: options.Rehearsals = 8,
+    chance: options.Chance = 0.3,
     bars: Annotated[
         str | None,
         typer.Option(metavar="17-32", help="Perform these bars of a rendering in DIR anew, and nothing else."),
@@ -78,9 +73,7 @@ def render(
     if bars is None:
         _render_scores(scores, Path(output), model, shard, {**wishes, "samples": samples})
     else:
-        drawn = dataclasses.replace(wishes["sampling"], chance=1.0)  # the likeliest of several takes, as drawn
-        wishes |= {"sampling": drawn, "tempo_events": tempo_events}
-        _render_bars(scores, Path(output), model, bars, samples, wishes)
+        _render_bars(scores, Path(output), model, bars, samples, {**wishes, "tempo_events": tempo_events})
 
 
 def _render_scores(

@@ -3,7 +3,8 @@
 What was played before the bars is the decoder's prompt, so that tempo, dynamics and pedal go on from there; the score
 behind them is seen by the encoder. The bars keep their place in time: they begin when they began, and what follows
 comes when it came, so that a producer's edits elsewhere stay where they are. Several takes are played at once. Each is
-fitted between the two (`fit`), and the one after which the model itself finds the next notes likeliest is kept.
+drawn towards the model's consensus, if it has one, and fitted between the two (`fitting`), and the one after which the
+model itself finds the next notes likeliest is kept.
 """
 
 import dataclasses
@@ -22,6 +23,7 @@ from pianist_jax.model.pianist import Pianist
 from pianist_jax.music.bars import Bars, notes_in
 from pianist_jax.music.notes import Notes
 from pianist_jax.music.tokens import NOTE_TOKENS, SLOT_START, encode
+from pianist_jax.rendering.consensus import consensus_of
 from pianist_jax.rendering.decode import IOI, value_bounds
 from pianist_jax.rendering.expression import NEUTRAL, Expression, express
 from pianist_jax.rendering.extras import Extras, check_plot
@@ -29,9 +31,10 @@ from pianist_jax.rendering.fitting import ends, graft, lead_back
 from pianist_jax.rendering.outputs import DEFAULT_EXTRAS, is_made
 from pianist_jax.rendering.programs import Model, Player, Stopwatch
 from pianist_jax.rendering.realise import realise
+from pianist_jax.rendering.rehearsal import rehearsed
 from pianist_jax.rendering.renderer import Piece, Score, model_identity, read_piece, sample_key
 from pianist_jax.rendering.result import Rendering
-from pianist_jax.rendering.sampling import DEFAULT, Sampling
+from pianist_jax.rendering.sampling import CHANCE, DEFAULT, Sampling
 from pianist_jax.rendering.stored import apply_edits, read_rendering, save_again
 from pianist_jax.rendering.voicing import voiced
 from pianist_jax.rendering.windows import Span, windowing_for
@@ -53,6 +56,7 @@ def render_bars(
     top_p: float = 0.95,
     top_k: int = 0,
     pedal_top_p: float = 1.0,
+    chance: float = CHANCE,
     expression: Expression = NEUTRAL,
     takes: int = TAKES,
 ) -> Rendering:
@@ -63,7 +67,7 @@ def render_bars(
     `takes` to choose from join better and need more time. Raises PianistError where score and rendering do not belong
     together, the score has no such bars or no notes in them, or the expression changes their tempo.
     """
-    sampling = Sampling(temperature, top_p, top_k, pedal_top_p, chance=1.0)
+    sampling = Sampling(temperature, top_p, top_k, pedal_top_p, chance=chance)
     return perform_bars(
         read_piece(score), rendering, model, bars, seed=seed, sampling=sampling, expression=expression, takes=takes
     )
@@ -83,13 +87,15 @@ def perform_bars(
 ) -> Rendering:
     """As `render_bars`, of a piece that is read already; `advance` is told of every so many notes performed."""
     free = passage_of(piece, rendering, bars, expression)
+    agreed = consensus_of(model, piece.tokens, Stopwatch()) if sampling.chance < 1 else None
     edit = edit_of(model, bars, seed, sampling, expression)
     performances = []
     for sample, old in enumerate(rendering.performances):
         keys = [sample_key(seed, f"{piece.content} bars {bars[0]}-{bars[1]} take {k}", sample) for k in range(takes)]
         known = known_tokens(old)
         played = _play_takes(piece.tokens, known, free, keys, model, sampling, advance)
-        led = (lead_back(old, voiced(piece.score, realise(piece.score, take)), free) for take in played)
+        alone = (rehearsed(piece.score, [realise(piece.score, take)], 0, 1, sampling.chance, agreed) for take in played)
+        led = (lead_back(old, voiced(piece.score, notes), free) for notes in alone)
         new = [express(piece.score, notes, expression) for notes in led]
         fitted = [graft(old, take, piece.score, free) for take in new]
         performances.append(fitted[_best(piece.tokens, fitted, free, model)])
