@@ -203,9 +203,8 @@ class TrainConfig:
     def __post_init__(self) -> None:
         if self.task not in TASKS:
             raise PianistError(f'task is "{self.task}", but it must be one of {", ".join(TASKS)}')
-        if (self.task == "consensus") != bool(self.model.consensus):
-            told = "set model.consensus" if self.task == "consensus" else "leave model.consensus out"
-            raise PianistError(f"the consensus is learnt in a stage of its own, `pianist consensus`: {told}")
+        if self.task == "consensus" and not self.model.consensus:
+            raise PianistError("the model has no head to learn the consensus: set model.consensus=64")
         for name in ("batch", "window", "steps", "every", "evaluate_every", "validation_batches", "accumulate", "keep"):
             if getattr(self, name) < 1:
                 raise PianistError(f"{name} is {getattr(self, name)}, but it must be at least 1")

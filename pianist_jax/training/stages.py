@@ -50,6 +50,8 @@ def run_stage(
     initial = None
     if config.task == "consensus" and (source is None or data is None or shards):
         raise PianistError("the consensus is learnt from exported pairs, upon a model; give --data and --from")
+    if config.task != "consensus" and config.model.consensus:
+        raise PianistError("a consensus does not outlive its model: leave model.consensus out and learn it afterwards")
     if source is not None:
         model, initial = load_run(source)
         expected = jax.eval_shape(lambda: new_state(config))["params"]

@@ -69,10 +69,10 @@ def test_the_head_learns_and_nothing_else_moves(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("task", ["pretrain", "finetune"])
-def test_other_stages_refuse_the_head(task: str) -> None:
-    with pytest.raises(PianistError, match="stage of its own"):
-        dataclasses.replace(consensus(), task=task)
-    with pytest.raises(PianistError, match=r"set model\.consensus"):
+def test_other_stages_refuse_the_head(task: str, tmp_path: Path) -> None:
+    with pytest.raises(PianistError, match=r"leave model\.consensus out"):
+        run_stage(dataclasses.replace(consensus(), task=task), tmp_path, tmp_path / "run")
+    with pytest.raises(PianistError, match=r"set model\.consensus=64"):
         dataclasses.replace(tiny(), task="consensus")
 
 
