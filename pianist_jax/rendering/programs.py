@@ -17,9 +17,10 @@ from jax.sharding import Mesh
 from pianist_jax.config import MeshConfig, ModelConfig
 from pianist_jax.errors import PianistError
 from pianist_jax.model.pianist import Pianist, count
-from pianist_jax.music.tokens import NOTE_TOKENS, PAD
+from pianist_jax.music.tokens import NOTE_TOKENS
 from pianist_jax.parallel import batch_sharding, make_mesh, replicated
-from pianist_jax.rendering.decode import BLOCK, CHUNK, Carry, open_carry, perform, value_bounds
+from pianist_jax.rendering.decode import BLOCK, CHUNK, Carry, open_carry, perform
+from pianist_jax.rendering.padding import pad_batch, told_once
 from pianist_jax.rendering.sampling import Sampling
 from pianist_jax.rendering.windows import Span
 from pianist_jax.weights import load_weights, weights_path
@@ -122,13 +123,15 @@ class Player:
             raise ValueError("spans side by side need prompts of one length")
         shape = self._shape(len(spans), notes, spans[0].score.shape[1])
         began, compiled = time.perf_counter(), self.stopwatch.compile_seconds
-        batch = _pad_batch(spans, *shape)
+        batch = pad_batch(spans, *shape)
         knobs, params = self.sampling.knobs(), self.model.params
         behind = prompt if self._takes_in(shape, prompt) else 0
         reach = self._choose_reach(shape, behind + CHUNK, _reach(shape[1], -(-behind // BLOCK) * BLOCK))
-        start = self._program("follow" if behind else "start", *shape, reach)
+        kind = "follow" if behind else "start"
+        scores = self._choose_scores(kind, (*shape, reach), int(batch["own"].max()) + 1)
         known = (batch["prompt"], np.int32(behind)) if behind else ()
-        carry = start(params, batch["score"], batch["mask"], *known)
+        told = told_once(batch, scores)
+        carry = self._program(kind, *shape, reach, scores)(params, *told, *known)
         played = [batch["prompt"][:, :behind]]
         for n in range(behind, notes, CHUNK):
             wanted = self._choose_reach(shape, n + CHUNK, reach) if n > behind else reach
@@ -161,6 +164,15 @@ class Player:
         ready = [key[1:5] for key in self.model.programs if key[0] == "perform" and key[1:4] == shape]
         fitting = [x for x in {*ready, (*shape, shape[1])} if x[3] >= ideal[3]]
         return self._worthwhile(ideal, fitting, lambda x: _attention_seconds(self.model, x[0], x[3]))[3]
+
+    def _choose_scores(self, kind: str, sizes: Shape, distinct: int) -> int:
+        """How many scores are encoded: performances of one score share what the encoder says of it."""
+        if self.model.mesh.size > 1:
+            return sizes[0]
+        ideal = (*sizes, min(1 << (distinct - 1).bit_length(), sizes[0]))
+        ready = [key[1:6] for key in self.model.programs if key[0] == kind and key[1:5] == sizes]
+        fitting = [x for x in ready if x[4] >= distinct]
+        return self._worthwhile(ideal, fitting, lambda x: _seconds(self.model, x[4], x[1], 0))[4]
 
     def _takes_in(self, shape: Shape, prompt: int) -> bool:
         """Whether a prompt is taken in at once; else it is performed again note by note, bound to what it was."""
@@ -196,28 +208,6 @@ def _on_cpu(model: Model) -> bool:
 def _fresh_between(span: Span, first: int, last: int) -> int:
     begin = len(span.prompt)
     return max(0, min(last, begin + span.fresh) - max(first, begin))
-
-
-def _pad_batch(spans: list[Span], batch: int, length: int, columns: int) -> dict[str, np.ndarray]:
-    """Arrays of the spans, rows padded with PAD to `length` notes and the batch with copies of its first row.
-
-    The bounds go a chunk further: the last one may begin anywhere.
-    """
-    score = np.full((batch, length, columns), PAD, np.int32)
-    mask = np.zeros((batch, length), bool)
-    low = np.zeros((batch, length + CHUNK, NOTE_TOKENS), np.int32)
-    high = np.zeros_like(low)
-    prompt = np.full((batch, length, NOTE_TOKENS), PAD, np.int32)
-    filled = [*spans, *[spans[0]] * (batch - len(spans))]
-    for row, span in enumerate(filled):
-        n = len(span.score)
-        score[row, :n], mask[row, :n] = span.score, True
-        limits = span.limits or value_bounds(span.score[:, :NOTE_TOKENS], span.prompt, opening=span.first == 0)
-        low[row, :n], high[row, :n] = limits
-        prompt[row, : len(span.prompt)] = span.prompt
-    key = np.stack([span.key for span in filled]).astype(np.uint32)
-    first = np.array([span.first for span in filled], np.int32)
-    return {"score": score, "mask": mask, "low": low, "high": high, "key": key, "first": first, "prompt": prompt}
 
 
 def _flops(model: Model) -> float:
@@ -260,17 +250,18 @@ def _reach(length: int, notes: int) -> int:
 
 
 def _compile_start(
-    model: Model, batch: int, length: int, columns: int, reach: int, *, follows: bool = False
+    model: Model, batch: int, length: int, columns: int, reach: int, scores: int, *, follows: bool = False
 ) -> Callable[..., Any]:
-    """Encode the score and, if it `follows` others, take in the notes that are known."""
+    """Encode the scores and, if the rows `follow` others, take in the notes that are known."""
     start, follow, *_ = _functions(model)
     rows = partial(_shaped, model)
 
-    def begin(params: Any, score_BNS: jax.Array, note_mask_BN: jax.Array, *known: jax.Array) -> Carry:
+    def begin(params: Any, score_SNC: jax.Array, mask_SN: jax.Array, own_B: jax.Array, *known: jax.Array) -> Carry:
         given = (follow, *known) if follows else None
-        return open_carry(partial(start, notes=reach), params, score_BNS, note_mask_BN, given)  # type: ignore[arg-type]
+        shared = partial(start, notes=reach, own_B=own_B if scores < batch else None)
+        return open_carry(shared, params, score_SNC, mask_SN, given, rows=batch)  # type: ignore[arg-type]
 
-    given = [rows((batch, length, columns)), rows((batch, length), np.bool_)]
+    given = [rows((scores, length, columns)), rows((scores, length), np.bool_), rows((batch,))]
     if follows:
         given += [rows((batch, length, NOTE_TOKENS)), jax.ShapeDtypeStruct((), np.int32)]
     shardings = _shardings(_carry(model, batch, length, columns, reach))
@@ -319,9 +310,12 @@ def _functions(model: Model) -> tuple[Callable[..., Any], ...]:
     encode, begin = function("encode"), function(lambda pianist, *given: pianist.decoder.start(*given))
     group = GROUP if _on_cpu(model) and model.mesh.size == 1 else None
 
-    def start(params: Any, score_BNS: jax.Array, note_mask_BN: jax.Array, *, notes: int) -> Any:
-        memory, length_B = in_groups(partial(encode, params), group, score_BNS, note_mask_BN)
-        return begin(params, memory, length_B, score_BNS, notes)
+    def start(
+        params: Any, score_SNC: jax.Array, mask_SN: jax.Array, *, notes: int, own_B: jax.Array | None = None
+    ) -> Any:
+        encoded = *in_groups(partial(encode, params), group, score_SNC, mask_SN), score_SNC
+        memory, length_B, score_BNC = encoded if own_B is None else (x[own_B] for x in encoded)
+        return begin(params, memory, length_B, score_BNC, notes)
 
     return start, function("follow"), function("step"), function("grow")
 

@@ -78,6 +78,28 @@ def test_a_program_is_compiled_when_it_has_paid(monkeypatch):
     assert player._shape(16, 60, 17) == (16, 64, 17)
 
 
+def test_performances_of_one_score_share_its_encoding():
+    """Bit for bit what each plays when its score is encoded for it alone, with prompts too."""
+    scores = [read_piece(made_up_score(60, seed=seed)).tokens for seed in (1, 2)]
+    order = [0, 1, 0, 0]
+    alone = Player(lively_model(), Sampling(), Stopwatch())
+    shared = Player(dataclasses.replace(lively_model(), programs={}), Sampling(), Stopwatch())
+
+    def play(player, prompts, copies):
+        whole = [scores[k].copy() if copies else scores[k] for k in order]
+        keys = np.arange(8, dtype=np.uint32).reshape(4, 2)
+        return player.play([Span(*span, 0, 10) for span in zip(whole, prompts, keys, strict=True)])
+
+    nothing = [np.zeros((0, NOTE_TOKENS), np.int32)] * 4
+    plain, once = play(alone, nothing, True), play(shared, nothing, False)
+    np.testing.assert_array_equal(plain, once)
+    assert (once[0] != once[2]).any()
+    shared.lost["follow", 4, 64, NOTE_TOKENS] = 1e9  # that compiling it has paid
+    prompts = [one[:20] for one in plain]
+    np.testing.assert_array_equal(play(alone, prompts, True), play(shared, prompts, False))
+    assert {key[5] for key in shared.model.programs if key[0] in ("start", "follow")} == {2}
+
+
 def test_prompts_of_one_length_only():
     spans = spans_of([20, 20], [np.zeros((n, NOTE_TOKENS), np.int32) for n in (1, 2)])
     player = Player(lively_model(), Sampling(), Stopwatch())
