@@ -69,6 +69,14 @@ class Pianist(nn.Module):
         memory, real = self.encode(score_BNS, note_mask_BN, deterministic)
         return self.decoder.nll(memory, real, score_BNS[..., :NOTE_TOKENS], performance_BNS, deterministic)
 
+    def read(self, score_BNS: jax.Array, note_mask_BN: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """What `encode` gives of a score, and `agree`: float32 [B, N, 0] without that head."""
+        if self.config.consensus:
+            curves = self.agree(score_BNS, note_mask_BN)
+        else:
+            curves = jnp.zeros((*score_BNS.shape[:2], 0), jnp.float32)
+        return *self.encode(score_BNS, note_mask_BN), curves
+
     def agree(self, score_BNS: jax.Array, note_mask_BN: jax.Array, deterministic: bool = True) -> jax.Array:
         """What pianists agree on, curves float32 [B, N, 3] of a score: see `consensus.Consensus`.
 

@@ -1,66 +1,62 @@
-"""What pianists agree on, foretold for a whole score, in windows that overlap by half and fade into each other."""
+"""What pianists agree on, foretold for a whole score: window by window, each fading into the next."""
 
-import time
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
+from pianist_jax.config import ModelConfig
 from pianist_jax.model.pianist import Pianist
 from pianist_jax.music.tokens import PAD
-from pianist_jax.parallel import batch_sharding, replicated
-from pianist_jax.rendering.programs import GROUP, Model, Stopwatch, length_bucket
-
-CURVES = 3
+from pianist_jax.rendering.programs import Model
+from pianist_jax.rendering.windows import cut_windows, windowing_for
 
 
-def consensus_of(model: Model, tokens: np.ndarray, stopwatch: Stopwatch) -> np.ndarray | None:
-    """Curves float32 [N, 3] for a score's tokens int32 [N, columns] (`model.consensus`), None without that head."""
-    if not model.config.consensus:
-        return None
-    notes, window = len(tokens), model.config.window
-    firsts = np.arange(0, max(notes - window // 2, 1), window // 2)
-    firsts[-1] = max(notes - window, 0)
-    rows = model.mesh.size * min(GROUP, len(firsts))
-    length = window if notes > window else min(length_bucket(notes), window)
-    program = _program(model, (rows, length, tokens.shape[1]), stopwatch)
-    began = time.perf_counter()
-    total, weight = np.zeros((notes, CURVES), np.float32), np.zeros((notes, 1), np.float32)
-    for group in np.split(firsts, range(rows, len(firsts), rows)):
-        score = np.full((rows, length, tokens.shape[1]), PAD, np.int32)
-        mask = np.zeros((rows, length), bool)
-        parts = [tokens[first : first + length] for first in group]
-        for row, part in enumerate(parts):
-            score[row, : len(part)], mask[row, : len(part)] = part, True
-        for first, part, curves in zip(group, parts, np.asarray(program(model.params, score, mask)), strict=False):
-            n = len(part)
-            near_an_end = np.minimum(np.arange(1, n + 1), np.arange(n, 0, -1))[:, None].astype(np.float32)
-            total[first : first + n] += near_an_end * curves[:n]
-            weight[first : first + n] += near_an_end
-    stopwatch.perform_seconds += time.perf_counter() - began
-    return total / weight
+class Foretold:
+    """Curves of a score of `notes` notes as they come, a window at a time."""
+
+    def __init__(self, notes: int) -> None:
+        self._total: Any = 0.0
+        self._weight = np.zeros((notes, 1), np.float32)
+
+    def hear(self, first: int, curves: np.ndarray) -> None:
+        """What a window says of its notes, float32 [N, C], `first` being the first: less near its ends."""
+        n = len(curves)
+        weight = np.zeros_like(self._weight)
+        weight[first : first + n, 0] = np.minimum(np.arange(1, n + 1), np.arange(n, 0, -1))
+        self._total = self._total + np.pad(curves, ((first, len(weight) - first - n), (0, 0))) * weight
+        self._weight += weight
+
+    def curves(self) -> np.ndarray | None:
+        """float32 [notes, 3], or None where the model foretells nothing."""
+        return self._total / self._weight if self._total.shape[1] else None
 
 
-def _program(model: Model, shape: tuple[int, int, int], stopwatch: Stopwatch) -> Callable[..., Any]:
-    """The head compiled for so many rows of so many notes."""
-    if ("agree", *shape) not in model.programs:
-        began = time.perf_counter()
-        pianist, (rows, length, columns) = Pianist(model.config), shape
+def consensus_of(model: Model, tokens: np.ndarray) -> np.ndarray | None:
+    """Curves float32 [N, 3] for a score's tokens int32 [N, columns] (`model.consensus`), None without that head.
 
-        def agree(params: Any, score_BNS: jax.Array, mask_BN: jax.Array) -> jax.Array:
-            return pianist.apply({"params": params}, score_BNS, mask_BN, method="agree")  # type: ignore[return-value]
+    They are those that are heard when the score is performed in windows.
+    """
+    foretold, room = Foretold(len(tokens)), model.config.window
+    for window in cut_windows(len(tokens), windowing_for(room)):
+        part = tokens[window.first : window.last]
+        score = np.full((1, room, tokens.shape[1]), PAD, np.int32)
+        score[0, : len(part)] = part
+        mask = np.arange(room)[None] < len(part)
+        foretold.hear(window.first, np.asarray(_read(model.config)(model.params, score, mask))[0, : len(part)])
+    return foretold.curves()
 
-        divided, params = (
-            batch_sharding(model.mesh),
-            jax.tree.map(
-                lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=replicated(model.mesh)), model.params
-            ),
-        )
-        given = (
-            jax.ShapeDtypeStruct((rows, length, columns), np.int32, sharding=divided),
-            jax.ShapeDtypeStruct((rows, length), np.bool_, sharding=divided),
-        )
-        model.programs["agree", *shape] = jax.jit(agree).lower(params, *given).compile()
-        stopwatch.compile_seconds += time.perf_counter() - began
-    return model.programs["agree", *shape]
+
+@functools.cache
+def _read(config: ModelConfig) -> Callable[..., jax.Array]:
+    pianist = Pianist(config)
+
+    def read(params: Any, score_BNS: jax.Array, mask_BN: jax.Array) -> jax.Array:
+        if not config.consensus:
+            return jnp.zeros((*mask_BN.shape, 0), jnp.float32)
+        return pianist.apply({"params": params}, score_BNS, mask_BN, method="agree")  # type: ignore[return-value]
+
+    return jax.jit(read)

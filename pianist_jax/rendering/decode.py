@@ -55,18 +55,15 @@ def open_carry(
     score_BNS: jax.Array,
     note_mask_BN: jax.Array,
     known: tuple[Follow, jax.Array, jax.Array] | None = None,
-    rows: int | None = None,
 ) -> Carry:
     """Encode the score: what `perform` starts from, before the first note or behind those that are `known`.
-
-    Where the function `start` makes more rows than there are scores, `rows` tells how many.
 
     These come with a `Follow`: performed tokens int32 [B, P, 8], P a multiple of `BLOCK`, and how many of them count.
     They are taken in a block at a time; what is too much is written over by the notes performed next. The score must
     have room for whole blocks.
     """
     state = start(params, score_BNS, note_mask_BN)
-    previous_BS = jnp.full((rows or score_BNS.shape[0], NOTE_TOKENS), BOS, jnp.int32)
+    previous_BS = jnp.full((score_BNS.shape[0], NOTE_TOKENS), BOS, jnp.int32)
     if known is None:
         return {"state": state, "n": jnp.zeros((), jnp.int32), "previous": previous_BS}
     follow, prompt_BPS, notes = known

@@ -87,7 +87,7 @@ def perform_bars(
 ) -> Rendering:
     """As `render_bars`, of a piece that is read already; `advance` is told of every so many notes performed."""
     free = passage_of(piece, rendering, bars, expression)
-    agreed = consensus_of(model, piece.tokens, Stopwatch()) if sampling.chance < 1 else None
+    agreed = consensus_of(model, piece.tokens) if sampling.chance < 1 else None
     edit = edit_of(model, bars, seed, sampling, expression)
     performances = []
     for sample, old in enumerate(rendering.performances):

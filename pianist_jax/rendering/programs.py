@@ -106,6 +106,8 @@ def make_model(
 class Player:
     """Plays spans side by side. `advance` is told of every so many notes that are now final.
 
+    `hear` is told what the model foretells of a span: curves float32 [N, 3], or [N, 0] where it has no consensus.
+
     Every shape of a batch needs programs of its own. Where one that is compiled already serves, if more slowly, the
     time lost is added up, and the right one is compiled when it would have paid.
     """
@@ -114,6 +116,7 @@ class Player:
     sampling: Sampling
     stopwatch: Stopwatch
     advance: Callable[[int], None] | None = None
+    hear: Callable[[Span, np.ndarray], None] | None = None
     lost: dict[tuple[Any, ...], float] = dataclasses.field(default_factory=lambda: defaultdict(float))
 
     def play(self, spans: list[Span]) -> list[np.ndarray]:
@@ -131,7 +134,10 @@ class Player:
         scores = self._choose_scores(kind, (*shape, reach), int(batch["own"].max()) + 1)
         known = (batch["prompt"], np.int32(behind)) if behind else ()
         told = told_once(batch, scores)
-        carry = self._program(kind, *shape, reach, scores)(params, *told, *known)
+        carry, curves_SN3 = self._program(kind, *shape, reach, scores)(params, *told, *known)
+        if self.hear is not None:
+            for span, number in zip(spans, told[2], strict=False):  # the batch may be padded
+                self.hear(span, np.asarray(curves_SN3)[number, : len(span.score)])
         played = [batch["prompt"][:, :behind]]
         for n in range(behind, notes, CHUNK):
             wanted = self._choose_reach(shape, n + CHUNK, reach) if n > behind else reach
@@ -153,8 +159,8 @@ class Player:
 
     def _shape(self, rows: int, notes: int, columns: int) -> Shape:
         """Rows, notes and columns that the batch is padded to."""
-        ideal = (_batch_bucket(rows, self.model.mesh.size), length_bucket(notes), columns)
-        shapes = {key[1:4] for key in self.model.programs if key[0] != "agree"}
+        ideal = (_batch_bucket(rows, self.model.mesh.size), _length_bucket(notes), columns)
+        shapes = {key[1:4] for key in self.model.programs}
         fitting = [x for x in shapes if x[0] >= rows and x[1] >= notes and x[2] == columns]
         return self._worthwhile(ideal, fitting, lambda x: _seconds(self.model, x[0], x[1], notes))
 
@@ -239,8 +245,7 @@ def _batch_bucket(rows: int, devices: int) -> int:
     return devices << (each - 1).bit_length()
 
 
-def length_bucket(notes: int) -> int:
-    """Notes that a program for so many notes has room for."""
+def _length_bucket(notes: int) -> int:
     fitting = [length for length in LENGTHS if length >= notes]
     return fitting[0] if fitting else -(-notes // CHUNK) * CHUNK
 
@@ -252,19 +257,19 @@ def _reach(length: int, notes: int) -> int:
 def _compile_start(
     model: Model, batch: int, length: int, columns: int, reach: int, scores: int, *, follows: bool = False
 ) -> Callable[..., Any]:
-    """Encode the scores and, if the rows `follow` others, take in the notes that are known."""
+    """Encode the scores, foretell their consensus and, if the rows `follow` others, take in what is known."""
     start, follow, *_ = _functions(model)
     rows = partial(_shaped, model)
 
-    def begin(params: Any, score_SNC: jax.Array, mask_SN: jax.Array, own_B: jax.Array, *known: jax.Array) -> Carry:
+    def begin(params: Any, score_SNC: jax.Array, mask_SN: jax.Array, own_B: jax.Array, *known: jax.Array) -> Any:
+        state, score_BNC, curves_SN3 = start(params, score_SNC, mask_SN, own_B if scores < batch else None, reach)
         given = (follow, *known) if follows else None
-        shared = partial(start, notes=reach, own_B=own_B if scores < batch else None)
-        return open_carry(shared, params, score_SNC, mask_SN, given, rows=batch)  # type: ignore[arg-type]
+        return open_carry(lambda *_: state, params, score_BNC, mask_SN, given), curves_SN3  # type: ignore[arg-type]
 
     given = [rows((scores, length, columns)), rows((scores, length), np.bool_), rows((batch,))]
     if follows:
         given += [rows((batch, length, NOTE_TOKENS)), jax.ShapeDtypeStruct((), np.int32)]
-    shardings = _shardings(_carry(model, batch, length, columns, reach))
+    shardings = _shardings(_carry(model, batch, length, columns, reach)), batch_sharding(model.mesh)
     return jax.jit(begin, out_shardings=shardings).lower(_params(model), *given).compile()
 
 
@@ -307,15 +312,14 @@ def _functions(model: Model) -> tuple[Callable[..., Any], ...]:
     def function(method: Any) -> Callable[..., Any]:
         return lambda params, *given, **named: pianist.apply({"params": params}, *given, **named, method=method)
 
-    encode, begin = function("encode"), function(lambda pianist, *given: pianist.decoder.start(*given))
+    read, begin = function("read"), function(lambda pianist, *given: pianist.decoder.start(*given))
     group = GROUP if _on_cpu(model) and model.mesh.size == 1 else None
 
-    def start(
-        params: Any, score_SNC: jax.Array, mask_SN: jax.Array, *, notes: int, own_B: jax.Array | None = None
-    ) -> Any:
-        encoded = *in_groups(partial(encode, params), group, score_SNC, mask_SN), score_SNC
-        memory, length_B, score_BNC = encoded if own_B is None else (x[own_B] for x in encoded)
-        return begin(params, memory, length_B, score_BNC, notes)
+    def start(params: Any, score_SNC: jax.Array, mask_SN: jax.Array, own_B: jax.Array | None, notes: int) -> Any:
+        memory, length, curves_SN3 = in_groups(partial(read, params), group, score_SNC, mask_SN)
+        rows = memory, length, score_SNC
+        memory, length, score_BNC = rows if own_B is None else (x[own_B] for x in rows)
+        return begin(params, memory, length, score_BNC, notes), score_BNC, curves_SN3
 
     return start, function("follow"), function("step"), function("grow")
 
@@ -352,9 +356,13 @@ def _divided(model: Model, carry: Carry) -> Carry:
 
 def _carry(model: Model, batch: int, length: int, columns: int, reach: int) -> Carry:
     """Shapes of the carry of a batch."""
-    start = partial(_functions(model)[0], notes=reach)
+    start = _functions(model)[0]
+
+    def begin(params: Any, score_BNC: jax.Array, mask_BN: jax.Array) -> Carry:
+        return open_carry(lambda *given: start(*given, None, reach)[0], params, score_BNC, mask_BN)
+
     given = _shaped(model, (batch, length, columns)), _shaped(model, (batch, length), np.bool_)
-    return _divided(model, jax.eval_shape(partial(open_carry, start), _params(model), *given))
+    return _divided(model, jax.eval_shape(begin, _params(model), *given))
 
 
 def _shardings(shapes: Any) -> Any:

@@ -13,7 +13,7 @@ from pianist_jax.errors import PianistError
 from pianist_jax.music.metre import metre
 from pianist_jax.music.notes import Notes, normalise
 from pianist_jax.music.tokens import NOTE_TOKENS, encode
-from pianist_jax.rendering.consensus import consensus_of
+from pianist_jax.rendering.consensus import Foretold
 from pianist_jax.rendering.expression import NEUTRAL, Expression, express
 from pianist_jax.rendering.programs import Model, Player, Stopwatch, side_by_side
 from pianist_jax.rendering.realise import realise
@@ -21,7 +21,7 @@ from pianist_jax.rendering.rehearsal import rehearsed
 from pianist_jax.rendering.result import Rendering, content_hash
 from pianist_jax.rendering.sampling import CHANCE, DEFAULT, REHEARSALS, Sampling
 from pianist_jax.rendering.voicing import voiced
-from pianist_jax.rendering.windows import Row, perform_rows, windowing_for
+from pianist_jax.rendering.windows import Row, Span, perform_rows, windowing_for
 
 if TYPE_CHECKING:
     from pianist_jax.music.grid import ScoreGrid
@@ -129,24 +129,28 @@ def render_all(
         raise PianistError(f"samples is {samples}, but it must be 1 or more")
     tries = draws(samples, sampling)
     batch = batch or side_by_side(model)
-    playing: dict[int, tuple[Piece, dict[int, Notes]]] = {}
+    playing: dict[int, tuple[Piece, dict[int, Notes], Foretold]] = {}
 
     def rows() -> Iterator[Row]:
         for number, piece in enumerate(pieces):
-            playing[number] = piece, {}
+            playing[number] = piece, {}, Foretold(len(piece.score))
             for number_of_try in range(tries):
                 yield Row((number, number_of_try), piece.tokens, sample_key(seed, piece.content, number_of_try))
 
+    def hear(span: Span, curves: np.ndarray) -> None:
+        number, number_of_try = span.number
+        if number_of_try == 0:  # the others hear the same
+            playing[number][2].hear(span.first, curves)
+
     stopwatch = Stopwatch()
-    player, windowing = Player(model, sampling, stopwatch, advance), windowing_for(model.config.window)
+    player, windowing = Player(model, sampling, stopwatch, advance, hear), windowing_for(model.config.window)
     for (number, own), performed in perform_rows(rows(), windowing, player.play, batch=batch, ahead=AHEAD * batch):
-        piece, made = playing[number]
+        piece, made, foretold = playing[number]
         made[own] = realise(piece.score, performed)
         if len(made) == tries:
             del playing[number]
             drawn = [made[k] for k in range(tries)]
-            agreed = consensus_of(model, piece.tokens, stopwatch) if sampling.chance < 1 else None
-            common = (sampling.tries, sampling.chance, agreed)
+            common = (sampling.tries, sampling.chance, foretold.curves())
             played = [voiced(piece.score, rehearsed(piece.score, drawn, k, *common)) for k in range(samples)]
             identity = identity_of(piece, model, seed, samples, sampling, expression)
             expressed = [express(piece.score, one, expression) for one in played]

@@ -44,7 +44,7 @@ class Span:
 
     `key` uint32 [2] and `first`, the number in the piece of the first note, decide the random numbers; `fresh` counts
     the notes that become final here. `limits`, if given, are the bounds of all its slots (`decode.value_bounds`), where
-    more than the prompt is known.
+    more than the prompt is known. `number` names the performance that it is a window of.
     """
 
     score: np.ndarray
@@ -53,6 +53,7 @@ class Span:
     first: int
     fresh: int
     limits: tuple[np.ndarray, np.ndarray] | None = None
+    number: Any = None
 
 
 def windowing_for(notes: int) -> Windowing:
@@ -168,4 +169,5 @@ def _span(each: _Open) -> Span:
         key=each.row.key,
         first=window.first,
         fresh=window.settled - known,
+        number=each.row.number,
     )
