@@ -79,7 +79,7 @@ def evaluate(
     check(metrics)
     if not folders and not models:
         raise PianistError("nothing to evaluate; give --candidates DIR or --model NAME, or both")
-    settings = _settings(samplings or ["1:0.95"], rehearsals, chance)
+    settings = _settings(samplings or ["1:0.98"], rehearsals, chance)
     stem = _stem(output)
     aligner = Aligner(cache or _cache_folder(), workers, _teller("aligning", "performances"))
     pieces, pool, about, warnings = _pieces(scores, humans, dataset, split, seed, aligner)

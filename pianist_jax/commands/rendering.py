@@ -28,7 +28,7 @@ def render(
     seed: Annotated[int, typer.Option(help="Another seed, another performance.")] = 0,
     samples: Annotated[int, typer.Option(help="Performances of each score.")] = 1,
     temperature: Annotated[float, typer.Option(help="0: always the likeliest; 1: as the model has it.")] = 1.0,
-    top_p: Annotated[float, typer.Option(help="Keep the likeliest values that hold this share.")] = 0.95,
+    top_p: Annotated[float, typer.Option(help="Keep the likeliest values that hold this share.")] = 0.98,
     top_k: Annotated[int, typer.Option(help="Keep so many of the likeliest values; 0: all.")] = 0,
     rehearsals: options.Rehearsals = 8,
     chance: options.Chance = 0.3,

@@ -34,7 +34,7 @@ from pianist_jax.rendering.realise import realise
 from pianist_jax.rendering.rehearsal import rehearsed
 from pianist_jax.rendering.renderer import Piece, Score, model_identity, read_piece, sample_key
 from pianist_jax.rendering.result import Rendering
-from pianist_jax.rendering.sampling import CHANCE, DEFAULT, Sampling
+from pianist_jax.rendering.sampling import CHANCE, DEFAULT, TOP_P, Sampling
 from pianist_jax.rendering.stored import apply_edits, read_rendering, save_again
 from pianist_jax.rendering.voicing import voiced
 from pianist_jax.rendering.windows import Span, windowing_for
@@ -53,7 +53,7 @@ def render_bars(
     *,
     seed: int = 0,
     temperature: float = 1.0,
-    top_p: float = 0.95,
+    top_p: float = TOP_P,
     top_k: int = 0,
     pedal_top_p: float = 1.0,
     chance: float = CHANCE,

@@ -19,7 +19,7 @@ from pianist_jax.rendering.programs import Model, Player, Stopwatch, side_by_sid
 from pianist_jax.rendering.realise import realise
 from pianist_jax.rendering.rehearsal import rehearsed
 from pianist_jax.rendering.result import Rendering, content_hash
-from pianist_jax.rendering.sampling import CHANCE, DEFAULT, REHEARSALS, Sampling
+from pianist_jax.rendering.sampling import CHANCE, DEFAULT, REHEARSALS, TOP_P, Sampling
 from pianist_jax.rendering.voicing import voiced
 from pianist_jax.rendering.windows import Row, Span, perform_rows, windowing_for
 
@@ -58,7 +58,7 @@ def render(
     seed: int = 0,
     samples: int = 1,
     temperature: float = 1.0,
-    top_p: float = 0.95,
+    top_p: float = TOP_P,
     top_k: int = 0,
     pedal_top_p: float = 1.0,
     rehearsals: int = REHEARSALS,

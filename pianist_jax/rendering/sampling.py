@@ -18,7 +18,7 @@ from pianist_jax.music.tokens import NOTE_TOKENS, SLOTS
 Knobs = Mapping[str, jax.Array | np.ndarray]
 
 _FIRST_PEDAL = SLOTS.index("pedal1")
-REHEARSALS, CHANCE = 8, 0.3
+TOP_P, REHEARSALS, CHANCE = 0.98, 8, 0.3
 _COLDEST = 1e-5  # the temperature that stands for 0
 _BITS = 31  # of a positive float32
 
@@ -30,7 +30,7 @@ class Sampling:
     `temperature` 0 takes the likeliest cell and its middle. `top_p` keeps the fewest cells that hold so much of the
     probability, `top_k` so many cells at most (0: all); cells as likely as the last one kept are kept too. Both act
     on times and velocities; the pedal has a `pedal_top_p` of its own, by default 1: it has two states, and where
-    little pedal is likely, top-p 0.95 would mean none at all.
+    little pedal is likely, top-p would mean none at all.
 
     So many `rehearsals` are drawn of a score, and what they and the model's consensus agree on is played, with this
     share of a single one's `chance` (`rehearsal`): with 1 each performance is played as it was drawn.
@@ -39,7 +39,7 @@ class Sampling:
     """
 
     temperature: float = 1.0
-    top_p: float = 0.95
+    top_p: float = TOP_P
     top_k: int = 0
     pedal_top_p: float = 1.0
     rehearsals: int = REHEARSALS

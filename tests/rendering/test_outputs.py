@@ -33,7 +33,7 @@ def test_json_tells_what_became_of_every_note(rendering, tmp_path):
     assert told["compile_seconds"] >= 0
     assert told["seed"] == 3
     assert told["model"]["name"] == "lively"
-    assert told["settings"]["top_p"] == 0.95
+    assert told["settings"]["top_p"] == 0.98
     assert told["counts"] == {"input_notes": 5, "performed_notes": 4, "merged_notes": 1}
     assert told["performances"][0]["file"] == "piece.performance.mid"
     played = read_midi(midi_path)
