@@ -3,7 +3,7 @@
     python -m experiments.heads --data parts --workdir RUNS
 
 The note decoder of the studies, fine-tuned from nothing with each head in the cascade's place. The others are written
-here for teacher forcing alone, which is all that a loss needs. Not run yet.
+here for teacher forcing alone, which is all that a loss needs.
 """
 
 import argparse

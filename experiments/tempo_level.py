@@ -5,7 +5,9 @@
 Plays the validation pieces and tells for each how far its mean log-IOI is from the humans' mean, and how far humans are
 from it. Then every performance is brought to the humans' mean tempo, and judged again: what is left is the shape.
 
-RESULT
+Result (weights f5cd4204, 14 pieces, two samples each): the model is 18% off in the median (0.52 to 1.28 times as slow),
+humans differ by 2 to 12%; root mean square of the logs 0.250 and 0.066. W1 of log-IOI 1.510 as played, 1.153 at the
+humans' tempo.
 """
 
 import argparse

@@ -1,9 +1,9 @@
 """How fast performances are made and models learn here, by model, batch and dtype; one process for each measurement.
 
 A specification is `render:MODEL:BATCH:DTYPE:NOTES` or `train:PRESET:BATCH:DTYPE:ATTENTION`; what is left out at the end
-has a default. `render` is of performances as they are drawn, `rehearse:…` of those that `pianist render` makes, with
-rehearsals. A model is a preset, with random weights (which changes nothing of the arithmetic), or the name or file of
-weights. Scores and corpora are invented.
+has a default. `rehearse` is of performances as `pianist render` makes them, `render` of such as are drawn once
+(`--rehearsals 1`). A model is a preset, with random weights (which changes nothing of the arithmetic), or the name or
+file of weights. Scores and corpora are invented.
 """
 
 import dataclasses

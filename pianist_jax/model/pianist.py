@@ -71,18 +71,19 @@ class Pianist(nn.Module):
 
     def read(self, score_BNS: jax.Array, note_mask_BN: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
         """What `encode` gives of a score, and `agree`: float32 [B, N, 0] without that head."""
+        memory, real = self.encode(score_BNS, note_mask_BN)
         if self.config.consensus:
-            curves = self.agree(score_BNS, note_mask_BN)
-        else:
-            curves = jnp.zeros((*score_BNS.shape[:2], 0), jnp.float32)
-        return *self.encode(score_BNS, note_mask_BN), curves
+            return memory, real, self._curves(score_BNS, memory, real, True)
+        return memory, real, jnp.zeros((*score_BNS.shape[:2], 0), jnp.float32)
 
     def agree(self, score_BNS: jax.Array, note_mask_BN: jax.Array, deterministic: bool = True) -> jax.Array:
         """What pianists agree on, curves float32 [B, N, 3] of a score: see `consensus.Consensus`.
 
         Only the head learns from it: the encoder stays as it was trained, and has no dropout here.
         """
-        memory, real = self.encode(score_BNS, note_mask_BN)
+        return self._curves(score_BNS, *self.encode(score_BNS, note_mask_BN), deterministic)
+
+    def _curves(self, score_BNS: jax.Array, memory: jax.Array, real: jax.Array, deterministic: bool) -> jax.Array:
         score_BNS, metre_BNC = _apart(score_BNS)
         known = jax.lax.stop_gradient((memory, self.embedder(score_BNS)))
         return self.consensus(*known, metre_BNC, real, deterministic)
