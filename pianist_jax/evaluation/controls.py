@@ -23,8 +23,8 @@ and 0.1 in log_ioi (a score that asks for short notes or short gaps moves everyb
 
 `CAUGHT_BY` and `MISSED_BY` hold what a test asserts of humans and controls. Candidates stand between the two by
 all of `CAUGHT_BY` but what `UNRANKED` names: wasserstein likes the timid, so that on a few pieces the flat score can
-come closer than a model whose timing has the right size; and a human with jitter is still a human, whom the bundled
-model does not reach in the shape of timing.
+come closer than a model whose timing has the right size; and a human with jitter is still a human, whom a model
+need not reach in the shape of timing.
 """
 
 from __future__ import annotations
