@@ -3,7 +3,10 @@
     python -m experiments.heads --data parts --workdir RUNS
 
 The note decoder of the studies, fine-tuned from nothing with each head in the cascade's place. The others are written
-here for teacher forcing alone, which is all that a loss needs.
+here for teacher forcing alone, which is all that a loss needs. Result, nats a note of the validation pairs after 1.2 M
+notes (two seeds of the cascade differ by 0.03), and with --longer 4 after 4.9 M:
+
+    independent slots 19.41    cascade 18.12, 16.73    GRU 17.87, 16.68    transformer 17.82, not run
 """
 
 import argparse
