@@ -41,8 +41,8 @@ def assert_controls_are_told_from_humans(report, missed=controls.MISSED_BY):
 def assert_candidates_stand_between(report, name):
     for control, metrics in controls.CAUGHT_BY.items():
         for metric in metrics:
-            # The right size at the wrong places is no art, and a mean agrees with the mean better than anybody.
-            if not metric.endswith(("variance_match", "r_single")):
+            # The right size at the wrong places is no art; what is nearly a mean is nearer to the mean than anybody.
+            if not metric.endswith(("variance_match", "r_single", "wasserstein")):
                 assert gap(report, "human", name, metric) >= 0, f"{name} beats the humans by {metric}"
             if metric not in controls.UNRANKED.get(control, ()):
                 assert gap(report, name, control, metric) > 0, f"{control} beats {name} by {metric}"
