@@ -21,10 +21,11 @@ all of them in the curve they spoil, and the composite is made of it. r2 and was
 human. Chance is not 0 everywhere: what has nothing to do with the music reaches an r of 0.2 in log_articulation
 and 0.1 in log_ioi (a score that asks for short notes or short gaps moves everybody's ratio), and 0.15 in pedal_f1.
 
-`CAUGHT_BY` and `MISSED_BY` hold what a test asserts of humans and controls. Candidates stand between the two by
-all of `CAUGHT_BY` but what `UNRANKED` names: wasserstein likes the timid, so that on a few pieces the flat score can
-come closer than a model whose timing has the right size; and a human with jitter is still a human, whom a model
-need not reach in the shape of timing.
+`CAUGHT_BY` and `MISSED_BY` hold what a test asserts of humans and controls. Candidates stand above the
+controls by all of `CAUGHT_BY` but what `UNRANKED` names, and below the humans in the total: wasserstein likes the
+timid, so that on a few pieces the flat score can come closer than a model whose timing has the right size; and a
+human with jitter is still a human, whom a model need not reach in the shape of timing. By one metric alone a
+candidate may stand above a left-out human: what is nearly a mean is nearer to the mean than anybody.
 """
 
 from __future__ import annotations
