@@ -303,7 +303,7 @@ def test_lengths_bite():
 @pytest.mark.parametrize(
     "parts",
     [
-        ("see /", "work/shared/notes"),
+        ("see /", "work/someone/notes"),
         ('open("/', 'tmp/data/x")'),
         ("cd /", "root/.cache"),
         ("=/", "home/someone/x"),

@@ -18,19 +18,17 @@ def pair_curves(pairs: PairCorpus) -> np.ndarray:
     that nobody played, the other notes of a chord, and what is out of all proportion.
     """
     found = np.full((pairs.offsets[-1], 3), np.nan, np.float32)
-    stretches: dict[str, list[slice]] = {}
+    performances: dict[str, list[np.ndarray]] = {}
     for number, about in enumerate(pairs.metadata):
         own = slice(pairs.offsets[number], pairs.offsets[number + 1])
-        stretches.setdefault(f"{about['corpus']}/{about['file']}", []).append(own)
+        performances.setdefault(f"{about['corpus']}/{about['file']}", []).append(np.arange(own.start, own.stop))
         found[own] = _stretch_curves(pairs.score[own], pairs.performance[own], pairs.played[own])
-    for slices in stretches.values():
-        together = np.concatenate([found[own] for own in slices])
-        middle = np.nanmedian(together, axis=0, keepdims=True)
-        together[np.abs(together - middle) > np.array(FURTHEST)] = np.nan
-        mean, size = np.nanmean(together, axis=0), np.nanstd(together, axis=0)
-        for own in slices:
-            found[own][np.abs(found[own] - middle) > np.array(FURTHEST)] = np.nan
-            found[own] = (found[own] - mean) / np.where(size > 0, size, 1.0)
+    for stretches in performances.values():
+        notes = np.concatenate(stretches)
+        curves = found[notes]
+        curves[np.abs(curves - np.nanmedian(curves, axis=0, keepdims=True)) > np.array(FURTHEST)] = np.nan
+        mean, size = np.nanmean(curves, axis=0), np.nanstd(curves, axis=0)
+        found[notes] = (curves - mean) / np.where(size > 0, size, 1.0)
     return found.astype(np.float16)
 
 

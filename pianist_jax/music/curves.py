@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 ONE_CHORD = 10  # ms in the score
+CURVES = ("gap", "velocity", "articulation")
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from pianist_jax.config import ModelConfig
@@ -40,23 +39,24 @@ def consensus_of(model: Model, tokens: np.ndarray) -> np.ndarray | None:
 
     They are those that are heard when the score is performed in windows.
     """
+    if not model.config.consensus:
+        return None
     foretold, room = Foretold(len(tokens)), model.config.window
     for window in cut_windows(len(tokens), windowing_for(room)):
         part = tokens[window.first : window.last]
         score = np.full((1, room, tokens.shape[1]), PAD, np.int32)
         score[0, : len(part)] = part
         mask = np.arange(room)[None] < len(part)
-        foretold.hear(window.first, np.asarray(_read(model.config)(model.params, score, mask))[0, : len(part)])
+        foretold.hear(window.first, np.asarray(_agree(model.config)(model.params, score, mask))[0, : len(part)])
     return foretold.curves()
 
 
 @functools.cache
-def _read(config: ModelConfig) -> Callable[..., jax.Array]:
+def _agree(config: ModelConfig) -> Callable[..., jax.Array]:
+    """The function that gives the curves of windows of scores (`Pianist.agree`)."""
     pianist = Pianist(config)
 
-    def read(params: Any, score_BNS: jax.Array, mask_BN: jax.Array) -> jax.Array:
-        if not config.consensus:
-            return jnp.zeros((*mask_BN.shape, 0), jnp.float32)
+    def agree(params: Any, score_BNS: jax.Array, mask_BN: jax.Array) -> jax.Array:
         return pianist.apply({"params": params}, score_BNS, mask_BN, method="agree")  # type: ignore[return-value]
 
-    return jax.jit(read)
+    return jax.jit(agree)

@@ -135,9 +135,6 @@ class Player:
         known = (batch["prompt"], np.int32(behind)) if behind else ()
         told = told_once(batch, scores)
         carry, curves_SN3 = self._program(kind, *shape, reach, scores)(params, *told, *known)
-        if self.hear is not None:
-            for span, number in zip(spans, told[2], strict=False):  # the batch may be padded
-                self.hear(span, np.asarray(curves_SN3)[number, : len(span.score)])
         played = [batch["prompt"][:, :behind]]
         for n in range(behind, notes, CHUNK):
             wanted = self._choose_reach(shape, n + CHUNK, reach) if n > behind else reach
@@ -152,6 +149,10 @@ class Player:
             self.stopwatch.notes += fresh
             if self.advance is not None:
                 self.advance(fresh)
+        if self.hear is not None:  # now that nothing waits for it
+            foretold_SN3 = np.asarray(curves_SN3)
+            for span, number in zip(spans, told[2], strict=False):  # the batch may be padded
+                self.hear(span, foretold_SN3[number, : len(span.score)])
         compiling = self.stopwatch.compile_seconds - compiled
         self.stopwatch.perform_seconds += time.perf_counter() - began - compiling
         whole_BNS = np.concatenate(played, axis=1)

@@ -21,7 +21,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pianist_jax.music.curves import carried, chord_times, chords, curves_on, lengths, of_log_odds
+from pianist_jax.music.curves import CURVES, carried, chord_times, chords, curves_on, lengths, of_log_odds
 from pianist_jax.music.notes import Notes
 from pianist_jax.rendering.expression import drop_repeated_pedal, part_strikes
 from pianist_jax.rendering.realise import cut_overlaps, release_pedal
@@ -51,7 +51,7 @@ def rehearsed(
     foretold = [None] * 3 if consensus is None else [consensus[first[:-1], 0], consensus[:, 1], consensus[:, 2]]
     gap, velocity, articulation = (
         _agreed([getattr(one, name) for one in drawn[common]], getattr(drawn[own], name), chance, curve)
-        for name, curve in zip(("gap", "velocity", "articulation"), foretold, strict=True)
+        for name, curve in zip(CURVES, foretold, strict=True)
     )
     wanted = _clock(np.exp(gap) * np.diff(written), clocks[common], clocks[own], chance)
     room = np.append(np.diff(wanted), np.inf)[chord]
@@ -96,12 +96,10 @@ def _pedal(
     moment = np.unique(np.concatenate(times))
     if not len(moment):
         return np.zeros(0, np.int64), np.zeros(0, np.int16)
-    values = np.stack(
-        [
-            np.append(0, one.pedal_value)[np.searchsorted(time, moment, side="right")]
-            for one, time in zip(tries, times, strict=True)
-        ]
-    )
+    values = np.stack([
+        np.append(0, one.pedal_value)[np.searchsorted(time, moment, side="right")]
+        for one, time in zip(tries, times, strict=True)
+    ])
     off = np.abs(values - np.median(values, axis=0)) * np.diff(moment, append=moment[-1] + 1)
     passage = np.searchsorted(written[PASSAGE::PASSAGE], moment, side="right")
     begins = np.flatnonzero(np.diff(passage, prepend=-1))

@@ -8,9 +8,10 @@ import jax.numpy as jnp
 from pianist_jax.config import TrainConfig
 from pianist_jax.data.corruption import augment, forget, hide, ids, untold
 from pianist_jax.model.pianist import Pianist
+from pianist_jax.music import curves
 from pianist_jax.music.tokens import MASK
 
-CURVES = {"gap": (0,), "velocity": (1,), "articulation": (2,)}
+CURVES = {name: (number,) for number, name in enumerate(curves.CURVES)}
 FIELDS = {"pitch": (0,), "ioi": (1,), "velocity": (2,), "duration": (3,), "pedal": (4, 5, 6, 7)}
 Batch = dict[str, jax.Array]
 Sums = dict[str, jax.Array]

@@ -81,12 +81,9 @@ def run_stage(
 def _resident(config: TrainConfig, data: Path) -> dict[str, Windows]:
     """Windows of exported parts, to train and to validate on."""
     pairs = load_pairs(_parts(data, "pairs"))
-    validation = pair_windows(pairs, config.window, "validation", stride=config.window)
-    if config.task == "finetune":
-        return {"train": pair_windows(pairs, config.window, "train"), "validation": validation}
-    if config.task == "consensus":
-        curves = pair_curves(pairs)
-        validation = pair_windows(pairs, config.window, "validation", stride=config.window, curves=curves)
+    curves = pair_curves(pairs) if config.task == "consensus" else None
+    validation = pair_windows(pairs, config.window, "validation", stride=config.window, curves=curves)
+    if config.task != "pretrain":
         return {"train": pair_windows(pairs, config.window, "train", curves=curves), "validation": validation}
     found = sorted(data.glob("pretrain-*.part"))
     return {"validation": validation} | ({"train": piece_windows(load_parts(found), config.window)} if found else {})
