@@ -31,7 +31,7 @@ import math
 import sys
 from pathlib import Path
 
-from pianist_jax.config import TASKS, Augmentation, TrainConfig, override, preset
+from pianist_jax.config import TASKS, Augmentation, Mixture, TrainConfig, override, preset
 from pianist_jax.errors import PianistError
 from pianist_jax.training.stages import export_run, run_stage
 
@@ -58,7 +58,8 @@ def get_config(stage: str, model: str = "note-small") -> TrainConfig:
             final=0.02,
             every=20,
             evaluate_every=100,
-            augmentation=Augmentation(transpose=6, tempo=0.22, velocity=0.0),
+            augmentation=Augmentation(transpose=6, tempo=0.1, stretch=0.8, velocity=0.0, anchored=True, drift=0.3),
+            mixture=Mixture(thinned=0.25, pop=0.1),
         )
     return TrainConfig(
         model=dataclasses.replace(sizes, dropout=0.1),
@@ -69,7 +70,9 @@ def get_config(stage: str, model: str = "note-small") -> TrainConfig:
         learning_rate=4e-4,
         final=0.02,
         evaluate_every=100,
-        augmentation=Augmentation(transpose=6, tempo=0.22, velocity=0.08),
+        average=0.99,
+        augmentation=Augmentation(transpose=6, tempo=0.1, stretch=0.8, velocity=0.08, anchored=True),
+        mixture=Mixture(thinned=0.25, invented=0.2, pop=0.15),
     )
 
 

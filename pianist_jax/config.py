@@ -82,14 +82,39 @@ PRESETS: dict[str, ModelConfig] = {
 class Augmentation:
     """Ranges of random changes to whole windows, the same for score and performance; 0 turns one off.
 
-    `transpose` in semitones: 6 draws one of twelve keys, -6…+5. `tempo` and `velocity` are the largest |log factor|.
+    `transpose` in semitones: 6 draws one of twelve keys, -6…+5. `tempo` and `velocity` are the largest |log factor|;
+    `stretch` is that of a further change of tempo, drawn evenly and squared, so that most are small.
     `forget` is the share of scores that lose their metre, and of those that do not tell the hands.
+
+    With `anchored` a score comes at the tempo of its performance (`corruption.anchor`), so that the model learns to
+    trust it; `drift` is the standard deviation of what it is off by, as a logarithm.
     """
 
     transpose: int = 0
     tempo: float = 0.22
     velocity: float = 0.1
     forget: float = 0.1
+    stretch: float = 0.0
+    anchored: bool = False
+    drift: float = 0.05
+
+
+@dataclasses.dataclass(frozen=True)
+class Mixture:
+    """What is fine-tuned on beside the pairs as they are: shares of all windows.
+
+    `thinned`: pairs of which a part is played, one hand or the melody alone (`data.thinning`). `invented`: performances
+    of the exported pieces with an invented score (`data.invention`). `pop` is the share of the pairs, thinned or not,
+    that comes from POP909.
+    """
+
+    thinned: float = 0.0
+    invented: float = 0.0
+    pop: float = 0.0
+
+    def __post_init__(self) -> None:
+        if min(self.thinned, self.invented, self.pop) < 0 or self.thinned + self.invented >= 1 or self.pop >= 1:
+            raise PianistError(f"shares of a mixture must lie from 0 to below 1, and so their sum: {self}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -198,6 +223,7 @@ class TrainConfig:
     keep_every: int = 0
     augmentation: Augmentation = Augmentation()
     masking: Masking = Masking()
+    mixture: Mixture = Mixture()
     mesh: MeshConfig = MeshConfig()
 
     def __post_init__(self) -> None:
@@ -211,6 +237,8 @@ class TrainConfig:
         for name in ("evaluate_every", "sample_every", "keep_every"):
             if getattr(self, name) % self.every:
                 raise PianistError(f"{name} ({getattr(self, name)}) must be a multiple of every ({self.every})")
+        if self.packed and self.augmentation.anchored:
+            raise PianistError("pieces of one row have no one tempo: set packed=false or augmentation.anchored=false")
         if self.batch % self.accumulate:
             raise PianistError(f"batch ({self.batch}) must be a multiple of accumulate ({self.accumulate})")
         if not 0 <= self.average < 1:

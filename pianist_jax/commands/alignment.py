@@ -45,10 +45,12 @@ def align(
 
 @commands.command()
 def pairs(
-    asap: Annotated[Path, typer.Argument(help="The ASAP folder, with metadata.csv.")],
+    corpus: Annotated[Path, typer.Argument(help="The ASAP folder, with metadata.csv; or POP909's, with --scores.")],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder of pair records.")] = Path(
         "pairs"
     ),
+    scores: Annotated[Path | None, typer.Option(metavar="DIR", help="The quantised scores of POP909.")] = None,
+    validation: Annotated[float, typer.Option(help="Share of POP909's songs to validate on.")] = 0.0,
     alignments: Annotated[
         Path | None, typer.Option(metavar="NPZ", help="Alignments made before; each is checked.")
     ] = None,
@@ -57,6 +59,7 @@ def pairs(
 ) -> None:
     """Align performances to their scores, note by note; goes on where it was stopped."""
     from pianist_jax.data.pairs import Outcome, make_pairs
+    from pianist_jax.data.pop909 import make_pop_pairs
 
     seen: list[Outcome] = []
     told = time.monotonic()
@@ -68,14 +71,17 @@ def pairs(
             told = time.monotonic()
             say(f"{len(seen)} performances, {sum(bool(one.left_out) for one in seen)} of them left out")
 
-    outcomes = make_pairs(
-        asap,
-        output,
-        alignments=alignments,
-        least_matched=least_matched,
-        workers=workers or os.cpu_count() or 1,
-        report=report,
-    )
+    if scores is not None:
+        outcomes = make_pop_pairs(corpus, scores, output, validation=validation, report=report)
+    else:
+        outcomes = make_pairs(
+            corpus,
+            output,
+            alignments=alignments,
+            least_matched=least_matched,
+            workers=workers or os.cpu_count() or 1,
+            report=report,
+        )
     used = [outcome for outcome in outcomes if not outcome.left_out]
     notes = sum(outcome.notes for outcome in used)
     say(f"{output}: {len(used)} of {len(outcomes)} performances, {notes} notes (see manifest.csv)")

@@ -22,6 +22,8 @@ def apply(
     ] = None,
     keep: options.Keep = None,
     strength: options.Strength = None,
+    tempo: options.Tempo = None,
+    duration: options.Duration = None,
     tempo_scale: options.TempoScale = 1.0,
     pedal_threshold: options.PedalThreshold = 0,
     binary_pedal: options.BinaryPedal = False,
@@ -41,6 +43,7 @@ def apply(
 
     renderings, strength = options.strengths_among(renderings, strength)
     expression = options.expression_of(keep, strength, tempo_scale, pedal_threshold, binary_pedal)
+    pace = options.pace_of(tempo, duration) if tempo is not None or duration is not None else None
     wanted = options.extras_of(tempo_events, plot, plot_bars, overlay, audio)
     errors: list[PianistError | None] = []
     for name in renderings:
@@ -48,7 +51,7 @@ def apply(
             stored = read_rendering(Path(name))
             extras = stored.extras.also(wanted)
             extras = dataclasses.replace(extras, tempo_events=tempo_events or extras.tempo_events)
-            rendering = apply_edits(stored, expression)
+            rendering = apply_edits(stored, expression, pace)
             folder = stored.path.parent if output is None else Path(output)
             files = save_again(stored, rendering, folder, extras, force=force)
         except PianistError as error:

@@ -1,5 +1,6 @@
 """`pianist evaluate`: candidates from any renderer against the humans who played the same scores."""
 
+import dataclasses
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -60,6 +61,13 @@ def evaluate(
     samplings: Samplings = None,
     rehearsals: options.Rehearsals = 8,
     chance: options.Chance = 0.3,
+    tempo: Annotated[
+        str,
+        typer.Option(
+            metavar="score|free|humans",
+            help="Of renderings: as written, as models guess; humans: every candidate is told the humans' mean tempo.",
+        ),
+    ] = "score",
     metrics: Annotated[str, typer.Option(metavar="paper|aligned|all", help="What table and page show.")] = "all",
     output: Output = Path("report"),
     cache: Cache = None,
@@ -76,7 +84,7 @@ def evaluate(
     from pianist_jax.evaluation.folders import Aligner, find_all_candidates
     from pianist_jax.evaluation.table import check
 
-    check(metrics)
+    check(metrics, tempo)
     if not folders and not models:
         raise PianistError("nothing to evaluate; give --candidates DIR or --model NAME, or both")
     settings = _settings(samplings or ["1:0.98"], rehearsals, chance)
@@ -85,17 +93,28 @@ def evaluate(
     pieces, pool, about, warnings = _pieces(scores, humans, dataset, split, seed, aligner)
     entries, more = find_all_candidates(folders or [], pieces, aligner)
     pieces, missing = common_pieces(pieces, entries)
-    rendered, likelihoods, unlikely = _play(models or [], settings, pieces, samples, seed, likelihood)
+    entries = [_at_tempo(one, pieces, tempo) for one in entries]
+    rendered, likelihoods, unlikely = _play(models or [], settings, pieces, samples, seed, tempo, likelihood)
     report = evaluate(
         pieces,
         [*entries, *rendered],
         seed=seed,
         pool=pool,
         likelihoods=likelihoods,
-        about=about,
+        about={**about, "tempo": tempo},
         warnings=[*warnings, *more, *missing, *unlikely],
     )
     _write(stem, report, pieces, [*entries, *rendered], metrics, seed, listen)
+
+
+def _at_tempo(entry: "Candidates", pieces: "list[Piece]", tempo: str) -> "Candidates":
+    """Performances that are there already, brought to the humans' tempo where that is told."""
+    from pianist_jax.evaluation.candidates import HUMANS, at_tempo_of_humans
+
+    if tempo != HUMANS:
+        return entry
+    paced = {piece.name: at_tempo_of_humans(piece, entry.performances[piece.name]) for piece in pieces}
+    return dataclasses.replace(entry, performances=paced)
 
 
 def _settings(texts: Sequence[str], rehearsals: int, chance: float) -> "dict[str, Sampling]":
@@ -176,7 +195,13 @@ def _pieces(
 
 
 def _play(
-    names: Sequence[str], settings: "dict[str, Sampling]", pieces: "list[Piece]", samples: int, seed: int, humans: int
+    names: Sequence[str],
+    settings: "dict[str, Sampling]",
+    pieces: "list[Piece]",
+    samples: int,
+    seed: int,
+    tempo: str,
+    humans: int,
 ) -> "tuple[list[Candidates], dict[str, Any], list[str]]":
     """What models make of the pieces, and how likely they find the humans."""
     import numpy as np
@@ -201,7 +226,7 @@ def _play(
             with _progress(f"performing {len(pieces)} pieces with {name}", drawn) as advance:
                 made.append(
                     render_candidates(
-                        name, pieces, model, seed=seed, samples=samples, sampling=sampling, advance=advance
+                        name, pieces, model, seed=seed, samples=samples, sampling=sampling, tempo=tempo, advance=advance
                     )
                 )
         if humans:

@@ -8,6 +8,7 @@ import typer
 from pianist_jax.terminal import say
 
 if TYPE_CHECKING:
+    from pianist_jax.music.pace import Pace
     from pianist_jax.rendering.expression import Expression
     from pianist_jax.rendering.extras import Extras
     from pianist_jax.rendering.result import Rendering
@@ -29,6 +30,16 @@ Strength = Annotated[
         metavar="WHAT=TIMES",
         help="timing=0.8 dynamics=1.2 articulation=1 pedal=1: less or more of it than the model plays.",
     ),
+]
+Tempo = Annotated[
+    str | None,
+    typer.Option(
+        metavar="score|free|N",
+        help="score: as written (where nothing is, as the model guesses); free: its guess; 72: beats a minute.",
+    ),
+]
+Duration = Annotated[
+    str | None, typer.Option(metavar="M:SS", help="How long it lasts, from the first onset to the last release.")
 ]
 TempoScale = Annotated[float, typer.Option("--tempo-scale", metavar="TIMES", help="1.1: a tenth faster.")]
 PedalThreshold = Annotated[
@@ -69,6 +80,24 @@ def expression_of(
         pedal_threshold=pedal_threshold,
         binary_pedal=binary_pedal,
     )
+
+
+def pace_of(tempo: str | None, duration: str | None) -> "Pace":
+    """The pace that these options want. Raises PianistError."""
+    from pianist_jax.music.pace import parse_pace
+
+    return parse_pace(tempo, duration)
+
+
+def tell_tempo(rendering: "Rendering", pace: "Pace", tell: Callable[[str], None] = say) -> None:
+    """Say which tempo was guessed, where the score tells none, and how to set it."""
+    from pianist_jax.music.pace import SCORE, is_told
+
+    if pace.tempo != SCORE or pace.duration is not None or is_told(rendering.grid):
+        return
+    guessed = rendering.report["tempo"]["guess"] is not None
+    how = "as the model guesses" if guessed else "as programs mean where nothing is said"
+    tell(f"  the score tells no tempo; played at {rendering.tempo_in_words()}, {how} (--tempo N sets it)")
 
 
 def extras_of(

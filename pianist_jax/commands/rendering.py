@@ -38,6 +38,8 @@ def render(
     ] = None,
     keep: options.Keep = None,
     strength: options.Strength = None,
+    tempo: options.Tempo = None,
+    duration: options.Duration = None,
     tempo_scale: options.TempoScale = 1.0,
     pedal_threshold: options.PedalThreshold = 0,
     binary_pedal: options.BinaryPedal = False,
@@ -63,16 +65,18 @@ def render(
     scores, strength = options.strengths_among(scores, strength)
     wishes: dict[str, Any] = {
         "seed": seed,
+        "pace": options.pace_of(tempo, duration),
         "sampling": Sampling(temperature, top_p, top_k, rehearsals=rehearsals, chance=chance),
         "expression": options.expression_of(keep, strength, tempo_scale, pedal_threshold, binary_pedal),
         "extras": options.extras_of(tempo_events, plot, plot_bars, overlay, audio),
         "force": force,
     }
-    if samples < 1:
-        raise PianistError(f"samples is {samples}, but it must be 1 or more")
     if bars is None:
         _render_scores(scores, Path(output), model, shard, {**wishes, "samples": samples})
     else:
+        if tempo is not None or duration is not None:
+            raise PianistError("--bars keep their place in time, so that nothing else moves; leave the tempo out")
+        del wishes["pace"]
         _render_bars(scores, Path(output), model, bars, samples, {**wishes, "tempo_events": tempo_events})
 
 
@@ -84,6 +88,8 @@ def _render_scores(
     from pianist_jax.rendering.finding import find_scores
     from pianist_jax.rendering.programs import load_model
 
+    if wishes["samples"] < 1:
+        raise PianistError(f"samples is {wishes['samples']}, but it must be 1 or more")
     share = share or batch.own_share()
     keep_programs()
     order = batch.Order(folder, load_model(model), **wishes)
@@ -99,6 +105,7 @@ def _render_scores(
             elif outcome.rendering:
                 speed = outcome.rendering.report["notes_per_second"]
                 tell(f"{outcome.score} -> {' '.join(map(str, outcome.files))} ({speed:.0f} notes/s)")
+                options.tell_tempo(outcome.rendering, order.pace, tell)
                 options.tell_error(outcome.rendering, tell)
             elif (left_alone := left_alone + 1) <= NAMED:
                 tell(f"{outcome.score}: made before with these settings, left alone ({outcome.files[0]})")

@@ -16,6 +16,7 @@ from pianist_jax.music.tokens import MASK, MAX_DURATION, MAX_IOI, METRE, NOTE_TO
 PITCH, IOI, VELOCITY, DURATION = (SLOTS.index(name) for name in ("pitch", "ioi", "velocity", "duration"))
 PEDAL = SLOTS.index("pedal1")  # the first of four
 CHORD = 35  # ms: onsets closer than this are taken for one chord of the score
+RUBATO = 0.1  # |log| by which a window's tempo may differ from the whole performance's at one written tempo
 
 
 def ids(values: jax.Array) -> jax.Array:
@@ -81,16 +82,64 @@ def augment(
     return change(windows, mask_BN, row_keys(k_rest, mask_BN.shape[0]))
 
 
+def anchor(
+    score_BNS: jax.Array,
+    performance_BNS: jax.Array,
+    mask_BN: jax.Array,
+    slowness_B: jax.Array | None,
+    key: jax.Array | None = None,
+    drift: float = 0.0,
+) -> tuple[jax.Array, jax.Array]:
+    """Scores at the tempo of their performances, [B, N, S], and what they are still off by, float32 [B].
+
+    Editions are written at any tempo, often at 120 throughout; what is read here has the tempo of the whole performance
+    (`slowness_B`: its time over the written one; without, that of the window), or where this window goes more than
+    `RUBATO` slower or faster, as at a change of tempo that the score does not tell, that of the window but for as much.
+    Given a key, the written tempo is off by a normally distributed logarithm of deviation `drift` besides. The second
+    result is the logarithm of the window's performed time over the one that is now written.
+    """
+    log_own = jnp.log(_passed(performance_BNS, mask_BN) / _passed(score_BNS, mask_BN))
+    log_factor = log_own
+    if slowness_B is not None:
+        log_factor -= jnp.clip(log_own - jnp.log(slowness_B), -RUBATO, RUBATO)
+    phase_B = jnp.full(len(score_BNS), 0.5)
+    if key is not None:
+        k_drift, k_phase = jax.random.split(key)
+        log_factor += drift * jax.random.normal(k_drift, log_factor.shape)
+        phase_B = jax.random.uniform(k_phase, phase_B.shape)
+    return jax.vmap(stretched)(score_BNS, jnp.exp(log_factor), phase_B), log_own - log_factor
+
+
+def _passed(values_BNS: jax.Array, mask_BN: jax.Array) -> jax.Array:
+    """ms from the first to the last onset of windows, float32 [B], at least 1."""
+    gap_BN = jnp.where(mask_BN, values_BNS[:, :, IOI], 0)[:, 1:]
+    return jnp.maximum(jnp.sum(gap_BN, axis=1), 1).astype(jnp.float32)
+
+
+def stretched(values_NS: jax.Array, factor: jax.Array, phase: jax.Array) -> jax.Array:
+    """A window with its times multiplied, rounded at the onsets: even gaps stay even to the millisecond."""
+    onset_N = jnp.floor(jnp.cumsum(values_NS[:, IOI]).astype(jnp.float32) * factor + phase).astype(jnp.int32)
+    gap_N = jnp.diff(onset_N, prepend=0)
+    gap_N = jnp.where(values_NS[:, IOI] == 0, 0, jnp.clip(gap_N, 1, MAX_IOI))
+    duration_N = jnp.floor(values_NS[:, DURATION].astype(jnp.float32) * factor + phase).astype(jnp.int32)
+    return values_NS.at[:, IOI].set(gap_N).at[:, DURATION].set(jnp.clip(duration_N, 1, MAX_DURATION))
+
+
 def _augmented(
     windows: tuple[jax.Array, ...], mask_N: jax.Array, key: jax.Array, settings: Augmentation
 ) -> tuple[jax.Array, ...]:
     k_shift, k_tempo, k_velocity, k_round = jax.random.split(key, 4)
+    k_stretch = jax.random.fold_in(k_tempo, 1)
     pitch_N = windows[0][:, PITCH]
     lowest = jnp.min(jnp.where(mask_N, pitch_N, 127))
     highest = jnp.max(jnp.where(mask_N, pitch_N, 0))
     shift = jax.random.randint(k_shift, (), -settings.transpose, max(settings.transpose, 1))
     shift = jnp.clip(shift, jnp.minimum(0, 21 - lowest), jnp.maximum(0, 108 - highest))
-    factor = jnp.exp(jax.random.uniform(k_tempo, minval=-settings.tempo, maxval=settings.tempo))
+    further = jax.random.uniform(k_stretch, minval=-1.0, maxval=1.0)
+    factor = jnp.exp(
+        jax.random.uniform(k_tempo, minval=-settings.tempo, maxval=settings.tempo)
+        + settings.stretch * further * jnp.abs(further)
+    )
     loudness = jnp.exp(jax.random.uniform(k_velocity, minval=-settings.velocity, maxval=settings.velocity))
     changed = []
     for place, window in enumerate(windows):

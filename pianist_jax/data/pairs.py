@@ -273,11 +273,16 @@ def make_pairs(
         outcomes.append(outcome)
         report(outcome)
         records[outcome.split] += packed
+    write_pairs(out_dir, records, outcomes)
+    return outcomes
+
+
+def write_pairs(out_dir: Path, records: dict[str, list[bytes]], outcomes: list[Outcome]) -> None:
+    """Write `<split>.array_record` of the records of each split, and `manifest.csv` of what became of the others."""
     out_dir.mkdir(parents=True, exist_ok=True)
     for split, stored in records.items():
         _write_records(out_dir / f"{split}.array_record", stored)
     _write_manifest(out_dir / "manifest.csv", outcomes)
-    return outcomes
 
 
 def _run(jobs: list[_Job], workers: int) -> Iterator[tuple[Outcome, list[bytes]]]:
@@ -295,20 +300,20 @@ def _make_pair(job: _Job) -> tuple[Outcome, list[bytes]]:
         played = normalise(read_midi(job.asap_dir / one.file))[0]
     except PianistError as error:
         # Relative names only: the manifest is the same wherever the corpus lies.
-        return _outcome(one, str(error).replace(f"{job.asap_dir}{os.sep}", "")), []
+        return outcome_of(one, str(error).replace(f"{job.asap_dir}{os.sep}", "")), []
     sizes = {"score_notes": len(score), "performance_notes": len(played)}
     try:
         match, origin = cached_align(score, played, job.cache, job.given)
     except AlignmentError as error:
-        return _outcome(one, str(error), **sizes), []
+        return outcome_of(one, str(error), **sizes), []
     found: dict[str, Any] = {**sizes, "alignment": origin, "matched": round(share_matched(match), 4)}
     if share_matched(match) < job.least_matched:
         least = f"less than {job.least_matched:.0%} of the score matched"
         reason = f"{least}: other repeats, another edition, or trills the score writes out"
-        return _outcome(one, reason, **found), []
+        return outcome_of(one, reason, **found), []
     stretches = build_stretches(score, played, match)
     if not stretches:
-        return _outcome(one, f"no stretch of {LEAST_NOTES} notes", **found), []
+        return outcome_of(one, f"no stretch of {LEAST_NOTES} notes", **found), []
     found |= {
         "stretches": len(stretches),
         "notes": sum(len(s.score) for s in stretches),
@@ -316,18 +321,20 @@ def _make_pair(job: _Job) -> tuple[Outcome, list[bytes]]:
     }
     pedal = pedal_kind(played.pedal_value)
     columns = metre(grid_of_midi(job.asap_dir / one.score))
-    return _outcome(one, "", **found), [_pack(one, pedal, stretch, columns) for stretch in stretches]
+    return outcome_of(one, "", **found), [pack_stretch("asap", one, pedal, stretch, columns) for stretch in stretches]
 
 
-def _outcome(one: Performance, left_out: str, **found: Any) -> Outcome:
+def outcome_of(one: Performance, left_out: str, **found: Any) -> Outcome:
+    """A line of the manifest; what is not `found` is empty or 0."""
     numbers = ("score_notes", "performance_notes", "stretches", "notes", "filled")
     nothing: dict[str, Any] = {"alignment": "", "matched": 0.0, **dict.fromkeys(numbers, 0)}
     return Outcome(one.file, one.score, one.composition, one.split, **{**nothing, **found}, left_out=left_out)
 
 
-def _pack(one: Performance, pedal: str, stretch: Stretch, columns: np.ndarray) -> bytes:
+def pack_stretch(corpus: str, one: Performance, pedal: str, stretch: Stretch, columns: np.ndarray) -> bytes:
+    """A record of a stretch; `columns` [N_score, 9] are the metre of the whole score."""
     metadata = {
-        "corpus": "asap",
+        "corpus": corpus,
         "file": one.file,
         "score": one.score,
         "composition": one.composition,

@@ -123,6 +123,23 @@ def load_pairs(paths: Sequence[Path | str], *, workers: int | None = None) -> Pa
     )
 
 
+def choose_pairs(pairs: PairCorpus, chosen: np.ndarray) -> PairCorpus:
+    """The pairs with the chosen ones (bool[P]) alone; compositions keep their numbers."""
+    lengths = np.diff(pairs.offsets)
+    kept = np.repeat(chosen, lengths)
+    return dataclasses.replace(
+        pairs,
+        score=pairs.score[kept],
+        performance=pairs.performance[kept],
+        played=pairs.played[kept],
+        offsets=_offsets(lengths[chosen].tolist()),
+        composition=pairs.composition[chosen],
+        split=pairs.split[chosen],
+        pedal=pairs.pedal[chosen],
+        metadata=tuple(about for about, wanted in zip(pairs.metadata, chosen, strict=True) if wanted),
+    )
+
+
 def compress(planes: Sequence[bytes]) -> list[bytes]:
     """The planes of a block, each under LZMA."""
     return [

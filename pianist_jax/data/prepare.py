@@ -133,12 +133,13 @@ def list_corpora(corpora: Sequence[Corpus], scratch: Path, validation: float, di
         tree = open_tree(corpus.root, scratch)
         items = list_items(corpus.source.name, tree)
         if all(item.split == "train" for item in items):
-            items = [dataclasses.replace(item, split=_draw_split(item.composition, validation)) for item in items]
+            items = [dataclasses.replace(item, split=draw_split(item.composition, validation)) for item in items]
         listed.append(Listed(corpus.source, tree.root, tuple(items)))
     return listed
 
 
-def _draw_split(composition: str, validation: float) -> str:
+def draw_split(composition: str, validation: float) -> str:
+    """The split of a composition that brings none: it follows from its name, and about a share is validated on."""
     drawn = int.from_bytes(hashlib.sha256(os.fsencode(composition)).digest()[:8], "big") / 2**64
     return "validation" if drawn < validation else "train"
 

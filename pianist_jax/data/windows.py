@@ -3,6 +3,7 @@
 21 M notes are 340 MB. What is too large for that goes through `pipeline` instead.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -11,10 +12,12 @@ import numpy as np
 
 from pianist_jax.data.packing import cut
 from pianist_jax.data.parts import Corpus, PairCorpus
+from pianist_jax.data.sources import SOURCES
 from pianist_jax.errors import PianistError
-from pianist_jax.music.tokens import NOTE_TOKENS
+from pianist_jax.music.tokens import NOTE_TOKENS, SLOTS
 
 Windows = dict[str, Any]
+ROW = ("has_pedal", "expressive", "coarse", "slowness")  # what is told of a window as a whole
 
 
 def piece_windows(corpus: Corpus, window: int, *, stride: int = 64) -> Windows:
@@ -48,7 +51,7 @@ def pair_windows(
     chosen = np.flatnonzero(pairs.split == ("train", "validation").index(split))
     if not len(chosen):
         raise PianistError(f"the exported pairs hold none of the {split} split: export them again with it")
-    start, length, _ = _cut(pairs.offsets, chosen, window, stride)
+    start, length, pair = _cut(pairs.offsets, chosen, window, stride)
     return {
         "score": pairs.score,
         "performance": pairs.performance,
@@ -57,9 +60,43 @@ def pair_windows(
         "start": start,
         "length": length,
         "chance": _chance(np.ones(len(start))),
-        "has_pedal": np.ones(len(start), bool),
+        "slowness": slowness(pairs)[pair],
+        "has_pedal": has_pedal(pairs)[pair],
         "expressive": np.ones(len(start), bool),
     }
+
+
+def has_pedal(pairs: PairCorpus) -> np.ndarray:
+    """bool[P]: whether the pedal of each performance was recorded; where it is continuous it may never have moved."""
+    continuous = {source.name for source in SOURCES if source.pedal == "continuous"}
+    return (pairs.pedal > 0) | np.array([about.get("corpus") in continuous for about in pairs.metadata])
+
+
+def slowness(pairs: PairCorpus) -> np.ndarray:
+    """float32[P]: the time of each performance over that of its score, from the first to the last onset."""
+    ioi = SLOTS.index("ioi")
+    passed = []
+    for values in (pairs.performance, pairs.score):  # the first gap of a pair is 0
+        total = np.concatenate([[0], np.cumsum(values[:, ioi], dtype=np.int64)])
+        passed.append(np.maximum(total[pairs.offsets[1:]] - total[pairs.offsets[:-1]], 1))
+    return (passed[0] / passed[1]).astype(np.float32)
+
+
+def mixed(parts: Sequence[tuple[Windows, float]]) -> Windows:
+    """Windows of several corpora of pairs as one; each is drawn with its share of all (shares need not sum to 1)."""
+    parts = [(windows, share) for windows, share in parts if share > 0]
+    columns = max(windows["score"].shape[1] for windows, _ in parts)
+    joined: dict[str, list[np.ndarray]] = {}
+    notes, so_far, total = 0, 0.0, sum(share for _, share in parts)
+    for windows, share in parts:
+        own = dict(windows)
+        unknown = np.zeros((len(own["score"]), columns - own["score"].shape[1]), own["score"].dtype)
+        own |= {"score": np.concatenate([own["score"], unknown], axis=1), "start": own["start"] + notes}
+        own["chance"] = (so_far + windows["chance"] * share / total).astype(np.float32)
+        notes, so_far = notes + len(own["score"]), so_far + share / total
+        for name, values in own.items():
+            joined.setdefault(name, []).append(values)
+    return {name: np.concatenate(values) for name, values in joined.items()}
 
 
 def draw(windows: Windows, key: jax.Array, batch: int) -> jax.Array:
@@ -73,8 +110,8 @@ def draw(windows: Windows, key: jax.Array, batch: int) -> jax.Array:
 def take(windows: Windows, number_B: jax.Array, window: int) -> dict[str, jax.Array]:
     """The windows of these numbers: values int32 [B, N, 8] from 0, note_mask [B, N]; has_pedal, expressive, coarse [B].
 
-    Pairs have a `score`, [B, N, 17] where its metre is told, and `played` [B, N], perhaps `curves` float32 [B, N, 3];
-    none of them is coarse.
+    Pairs have a `score`, [B, N, 17] where its metre is told, `played` [B, N] and `slowness` float32 [B] (`slowness`),
+    perhaps `curves` float32 [B, N, 3]; none of them is coarse.
     """
     place_BN = windows["start"][number_B][:, None] + jnp.arange(window)[None]
     mask_BN = jnp.arange(window)[None] < windows["length"][number_B][:, None]
@@ -92,7 +129,7 @@ def take(windows: Windows, number_B: jax.Array, window: int) -> dict[str, jax.Ar
     return {
         **batch,
         "note_mask": mask_BN,
-        **{name: windows[name][number_B] for name in ("has_pedal", "expressive", "coarse") if name in windows},
+        **{name: windows[name][number_B] for name in ROW if name in windows},
     }
 
 

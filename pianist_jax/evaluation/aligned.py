@@ -24,12 +24,16 @@ time), pedal_down_human, pedal_down_error (|share − mean share of the humans|)
 Of chords, in ms (`chords`): chord_spread and melody_lead, those of the humans (…_human), and the distance of
 a sample from their mean (…_error).
 
+Of the tempo of the whole, from the first to the last onset of the score: tempo_written (played over written time, of
+the humans tempo_written_human), tempo_error (|log of a sample's time over the humans' geometric mean|); and last_gap,
+the last gap's ratio to the written one over the performance's median (last_gap_human: the largest of a human).
+
 Of the notes: notes_missing, the share of the score's that a sample does not play, and notes_extra, the share
 of its own that the score does not have. The other metrics are of the notes that are played.
 
 The humans' own, from `human_metrics`: r_ceiling and r2_ceiling (each against the mean of the others),
 r_between (each against each), reliability of the mean human (Spearman–Brown), pedal_f1_ceiling,
-pedal_down_error_ceiling, chord_spread_error_ceiling, melody_lead_error_ceiling.
+pedal_down_error_ceiling, chord_spread_error_ceiling, melody_lead_error_ceiling, tempo_error_ceiling.
 
 The mean human centres every performance first and counts where at least half of them play. What is NaN on
 either side is left out pair by pair. No metric is ever NaN: what has no value is absent and named in the
@@ -170,7 +174,34 @@ def candidate_metrics(
         "notes_missing": float(np.mean([sample.missing for sample in samples])),
         "notes_extra": float(np.mean([sample.extra for sample in samples])),
     }
-    return metrics | _pedal_metrics(reference, samples) | _chord_metrics(reference, samples) | shares
+    tempo = _tempo_metrics(reference, samples)
+    return metrics | tempo | _pedal_metrics(reference, samples) | _chord_metrics(reference, samples) | shares
+
+
+def slowness(frame: Frame, mapped: TimeMap) -> float:
+    """Performed over written time, from the first to the last onset of a score; NaN for a score of one onset."""
+    if len(frame.onset) < 2:
+        return float("nan")
+    begin, end = mapped.to_performed(frame.onset[[0, -1]])
+    return float((end - begin) / (frame.onset[-1] - frame.onset[0]))
+
+
+def _tempo_metrics(reference: Reference, samples: Sequence[Performance]) -> dict[str, float]:
+    humans = np.log([slowness(reference.frame, one.mapped) for one in reference.performances])
+    own = np.log([slowness(reference.frame, one.mapped) for one in samples])
+    return {
+        "tempo_written": float(np.exp(stats.mean_valid(own))),
+        "tempo_written_human": float(np.exp(stats.mean_valid(humans))),
+        "tempo_error": float(stats.mean_valid(np.abs(own - stats.mean_valid(humans)))),
+        "last_gap": float(stats.mean_valid(np.array([_last_gap(one) for one in samples]))),
+        "last_gap_human": float(np.max([_last_gap(one) for one in reference.performances])),
+    }
+
+
+def _last_gap(performance: Performance) -> float:
+    curve = performance.curves["log_ioi"]
+    known = curve[np.isfinite(curve)]
+    return float(np.exp(curve[-1] - np.median(known))) if len(known) else float("nan")
 
 
 def _curve_metrics(reference: Reference, name: str, samples: np.ndarray) -> dict[str, float]:
@@ -299,6 +330,7 @@ def human_metrics(reference: Reference) -> dict[str, float]:
         "chord_spread": [human.chords.spread for human in reference.performances],
         "melody_lead": [human.chords.lead for human in reference.performances],
     }
+    of_each["tempo"] = np.log([slowness(reference.frame, human.mapped) for human in reference.performances]).tolist()
     for name, values in of_each.items():
         metrics[f"{name}_error_ceiling"] = _left_out_error(np.array(values))
     return metrics

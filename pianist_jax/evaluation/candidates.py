@@ -9,11 +9,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pianist_jax.errors import PianistError
-from pianist_jax.evaluation.curves import Piece, Played
+from pianist_jax.evaluation.aligned import slowness
+from pianist_jax.evaluation.curves import Frame, Piece, Played, deal, frame_of, time_map
+from pianist_jax.music.pace import Pace, on_clock
 
 if TYPE_CHECKING:
     from pianist_jax.rendering.programs import Model
     from pianist_jax.rendering.sampling import Sampling
+
+
+HUMANS = "humans"  # a tempo: that of the humans of each piece
+TEMPI = ("score", "free", HUMANS)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -29,6 +35,27 @@ class Candidates:
     about: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
+def humans_slowness(piece: Piece) -> float:
+    """The geometric mean of what the humans of a piece take from its first to its last onset, over what is written."""
+    frame = frame_of(piece.score)
+    return float(np.exp(np.mean(np.log([_slowness(frame, human) for human in piece.humans]))))
+
+
+def at_tempo_of_humans(piece: Piece, performances: Sequence[Played]) -> tuple[Played, ...]:
+    """Anybody's performances of a piece, each evenly faster or slower so that it takes as long as the humans do."""
+    frame, told = frame_of(piece.score), humans_slowness(piece)
+    changed = []
+    for one in performances:
+        begin, times = float(one.notes.onset.min()), told / _slowness(frame, one)
+        clocks = np.array([begin, begin + 1000.0]), np.array([begin, begin + 1000.0 * times])
+        changed.append(dataclasses.replace(one, notes=on_clock(one.notes, *clocks)))
+    return tuple(changed)
+
+
+def _slowness(frame: Frame, played: Played) -> float:
+    return slowness(frame, time_map(frame, deal(played.notes, played.match)))
+
+
 def render_candidates(
     name: str,
     pieces: Sequence[Piece],
@@ -37,18 +64,22 @@ def render_candidates(
     seed: int,
     samples: int,
     sampling: Sampling,
+    tempo: str = "score",
     advance: Callable[[int], None] | None = None,
 ) -> Candidates:
-    """Performs every piece `samples` times, the same that `pianist render` makes of its score file.
+    """Performs every piece `samples` times, the same that `pianist render` makes of its score file with this `tempo`.
 
-    Raises PianistError.
+    "humans": the model is told the humans' mean tempo of each piece (`humans_slowness`), and keeps it. Raises
+    PianistError.
     """
     from pianist_jax.rendering.renderer import read_piece, render_all
 
     scores = [read_piece(piece.source or piece.score) for piece in pieces]
     made: dict[str, tuple[Played, ...]] = {}
     boundaries: dict[str, np.ndarray] = {}
-    rendered = render_all(scores, model, seed=seed, samples=samples, sampling=sampling, advance=advance)
+    told = {piece.name: Pace(times=humans_slowness(piece)) for piece in pieces} if tempo == HUMANS else {}
+    paces = [told.get(piece.name) or Pace(tempo) for piece in pieces]
+    rendered = render_all(scores, model, seed=seed, samples=samples, sampling=sampling, pace=paces, advance=advance)
     for index, rendering in rendered:
         piece = pieces[index]
         if not np.array_equal(rendering.score.pitch, piece.score.pitch):
@@ -59,5 +90,5 @@ def render_candidates(
             for number, notes in enumerate(rendering.performances, 1)
         )
         boundaries[piece.name] = rendering.joins
-    about = {"model": model.name, "hash": model.hash, "seed": seed, "samples": samples}
+    about = {"model": model.name, "hash": model.hash, "seed": seed, "samples": samples, "tempo": tempo}
     return Candidates(name, made, boundaries, {**about, **dataclasses.asdict(sampling)})

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pianist_jax.errors import PianistError
+from pianist_jax.evaluation.candidates import TEMPI
 
 Report = dict[str, Any]
 
@@ -21,6 +22,8 @@ _ALIGNED = {
     "composite": "total",
     **{f"{curve}_{metric}": f"{label} {_SHORT[curve]}" for metric, label in _PER_CURVE.items() for curve in _SHORT},
     "pedal_f1": "pedal F1",
+    "tempo_written": "played/written",
+    "tempo_error": "tempo",
     "chord_spread_error": "chord ms",
     "melody_lead_error": "lead ms",
 }
@@ -36,6 +39,7 @@ _EXPLAINED = {
         "total: a human is 1, the deadpan score 0; agreement of velocity, log-IOI and log-articulation, and pedal F1",
         "r: correlation of single performances with the mean human; size: how well the size of the deviations matches",
         "W1: distance to the humans over that between humans; pedal F1: pedal changes within 100 ms of a human's",
+        "played/written: time over the written one; tempo: |log| of the time over the humans' mean (geometric)",
         "chord ms, lead ms: how far the spread of chords and the lead of the melody are from the humans' mean",
     ),
     "paper": (
@@ -51,8 +55,10 @@ def explained(metrics: str) -> tuple[str, ...]:
     return tuple(line for kind, lines in _EXPLAINED.items() if metrics in (kind, "all") for line in lines)
 
 
-def check(metrics: str) -> None:
-    """Raises PianistError for metrics that there are not."""
+def check(metrics: str, tempo: str = TEMPI[0]) -> None:
+    """Raises PianistError for metrics, or a tempo of the candidates, that there are not."""
+    if tempo not in TEMPI:
+        raise PianistError(f'tempo is "{tempo}", but it must be {", ".join(TEMPI[:-1])} or {TEMPI[-1]}')
     if metrics not in METRICS:
         raise PianistError(f'metrics is "{metrics}", but it must be {", ".join(METRICS[:-1])} or {METRICS[-1]}')
 

@@ -32,10 +32,11 @@ class Consensus(nn.Module):
         real: jax.Array,
         deterministic: bool,
     ) -> jax.Array:
-        """Encoder states, embedded notes and the metre's columns -> curves float32 [B, N, 3].
+        """Encoder states, embedded notes and the metre's columns -> curves float32 [B, N, 4].
 
-        The three are those of `music.curves`: the gap behind the note's chord, told at its first note, velocity and
-        articulation, each less its mean over the performance and in units of its standard deviation.
+        The first three are those of `music.curves`: the gap behind the note's chord, told at its first note, velocity
+        and articulation, each less its mean over the performance and in units of its standard deviation. The last is
+        how much slower than written the passage is played, a logarithm in units of `TEMPO_UNIT`.
         """
         heads = self.config.consensus // HEAD_SIZE
         c = dataclasses.replace(
@@ -46,4 +47,5 @@ class Consensus(nn.Module):
         x = dense(c.width, c, bias=True, name="states")(memory_BND) + dense(c.width, c, name="notes")(embedded_BND)
         x = nn.gelu(x + MetreEmbedder(c, name="metre")(metre_BNC), approximate=True)
         x = EncoderStack(c, name="stack")(dense(c.width, c, name="hidden")(x), real, deterministic)
-        return dense(3, c, bias=True, name="curves")(x).astype(jnp.float32)
+        told = [dense(3, c, bias=True, name="curves")(x), dense(1, c, bias=True, name="tempo")(x)]
+        return jnp.concatenate(told, axis=-1).astype(jnp.float32)

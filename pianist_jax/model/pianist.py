@@ -77,7 +77,7 @@ class Pianist(nn.Module):
         return memory, real, jnp.zeros((*score_BNS.shape[:2], 0), jnp.float32)
 
     def agree(self, score_BNS: jax.Array, note_mask_BN: jax.Array, deterministic: bool = True) -> jax.Array:
-        """What pianists agree on, curves float32 [B, N, 3] of a score: see `consensus.Consensus`.
+        """What pianists agree on, curves float32 [B, N, 4] of a score: see `consensus.Consensus`.
 
         Only the head learns from it: the encoder stays as it was trained, and has no dropout here.
         """

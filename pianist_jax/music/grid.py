@@ -7,6 +7,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import mido
 import numpy as np
@@ -26,13 +27,23 @@ MINOR = tuple(
 RESOLUTIONS = (480, 10_080, 30_240)  # 10 080 holds tuplets of 3, 5, 7 and 9
 
 
+class TempoMark(NamedTuple):
+    """From a tick on, so many quarters a minute; `unit` and `seen` as in `score_facts.Tempo`."""
+
+    tick: int
+    quarters_per_minute: float
+    unit: float = 0.0
+    seen: bool = False
+
+
 @dataclass(frozen=True, eq=False)
 class ScoreGrid:
     """Where the N normalised notes of a score stand, in ticks of the score (`ticks_per_quarter` to a quarter).
 
     `onset` and `duration` int64[N]; `part` int64[N] counts into `part_names` (the hands, where there are two).
     `time_signatures` (tick, numerator, denominator) and `key_signatures` (tick, name as in `Bbm`) are sorted;
-    the first time signature stands at tick 0. A bar begins at every time signature.
+    the first time signature stands at tick 0. A bar begins at every time signature. `tempi` are the tempo marks,
+    sorted: none where the score has none.
     """
 
     ticks_per_quarter: int
@@ -42,6 +53,7 @@ class ScoreGrid:
     part_names: tuple[str, ...]
     time_signatures: tuple[tuple[int, int, int], ...] = (NO_SIGNATURE,)
     key_signatures: tuple[tuple[int, str], ...] = ()
+    tempi: tuple[TempoMark, ...] = ()
 
     def __post_init__(self) -> None:
         if len({len(self.onset), len(self.duration), len(self.part)}) > 1:
@@ -129,6 +141,7 @@ def grid_of_midi(path: str | os.PathLike[str]) -> ScoreGrid:
         hand_names(names, part, pitch),
         _time_signatures(file.tracks),
         _key_signatures(file.tracks),
+        tuple(TempoMark(tick, 60e6 / own.tempo) for tick, own in _signatures(file.tracks, "set_tempo") if own.tempo),
     )
 
 
@@ -215,7 +228,8 @@ def grid_of_score(score: Score) -> ScoreGrid:
         (round(key.start * quarter), (MINOR if key.minor else MAJOR)[key.fifths + 7]) for key in score.key_signatures
     ]
     labels = tuple(names[h] for h in order)
-    return ScoreGrid(quarter, onset, duration, part, labels, tuple(times), tuple(keys))
+    tempi = [TempoMark(round(t.start * quarter), t.quarters_per_minute, t.unit, t.seen) for t in score.tempos]
+    return ScoreGrid(quarter, onset, duration, part, labels, tuple(times), tuple(keys), tuple(tempi))
 
 
 def _bar_signatures(score: Score) -> list[tuple[float, int, int]]:

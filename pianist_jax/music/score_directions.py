@@ -53,7 +53,8 @@ def read_sound(reader: Reader, element: Element, place: float, signs: set[str] |
     """One <sound>: tempo, jumps, and whatever the `signs` of its direction do not say already."""
     signs = signs or set()
     if (tempo := element.get("tempo")) is not None:
-        _set_tempo(reader, number(tempo, reader.name, 0, 1e9), place)
+        unit = _unit_at(reader, place) if "metronome" in signs else 0.0
+        _set_tempo(reader, number(tempo, reader.name, 0, 1e9), place, unit, seen=bool({"metronome", "words"} & signs))
     if (loud := element.get("dynamics")) is not None and not signs & {"dynamics", "wedge"}:
         velocity = velocity_of(number(loud, reader.name, 0, 1e4))
         level = min(range(len(LEVELS)), key=lambda index: abs(LEVEL_VELOCITY[index] - velocity))
@@ -134,12 +135,19 @@ def _read_metronome(reader: Reader, element: Element, place: float) -> None:
     unit = BEAT_UNITS.get((units[0].text or "").strip())
     if unit is not None:
         dots = len(element.findall("beat-unit-dot"))
-        _set_tempo(reader, float(found[0]) * unit * (2 - 0.5**dots), place)
+        value = unit * (2 - 0.5**dots)
+        _set_tempo(reader, float(found[0]) * value, place, value, seen=True)
 
 
-def _set_tempo(reader: Reader, quarters_per_minute: float, place: float) -> None:
+def _unit_at(reader: Reader, place: float) -> float:
+    """The note value, in quarters, of the metronome mark read last if it stands here; else 0."""
+    last = reader.written.tempos[-1:]
+    return last[0].value[1] if last and (last[0].bar, last[0].offset) == (reader.bar, place) else 0.0
+
+
+def _set_tempo(reader: Reader, quarters_per_minute: float, place: float, unit: float = 0.0, *, seen: bool) -> None:
     if SLOWEST <= quarters_per_minute <= FASTEST:
-        reader.written.tempos.append(Sign(reader.bar, place, (quarters_per_minute,)))
+        reader.written.tempos.append(Sign(reader.bar, place, (quarters_per_minute, unit, float(seen))))
     else:
         reader.written.left_out["impossible tempo marks"] += 1
 

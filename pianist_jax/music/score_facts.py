@@ -42,10 +42,16 @@ class KeySignature:
 
 @dataclass(frozen=True)
 class Tempo:
-    """From `start` (quarters) on, so many quarters a minute."""
+    """From `start` (quarters) on, so many quarters a minute.
+
+    `unit` is the note value of the mark in quarters (0: it names none, the metre's beat is meant); `seen` whether a
+    reader of the page sees it, a metronome mark or a word, or only programs do.
+    """
 
     start: float
     quarters_per_minute: float
+    unit: float = 0.0
+    seen: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -111,7 +111,7 @@ def _add_measures(written: Written, root: Element, by_id: dict[str, WrittenNote]
             _add_sign(written, element, bar, by_id, parts)
     for element in root.iter():
         if element.tag.rpartition(":")[2] == "scoreDef" and (bpm := _float(element.get("midi.bpm"))) > 0:
-            written.tempos.append(Sign(0, 0.0, (bpm,)))
+            written.tempos.append(Sign(0, 0.0, (bpm, 0.0, 0.0)))
             break
 
 
@@ -129,7 +129,7 @@ def _add_sign(
         offset = (_float(element.get("tstamp"), 1.0) - 1) * 4 / beat[0]
         place = (bar, min(max(offset, 0.0), written.bars[bar].length))
     if tag == "tempo" and 4 <= (bpm := _float(element.get("midi.bpm"))) <= 3000:
-        written.tempos.append(Sign(*place, (bpm,)))
+        written.tempos.append(Sign(*place, (bpm, 0.0, 1.0)))
     text = "".join(element.itertext()).strip()
     if tag == "dynam" and text in LEVELS:
         level = LEVELS.index(text)

@@ -123,7 +123,7 @@ def _written(loaded: Any, name: str) -> Written:
                 written.keys.append(Sign(*place(part, key.start.t), (key.fifths, minor)))
             for tempo in part.iter_all(pt.Tempo):
                 if 4 <= tempo.bpm <= 3000:
-                    written.tempos.append(Sign(*place(part, tempo.start.t), (float(tempo.bpm),)))
+                    written.tempos.append(Sign(*place(part, tempo.start.t), (float(tempo.bpm), 0.0, 1.0)))
     if any(not 0 <= note.pitch <= 127 or note.length > MAX_QUARTERS for note in written.notes):
         raise ScoreError(f"{name}: notes beyond MIDI's range; export it again")
     return written

@@ -72,7 +72,7 @@ def play(written: Written, *, repeats: bool = True) -> Score:
         raise ValueError("no notes in the bars that are played")
     _place_graces(sounding)
     sounding.sort(key=lambda s: (round(s.start, PLACE_DIGITS), s.note.pitch))
-    tempos = _unfold_signs(written.tempos, written, order, starts, lambda at, value: Tempo(at, value[0]))
+    tempos = _unfold_signs(written.tempos, written, order, starts, lambda at, v: Tempo(at, v[0], v[1], bool(v[2])))
     if not tempos or tempos[0].start > 0:
         tempos.insert(0, Tempo(0.0, DEFAULT_TEMPO))
     pedal = _unfold_signs(written.pedal, written, order, starts, lambda at, value: (at, int(value[0])), False)

@@ -101,8 +101,9 @@ class Span:
 class Written:
     """A whole score as written. Times, keys, tempos and pedal hold for all parts.
 
-    Values of the signs: `times` (beats, beat type), `keys` (fifths, 1 for minor), `tempos` (quarters a minute),
-    `pedal` (0..127), `levels` (index into LEVELS or -1, velocity), `sforzandi` (velocity of the attack).
+    Values of the signs: `times` (beats, beat type), `keys` (fifths, 1 for minor), `tempos` (quarters a minute,
+    quarters of its note value or 0, 1 where it is seen), `pedal` (0..127), `levels` (index into LEVELS or -1,
+    velocity), `sforzandi` (velocity of the attack).
     Hairpins are of kind 1 (crescendo) or -1. `left_out` counts what was read but is not played.
     """
 

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import jax
 
 from pianist_jax.errors import PianistError
+from pianist_jax.music.pace import AS_WRITTEN, Pace
 from pianist_jax.parallel import initialise_distributed
 from pianist_jax.rendering.expression import NEUTRAL, Expression
 from pianist_jax.rendering.extras import Extras, check_plot, plot_wishes
@@ -31,6 +32,7 @@ from pianist_jax.rendering.programs import Model
 from pianist_jax.rendering.renderer import (
     Piece,
     Rendering,
+    check_pace,
     draws,
     identity_of,
     model_identity,
@@ -54,6 +56,7 @@ class Order:
     seed: int = 0
     samples: int = 1
     sampling: Sampling = DEFAULT
+    pace: Pace = AS_WRITTEN
     expression: Expression = NEUTRAL
     extras: Extras = DEFAULT_EXTRAS
     force: bool = False
@@ -67,6 +70,7 @@ class Order:
             "seed": self.seed,
             "samples": self.samples,
             "sampling": dataclasses.asdict(self.sampling),
+            "pace": self.pace.told(),
             "expression": self.expression.told(),
             "extras": {**dataclasses.asdict(self.extras), **plot_wishes(self.extras)},
         }
@@ -140,6 +144,7 @@ def render_scores(
         seed=order.seed,
         samples=order.samples,
         sampling=order.sampling,
+        pace=order.pace,
         expression=order.expression,
         advance=advance,
     )
@@ -235,13 +240,15 @@ def _read(
 def _read_one(job: Job, path: Path, inputs: set[str], order: Order) -> Outcome | Piece:
     stem = order.folder / job.stem
     piece = read_piece(path)
+    check_pace(piece, order.pace, order.expression)
     check_plot(piece.grid, order.extras)
     has_bars = piece.grid is not None
     paths = wanted_paths(stem, order.samples, order.extras, has_bars=has_bars)
     for wanted in paths:
         if place(wanted) in inputs:
             raise PianistError(f"{wanted}: is itself a score to render; choose another folder with -o")
-    identity = identity_of(piece, order.model, order.seed, order.samples, order.sampling, order.expression)
+    wishes = (order.sampling, order.pace, order.expression)
+    identity = identity_of(piece, order.model, order.seed, order.samples, *wishes)
     if not order.force and is_made(stem, identity, order.extras, has_bars=has_bars):
         return Outcome(job.score, tuple(paths))
     make_folder(stem.parent)

@@ -9,6 +9,7 @@ import numpy as np
 
 from pianist_jax.config import ModelConfig
 from pianist_jax.model.pianist import Pianist
+from pianist_jax.music.curves import FORETOLD, TEMPO_UNIT
 from pianist_jax.music.tokens import PAD
 from pianist_jax.rendering.programs import Model
 from pianist_jax.rendering.windows import cut_windows, windowing_for
@@ -30,12 +31,17 @@ class Foretold:
         self._weight += weight
 
     def curves(self) -> np.ndarray | None:
-        """float32 [notes, 3], or None where the model foretells nothing."""
+        """float32 [notes, 4], or None where the model foretells nothing."""
         return self._total / self._weight if self._total.shape[1] else None
 
 
+def tempo_of(curves: np.ndarray) -> float:
+    """How many times slower than written a score would be played, by its curves float32 [N, 4] (`FORETOLD`)."""
+    return float(np.exp(TEMPO_UNIT * curves[:, FORETOLD.index("tempo")].mean()))
+
+
 def consensus_of(model: Model, tokens: np.ndarray) -> np.ndarray | None:
-    """Curves float32 [N, 3] for a score's tokens int32 [N, columns] (`model.consensus`), None without that head.
+    """Curves float32 [N, 4] for a score's tokens int32 [N, columns] (`model.consensus`), None without that head.
 
     They are those that are heard when the score is performed in windows.
     """

@@ -28,7 +28,7 @@ import numpy as np
 from pianist_jax.errors import PianistError
 from pianist_jax.music.curves import chord_times, chords, lengths, log_odds, moved, of_log_odds
 from pianist_jax.music.notes import Notes
-from pianist_jax.rendering.realise import cut_overlaps, release_pedal
+from pianist_jax.music.playable import cut_overlaps, drop_repeated_pedal, make_playable, release_pedal
 
 STRENGTHS = ("timing", "dynamics", "articulation", "pedal")
 KEEPS = {"velocity": "dynamics", "timing": "timing", "articulation": "articulation", "pedal": "pedal"}
@@ -36,7 +36,6 @@ STRONGEST = 4.0
 TEMPO_SCALES = (0.1, 10.0)
 EXAGGERATED = math.log(3.0)  # distance from the mean up to which timing and articulation are exaggerated
 HALF = 64  # the pedal's middle
-APART = 2  # ms at least between two strikes of a key
 
 
 @dataclass(frozen=True)
@@ -134,13 +133,15 @@ def express(score: Notes, performance: Notes, expression: Expression) -> Notes:
         pedal_time = moved(pedal_time, played, wanted)
     changed = Notes(
         performance.pitch,
-        performance.onset if onset is None else part_strikes(performance.pitch, onset),
+        performance.onset if onset is None else onset,
         duration,
         velocity,
         pedal_time,
         _depth(pedal_value, e),
     )
-    return release_pedal(drop_repeated_pedal(cut_overlaps(changed)))
+    if onset is None:  # keys are struck as before, perhaps as somebody wanted it
+        return release_pedal(drop_repeated_pedal(cut_overlaps(changed)))
+    return make_playable(changed)
 
 
 def _scaled(deviation: np.ndarray, strength: float) -> np.ndarray:
@@ -178,16 +179,6 @@ def _onsets(score: Notes, onset: np.ndarray, chord: np.ndarray, clocks: Clocks, 
     return np.rint(wanted[chord] + np.minimum(spread, 0.9 * room)).astype(np.int64)
 
 
-def part_strikes(pitch: np.ndarray, onset: np.ndarray) -> np.ndarray:
-    """int64 [N] ms: onsets moved so that a key's strikes, in the order of the score, are at least 2 ms apart."""
-    onset = onset.copy()
-    order = np.argsort(pitch, kind="stable")
-    for own in np.split(order, np.flatnonzero(np.diff(pitch[order])) + 1):
-        steps = APART * np.arange(len(own))
-        onset[own] = np.maximum.accumulate(onset[own] - steps) + steps
-    return onset
-
-
 def _durations(score: Notes, performance: Notes, clocks: Clocks, e: Expression) -> np.ndarray:
     """int64 [N] ms: written lengths at the wanted tempo times the scaled articulation."""
     written, played, wanted = clocks
@@ -211,11 +202,3 @@ def _depth(value: np.ndarray, e: Expression) -> np.ndarray:
     value = np.clip(np.rint(value * e.pedal), 0, 127).astype(np.int16)
     least = e.pedal_threshold or (HALF if e.binary_pedal else 0)
     return np.where(value < least, 0, 127 if e.binary_pedal else value).astype(np.int16)
-
-
-def drop_repeated_pedal(notes: Notes) -> Notes:
-    """Without the pedal events that change nothing."""
-    changed = np.diff(notes.pedal_value, prepend=0) != 0
-    if changed.all():
-        return notes
-    return dataclasses.replace(notes, pedal_time=notes.pedal_time[changed], pedal_value=notes.pedal_value[changed])

@@ -14,8 +14,8 @@ from pianist_jax.errors import PianistError
 from pianist_jax.music.bars import require_bars
 from pianist_jax.music.fidelity import compare
 from pianist_jax.music.notes import Notes, normalise
+from pianist_jax.music.playable import cut_overlaps
 from pianist_jax.music.tempo import TEMPO_EVENTS, Mapped, map_tempo, write_mapped
-from pianist_jax.rendering.realise import cut_overlaps
 
 if TYPE_CHECKING:
     from pianist_jax.music.grid import ScoreGrid

@@ -15,8 +15,7 @@ import numpy as np
 
 from pianist_jax.music.curves import ONE_CHORD, chord_times, chords, log_odds, moved, of_log_odds
 from pianist_jax.music.notes import Notes
-from pianist_jax.rendering.expression import APART
-from pianist_jax.rendering.realise import cut_overlaps, release_pedal
+from pianist_jax.music.playable import APART, cut_overlaps, release_pedal
 
 TAIL = 16  # notes whose loudness leads on to what is behind
 STEEPEST = 8.0  # limit of the correction, as a logarithm

@@ -189,6 +189,7 @@ def _grid_lines(grid: "ScoreGrid") -> dict[str, Any]:
         "parts": list(grid.part_names),
         "time_signatures": [list(signature) for signature in grid.time_signatures],
         "key_signatures": [list(signature) for signature in grid.key_signatures],
+        "tempi": [list(mark) for mark in grid.tempi],
         "hash": grid_hash(grid),
     }
 

@@ -32,7 +32,7 @@ from pianist_jax.rendering.outputs import DEFAULT_EXTRAS, is_made
 from pianist_jax.rendering.programs import Model, Player, Stopwatch
 from pianist_jax.rendering.realise import realise
 from pianist_jax.rendering.rehearsal import rehearsed
-from pianist_jax.rendering.renderer import Piece, Score, model_identity, read_piece, sample_key
+from pianist_jax.rendering.renderer import Piece, Score, at_factor, model_identity, read_piece, sample_key
 from pianist_jax.rendering.result import Rendering
 from pianist_jax.rendering.sampling import CHANCE, DEFAULT, TOP_P, Sampling
 from pianist_jax.rendering.stored import apply_edits, read_rendering, save_again
@@ -87,6 +87,7 @@ def perform_bars(
 ) -> Rendering:
     """As `render_bars`, of a piece that is read already; `advance` is told of every so many notes performed."""
     free = passage_of(piece, rendering, bars, expression)
+    piece = at_factor(piece, rendering.report.get("tempo", {}).get("factor", 1.0))
     agreed = consensus_of(model, piece.tokens) if sampling.chance < 1 else None
     edit = edit_of(model, bars, seed, sampling, expression)
     performances = []

@@ -106,7 +106,7 @@ def make_model(
 class Player:
     """Plays spans side by side. `advance` is told of every so many notes that are now final.
 
-    `hear` is told what the model foretells of a span: curves float32 [N, 3], or [N, 0] where it has no consensus.
+    `hear` is told what the model foretells of a span: curves float32 [N, 4], or [N, 0] where it has no consensus.
 
     Every shape of a batch needs programs of its own. Where one that is compiled already serves, if more slowly, the
     time lost is added up, and the right one is compiled when it would have paid.

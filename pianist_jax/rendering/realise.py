@@ -9,7 +9,8 @@ import dataclasses
 import numpy as np
 
 from pianist_jax.music.notes import Notes
-from pianist_jax.music.tokens import LAST_GAP, MAX_DURATION, MAX_IOI, SLOT_START, SLOTS, decode
+from pianist_jax.music.playable import cut_overlaps, release_pedal
+from pianist_jax.music.tokens import MAX_DURATION, MAX_IOI, SLOT_START, SLOTS, decode
 
 IOI, DURATION = SLOTS.index("ioi"), SLOTS.index("duration")
 TEMPO_NOTES = 16  # to either side, from which the local tempo is taken
@@ -77,23 +78,3 @@ def _move(time: np.ndarray, old_onset: np.ndarray, onset: np.ndarray) -> np.ndar
     """Times that lie between old onsets, moved to the same place between the new ones."""
     after = np.maximum(time - old_onset[-1], 0)
     return np.rint(np.interp(time, old_onset, onset.astype(np.float64)) + after).astype(np.int64)
-
-
-def cut_overlaps(notes: Notes) -> Notes:
-    """Release every note at least 1 ms before its pitch is struck again (and 1 ms after its onset at the earliest)."""
-    order = np.lexsort((notes.onset, notes.pitch))
-    again = notes.pitch[order[:-1]] == notes.pitch[order[1:]]
-    before, after = order[:-1][again], order[1:][again]
-    duration = notes.duration.copy()
-    duration[before] = np.minimum(duration[before], notes.onset[after] - notes.onset[before] - 1)
-    return dataclasses.replace(notes, duration=np.maximum(duration, 1))
-
-
-def release_pedal(notes: Notes) -> Notes:
-    """Let the pedal go where it would stay down: at the last release, or when the last note's pedal samples end."""
-    if not len(notes.pedal_value) or notes.pedal_value[-1] == 0:
-        return notes
-    time = max(int(notes.end.max()), int(notes.onset[-1]) + LAST_GAP, int(notes.pedal_time[-1]) + 1)
-    return dataclasses.replace(
-        notes, pedal_time=np.append(notes.pedal_time, time), pedal_value=np.append(notes.pedal_value, 0)
-    )

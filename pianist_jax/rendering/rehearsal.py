@@ -23,8 +23,7 @@ import numpy as np
 
 from pianist_jax.music.curves import CURVES, carried, chord_times, chords, curves_on, lengths, of_log_odds
 from pianist_jax.music.notes import Notes
-from pianist_jax.rendering.expression import drop_repeated_pedal, part_strikes
-from pianist_jax.rendering.realise import cut_overlaps, release_pedal
+from pianist_jax.music.playable import make_playable
 
 WORTH = 8  # drawn performances
 PASSAGE = 4  # chords, in which the pedal is one try's
@@ -35,7 +34,7 @@ def rehearsed(
 ) -> Notes:
     """What the first `rehearsals` of `tries` agree on, with a rest of try number `own`; note n plays score note n.
 
-    `consensus` float32 [N, 3] is `model.consensus`'s of the score. With all of its `chance`, 1, or where there is
+    `consensus` float32 [N, 4] is `model.consensus`'s of the score. With all of its `chance`, 1, or where there is
     nothing that it could agree with, a try is played as it is.
     """
     if chance == 1 or not len(score) or (rehearsals == 1 and consensus is None):
@@ -56,11 +55,11 @@ def rehearsed(
     wanted = _clock(np.exp(gap) * np.diff(written), clocks[common], clocks[own], chance)
     room = np.append(np.diff(wanted), np.inf)[chord]
     spread = np.clip(mine.onset - clocks[own][chord], 0, 0.9 * room)
-    onset = part_strikes(score.pitch, np.rint(wanted[chord] + spread).astype(np.int64))
+    onset = np.rint(wanted[chord] + spread).astype(np.int64)
     length = np.rint(lengths(score.onset, score.end, written, wanted) * np.exp(articulation))
     pedal = _pedal(tries[common], clocks[common], written, wanted)
     played = Notes(mine.pitch, onset, np.maximum(length, 1).astype(np.int64), of_log_odds(velocity), *pedal)
-    return release_pedal(drop_repeated_pedal(cut_overlaps(played)))
+    return make_playable(played)
 
 
 def _agreed(tries: Sequence[np.ndarray], own: np.ndarray, chance: float, foretold: np.ndarray | None) -> np.ndarray:

@@ -10,10 +10,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pianist_jax.errors import PianistError
+from pianist_jax.music.limits import within_limits
 from pianist_jax.music.metre import metre
 from pianist_jax.music.notes import Notes, normalise
+from pianist_jax.music.pace import (
+    AS_WRITTEN,
+    FREE,
+    SCORE,
+    Pace,
+    at_pace,
+    factor_of,
+    lasting,
+    paced,
+    sane,
+    sections,
+)
 from pianist_jax.music.tokens import NOTE_TOKENS, encode
-from pianist_jax.rendering.consensus import Foretold
+from pianist_jax.rendering.consensus import Foretold, consensus_of, tempo_of
 from pianist_jax.rendering.expression import NEUTRAL, Expression, express
 from pianist_jax.rendering.programs import Model, Player, Stopwatch, side_by_side
 from pianist_jax.rendering.realise import realise
@@ -26,6 +39,7 @@ from pianist_jax.rendering.windows import Row, Span, perform_rows, windowing_for
 if TYPE_CHECKING:
     from pianist_jax.music.grid import ScoreGrid
 
+GUESSES = 2  # of a tempo, one upon the other
 AHEAD = 8  # times as many performances are at hand as are made together: like goes with like
 
 Score = str | os.PathLike[str] | Notes
@@ -39,7 +53,9 @@ __all__ = [
 class Piece:
     """A score made ready: raw and normalised notes, tokens from the first onset on, hash of the notes.
 
-    `tokens` are int32 [N, 8], or [N, 17] with the columns of `music.metre` where the score came from a file.
+    `tokens` are int32 [N, 8], or [N, 17] with the columns of `music.metre` where the score came from a file. `score`
+    and `tokens` are at the pace of a performance: `factor` times as slow as written. `guess` is the factor at which the
+    model would play, where it has been asked.
     """
 
     name: str
@@ -49,6 +65,8 @@ class Piece:
     tokens: np.ndarray
     content: str
     grid: "ScoreGrid | None" = None
+    factor: float = 1.0
+    guess: float | None = None
 
 
 def render(
@@ -63,9 +81,15 @@ def render(
     pedal_top_p: float = 1.0,
     rehearsals: int = REHEARSALS,
     chance: float = CHANCE,
+    tempo: str | float = SCORE,
+    duration: float | None = None,
     expression: Expression = NEUTRAL,
 ) -> Rendering:
     """Perform a score (a MIDI or MusicXML file, or notes) `samples` times, with `expression` as it is wanted.
+
+    The whole, and each longer section between tempo marks, goes at the written `tempo` ("score"), at so many beats a
+    minute, or as fast as the model guesses ("free"; so too where a score tells no tempo); or it lasts `duration`
+    seconds (`music.pace`).
 
     What so many `rehearsals` agree on is played, with a share of one's own `chance` (`rehearsal`). With a chance of 1
     each performance is played as it was drawn.
@@ -74,8 +98,9 @@ def render(
     performance begins when the score's first note does. Raises PianistError for a score or settings that make no sense.
     """
     sampling = Sampling(temperature, top_p, top_k, pedal_top_p, rehearsals, chance)
+    pace = Pace(tempo, duration)
     made = render_all(
-        [read_piece(score)], model, seed=seed, samples=samples, sampling=sampling, expression=expression
+        [read_piece(score)], model, seed=seed, samples=samples, sampling=sampling, pace=pace, expression=expression
     )
     ((_, rendering),) = made
     return rendering
@@ -87,12 +112,58 @@ def read_piece(score: Score) -> Piece:
     if not len(raw):
         raise PianistError(f"{name}: no notes; give a score with a piano part")
     notes, note_of_raw = normalise(raw)
+    columns = np.zeros((len(notes), 0), np.int32) if grid is None else metre(grid)
+    tokens = np.concatenate([_tokens(notes), columns], axis=1)
+    return Piece(name, raw, notes, note_of_raw, tokens, content_hash(raw), grid)
+
+
+def _tokens(notes: Notes) -> np.ndarray:
+    """int32 [N, 8] of normalised notes, from the first onset on."""
     begin = notes.onset[0]
     pedal_time = np.maximum(notes.pedal_time - begin, 0)
-    tokens = encode(dataclasses.replace(notes, onset=notes.onset - begin, pedal_time=pedal_time))
-    if grid is not None:
-        tokens = np.concatenate([tokens, metre(grid)], axis=1)
-    return Piece(name, raw, notes, note_of_raw, tokens, content_hash(raw), grid)
+    return encode(dataclasses.replace(notes, onset=notes.onset - begin, pedal_time=pedal_time))
+
+
+def at_factor(piece: Piece, factor: float, guess: float | None = None) -> Piece:
+    """A piece as `read_piece` gives it, so many times as slow."""
+    if factor == 1 and guess is None:
+        return piece
+    score = at_pace(piece.score, factor)
+    tokens = np.concatenate([_tokens(score), piece.tokens[:, NOTE_TOKENS:]], axis=1)
+    return dataclasses.replace(piece, score=score, tokens=tokens, factor=factor, guess=guess)
+
+
+def set_pace(piece: Piece, model: Model, pace: Pace, expression: Expression = NEUTRAL) -> Piece:
+    """The piece at the pace that is wanted, where nothing else tells it at the one that the model guesses.
+
+    Raises PianistError where it cannot be had (`check_pace`).
+    """
+    factor, guess = check_pace(piece, pace, expression), None
+    if factor is None:
+        guess = guess_of(piece, model)
+        factor = 1.0 if guess is None else guess
+    return at_factor(piece, factor / expression.tempo_scale, guess)
+
+
+def check_pace(piece: Piece, pace: Pace, expression: Expression = NEUTRAL) -> float | None:
+    """The factor that is wanted of a piece as `read_piece` gives it, None where the model has to guess.
+
+    Raises PianistError where it cannot be had, for the tempo scale of `expression` among other things.
+    """
+    if pace.duration is not None and expression.tempo_scale != 1:
+        raise PianistError("a duration and a tempo scale cannot both rule; give one of them")
+    return factor_of(pace, piece.score, piece.grid, piece.name)
+
+
+def guess_of(piece: Piece, model: Model) -> float | None:
+    """The factor at which the model would play a piece as `read_piece` gives it; None for one without a consensus."""
+    factor = 1.0
+    for _ in range(GUESSES):  # what it says is surest near the tempo that it means
+        told = consensus_of(model, at_factor(piece, factor).tokens)
+        if told is None:
+            return None
+        factor = sane(factor * tempo_of(told), piece.grid)
+    return factor
 
 
 def _read_file(path: Path) -> "tuple[str, Notes, ScoreGrid]":
@@ -115,6 +186,7 @@ def render_all(
     seed: int = 0,
     samples: int = 1,
     sampling: Sampling = DEFAULT,
+    pace: Pace | Sequence[Pace] = AS_WRITTEN,
     expression: Expression = NEUTRAL,
     batch: int | None = None,
     advance: Callable[[int], None] | None = None,
@@ -123,8 +195,35 @@ def render_all(
 
     Of many pieces only some are in memory: they are taken from `pieces` when it is nearly their turn.
     Yields (number of the piece, its rendering) as soon as all its samples are there; its figures are those of all that
-    was played until then. `advance` is called with the number of notes performed since it was last called.
+    was played until then. `pace` is that of all pieces or of each. `advance` is called with the number of notes
+    performed since it was last called.
     """
+    stopwatch, kept = Stopwatch(), samples / draws(samples, sampling)
+    prepared = (set_pace(piece, model, _of(pace, number), expression) for number, piece in enumerate(pieces))
+    playing = interpretations(prepared, model, seed, samples, sampling, stopwatch, batch=batch, advance=advance)
+    for number, piece, played in playing:
+        identity = identity_of(piece, model, seed, samples, sampling, _of(pace, number), expression)
+        steady = [to_pace(piece, one, _of(pace, number)) for one in played]
+        expressed = [express(piece.score, one, at_own(expression)) for one in steady]
+        yield number, _rendering(piece, expressed, identity, stopwatch, kept)
+
+
+def _of(pace: Pace | Sequence[Pace], number: int) -> Pace:
+    return pace if isinstance(pace, Pace) else pace[number]
+
+
+def interpretations(
+    pieces: Iterable[Piece],
+    model: Model,
+    seed: int,
+    samples: int,
+    sampling: Sampling,
+    stopwatch: Stopwatch,
+    *,
+    batch: int | None = None,
+    advance: Callable[[int], None] | None = None,
+) -> Iterator[tuple[int, Piece, list[Notes]]]:
+    """What `render_all` brings to its pace: (number, the piece with the model's guess, its performances as played)."""
     if samples < 1:
         raise PianistError(f"samples is {samples}, but it must be 1 or more")
     tries = draws(samples, sampling)
@@ -142,19 +241,32 @@ def render_all(
         if number_of_try == 0:  # the others hear the same
             playing[number][2].hear(span.first, curves)
 
-    stopwatch = Stopwatch()
     player, windowing = Player(model, sampling, stopwatch, advance, hear), windowing_for(model.config.window)
     for (number, own), performed in perform_rows(rows(), windowing, player.play, batch=batch, ahead=AHEAD * batch):
         piece, made, foretold = playing[number]
         made[own] = realise(piece.score, performed)
         if len(made) == tries:
             del playing[number]
-            drawn = [made[k] for k in range(tries)]
-            common = (sampling.tries, sampling.chance, foretold.curves())
-            played = [voiced(piece.score, rehearsed(piece.score, drawn, k, *common)) for k in range(samples)]
-            identity = identity_of(piece, model, seed, samples, sampling, expression)
-            expressed = [express(piece.score, one, expression) for one in played]
-            yield number, _rendering(piece, expressed, identity, stopwatch, samples / tries)
+            drawn, curves = [made[k] for k in range(tries)], foretold.curves()
+            common = (sampling.tries, sampling.chance, curves)
+            agreed = (rehearsed(piece.score, drawn, k, *common) for k in range(samples))
+            played = [within_limits(piece.score, voiced(piece.score, one)) for one in agreed]
+            if piece.guess is None and curves is not None:
+                piece = dataclasses.replace(piece, guess=sane(piece.factor * tempo_of(curves), piece.grid))
+            yield number, piece, played
+
+
+def to_pace(piece: Piece, performance: Notes, pace: Pace) -> Notes:
+    """A performance brought to the pace of its piece; as it is where that is free and the model cannot guess."""
+    if pace.tempo == FREE and piece.guess is None:
+        return performance
+    performance = paced(piece.score, performance, sections(piece.score, piece.grid))
+    return performance if pace.duration is None else lasting(performance, 1000 * pace.duration)
+
+
+def at_own(expression: Expression) -> Expression:
+    """The expression of what is at its tempo already."""
+    return dataclasses.replace(expression, tempo_scale=1.0)
 
 
 def draws(samples: int, sampling: Sampling) -> int:
@@ -169,13 +281,20 @@ def sample_key(seed: int, content: str, sample: int) -> np.ndarray:
 
 
 def identity_of(
-    piece: Piece, model: Model, seed: int, samples: int, sampling: Sampling, expression: Expression = NEUTRAL
+    piece: Piece,
+    model: Model,
+    seed: int,
+    samples: int,
+    sampling: Sampling,
+    pace: Pace = AS_WRITTEN,
+    expression: Expression = NEUTRAL,
 ) -> dict[str, Any]:
     """What a rendering follows from; outputs with the same identity are the same."""
     settings = {
         "samples": samples,
         **dataclasses.asdict(sampling),
         "windows": dataclasses.asdict(windowing_for(model.config.window)),
+        "pace": pace.told(),
         "expression": expression.told(),
     }
     return {
@@ -208,6 +327,7 @@ def _rendering(
             "performed_notes": len(piece.score),
             "merged_notes": len(piece.raw) - len(piece.score),
         },
+        "tempo": {"factor": piece.factor, "guess": piece.guess},
     }
     notes = (piece.raw, piece.score, piece.note_of_raw, tuple(performances))
     return Rendering(*notes, piece.name, identity, report, piece.grid)

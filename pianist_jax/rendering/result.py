@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pianist_jax.music.notes import Notes
+from pianist_jax.errors import PianistError
+from pianist_jax.music.notes import Notes, normalise
+from pianist_jax.music.pace import FREE, Pace, at_pace, factor_of, first_mark, lasting, note_value, paced, sections
 from pianist_jax.rendering.expression import Expression, express
 from pianist_jax.rendering.windows import Windowing, joins
 
@@ -50,6 +52,36 @@ class Rendering:
         """The same performances with another expression (`express`), on top of what they have already."""
         performances = tuple(express(self.score, notes, expression) for notes in self.performances)
         return self.replaced(performances, {"expression": expression.told()})
+
+    def at(self, pace: Pace, scale: float = 1.0) -> "Rendering":
+        """The same performances at another pace (`music.pace`), `scale` times as fast.
+
+        Raises PianistError where it cannot be had: a model's guess that was never made, for example.
+        """
+        if pace.duration is not None and scale != 1:
+            raise PianistError("a duration and a tempo scale cannot both rule; give one of them")
+        told = self.report.get("tempo", {})
+        written = normalise(self.raw)[0]
+        factor = factor_of(pace, written, self.grid, self.name)
+        if factor is None:
+            factor = told.get("guess")
+        if factor is None:
+            raise PianistError(f"{self.name}: the model has guessed no tempo for it; render it with --tempo {FREE}")
+        score = at_pace(written, factor / scale)
+        performances = [paced(score, notes, sections(score, self.grid)) for notes in self.performances]
+        if pace.duration is not None:
+            performances = [lasting(notes, 1000 * pace.duration) for notes in performances]
+        again = self.replaced(performances, {"pace": pace.told(), "scale": scale})
+        report = {**again.report, "tempo": {**told, "factor": factor / scale}}
+        return dataclasses.replace(again, score=score, report=report)
+
+    def tempo_in_words(self) -> str:
+        """The first tempo mark as it is played, as in `♩ = 92`, and how many times slower than written that is."""
+        factor = self.report.get("tempo", {}).get("factor", 1.0)
+        if self.grid is None:
+            return f"{factor:.2f} times the written time"
+        beats, quarters = first_mark(self.grid)
+        return f"{note_value(quarters)} = {beats / factor:.0f}"
 
     def replaced(self, performances: Sequence[Notes], edit: dict[str, Any]) -> "Rendering":
         """Other performances of the same score, and what was done to them added to the identity's edits."""
@@ -99,5 +131,5 @@ def content_hash(notes: Notes) -> str:
 def grid_hash(grid: "ScoreGrid") -> str:
     """A hash of all that a score's grid says."""
     columns = [column.tolist() for column in (grid.onset, grid.duration, grid.part)]
-    signs = [*grid.time_signatures, *grid.key_signatures]
+    signs = [*grid.time_signatures, *grid.key_signatures, *map(tuple, grid.tempi)]
     return hashlib.sha256(repr((grid.ticks_per_quarter, columns, grid.part_names, signs)).encode()).hexdigest()

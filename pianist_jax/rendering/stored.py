@@ -14,19 +14,20 @@ import numpy as np
 from pianist_jax.errors import PianistError
 from pianist_jax.files import printable
 from pianist_jax.music.describe import minutes, pedal_in_words
-from pianist_jax.music.grid import ScoreGrid
+from pianist_jax.music.grid import ScoreGrid, TempoMark
 from pianist_jax.music.midi import MAX_MS
 from pianist_jax.music.notes import Notes, normalise, survivors
+from pianist_jax.music.pace import Pace, at_pace
+from pianist_jax.music.playable import cut_overlaps, release_pedal
 from pianist_jax.rendering.expression import NEUTRAL, Expression
 from pianist_jax.rendering.extras import Extras
 from pianist_jax.rendering.outputs import FORMAT, file_hash, files_told, make_folder, save_rendering, wanted_paths
-from pianist_jax.rendering.realise import cut_overlaps, release_pedal
 from pianist_jax.rendering.result import Rendering, content_hash, grid_hash
 
 MAX_BYTES = 64 << 20
 BY_HAND = {"by": "hand"}
 IDENTITY = ("score", "model", "seed", "settings", "edits")
-REPORT = ("notes_per_second", "compile_seconds", "counts", "editable_worst_error_ms")
+REPORT = ("notes_per_second", "compile_seconds", "counts", "tempo", "editable_worst_error_ms")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -59,6 +60,7 @@ def read_rendering(path: Path) -> Stored:
         raise PianistError(f"{name}: {said}; give the NAME.json of `pianist render`, or render it anew")
     try:
         raw, score, note_of_raw, grid = _score_of(content, name)
+        score = at_pace(score, _factor(content, name))
         lines = [content["notes"][i] for i in survivors(raw).tolist()]
         samples = len(content["performances"])
         if len(content["pedal"]) != samples:
@@ -79,11 +81,17 @@ def read_rendering(path: Path) -> Stored:
     return Stored(rendering, path, made, extras, by_hand, released)
 
 
-def apply_edits(stored: Stored, expression: Expression = NEUTRAL) -> Rendering:
-    """The stored rendering with its edits by hand told in its identity, and another expression on top of them."""
+def apply_edits(stored: Stored, expression: Expression = NEUTRAL, pace: Pace | None = None) -> Rendering:
+    """The stored rendering with its edits by hand told in its identity, and another pace and expression on top of them.
+
+    Raises PianistError for a pace that cannot be had.
+    """
     rendering = stored.rendering
     if stored.by_hand and rendering.identity["edits"][-1:] != [BY_HAND]:
         rendering = rendering.replaced(rendering.performances, BY_HAND)
+    if pace is not None:
+        rendering = rendering.at(pace, expression.tempo_scale)
+        expression = dataclasses.replace(expression, tempo_scale=1.0)
     return rendering if expression == NEUTRAL else rendering.edited(expression)
 
 
@@ -91,13 +99,15 @@ def describe_rendering(path: Path) -> list[tuple[str, str]]:
     """(what, how it is) of a rendering."""
     stored = read_rendering(path)
     rendering, identity = stored.rendering, stored.rendering.identity
-    settings = {key: value for key, value in identity["settings"].items() if key not in ("windows", "expression")}
+    elsewhere = ("windows", "expression", "pace")
+    settings = {key: value for key, value in identity["settings"].items() if key not in elsewhere}
     wishes = {key: value for key, value in identity["settings"]["expression"].items() if value != NEUTRAL.told()[key]}
     pending = ["by hand, not in the MIDI files yet (`pianist apply` writes them)"] if stored.by_hand else []
     rows = [
         ("format", f"rendering of {rendering.name}"),
         ("model", f"{identity['model']['name']} {identity['model']['hash'][:8]}"),
         ("settings", ", ".join(f"{key} {value}" for key, value in {"seed": identity["seed"], **settings}.items())),
+        ("tempo", rendering.tempo_in_words()),
         ("expression", ", ".join(f"{key} {value}" for key, value in wishes.items()) or "as the model plays"),
         ("edits", "; ".join([*map(_edit_in_words, identity["edits"]), *pending]) or "none"),
         ("notes", f"{len(rendering.score)} of {len(rendering.raw)} in the score"),
@@ -113,6 +123,8 @@ def describe_rendering(path: Path) -> list[tuple[str, str]]:
 def _edit_in_words(edit: dict[str, Any]) -> str:
     if "bars" in edit:
         return f"bars {edit['bars'][0]}-{edit['bars'][1]} performed anew (seed {edit['seed']})"
+    if "pace" in edit:
+        return "tempo " + (f"{edit['pace']['tempo']}" if edit["pace"]["duration"] is None else "by duration")
     if "expression" in edit:
         wishes = {key: value for key, value in edit["expression"].items() if value != NEUTRAL.told().get(key)}
         return ", ".join(f"{key} {value}" for key, value in wishes.items())
@@ -186,10 +198,19 @@ def _score_of(content: dict[str, Any], name: str) -> tuple[Notes, Notes, np.ndar
     return raw, score, note_of_raw, grid
 
 
+def _factor(content: dict[str, Any], name: str) -> float:
+    """How many times slower than written the rendering is; before tempo was told of, not at all."""
+    factor = content.get("tempo", {}).get("factor", 1.0)
+    if type(factor) not in (int, float) or not 0.001 <= factor <= 1000:
+        raise PianistError(f'{name}: the "factor" of its tempo is {str(factor)[:20]!r}; undo the edit')
+    return float(factor)
+
+
 def _grid(told: dict[str, Any], places: list[dict[str, Any]]) -> ScoreGrid:
     onset, duration, part = (np.array([own[key] for own in places]) for key in ("tick", "ticks", "part"))
-    signatures = (tuple(tuple(own) for own in told[key]) for key in ("time_signatures", "key_signatures"))
-    return ScoreGrid(told["ticks_per_quarter"], onset, duration, part, tuple(told["parts"]), *signatures)
+    times, keys = (tuple(tuple(own) for own in told[key]) for key in ("time_signatures", "key_signatures"))
+    tempi = tuple(TempoMark(*mark) for mark in told.get("tempi", ()))
+    return ScoreGrid(told["ticks_per_quarter"], onset, duration, part, tuple(told["parts"]), times, keys, tempi)
 
 
 def _events(events: Any, what: str) -> tuple[np.ndarray, np.ndarray]:

@@ -12,8 +12,7 @@ import numpy as np
 
 from pianist_jax.music.curves import chords
 from pianist_jax.music.notes import Notes
-from pianist_jax.rendering.expression import part_strikes
-from pianist_jax.rendering.realise import cut_overlaps
+from pianist_jax.music.playable import cut_overlaps, part_strikes
 
 ROLLED = 60  # ms from first to last from which a chord is rolled, not struck
 

@@ -6,12 +6,12 @@ import jax
 import jax.numpy as jnp
 
 from pianist_jax.config import TrainConfig
-from pianist_jax.data.corruption import augment, forget, hide, ids, untold
+from pianist_jax.data.corruption import anchor, augment, forget, hide, ids, untold
 from pianist_jax.model.pianist import Pianist
 from pianist_jax.music import curves
 from pianist_jax.music.tokens import MASK
 
-CURVES = {name: (number,) for number, name in enumerate(curves.CURVES)}
+CURVES = {name: (number,) for number, name in enumerate(curves.FORETOLD)}
 FIELDS = {"pitch": (0,), "ioi": (1,), "velocity": (2,), "duration": (3,), "pedal": (4, 5, 6, 7)}
 Batch = dict[str, jax.Array]
 Sums = dict[str, jax.Array]
@@ -22,10 +22,17 @@ def example(batch: Batch, config: TrainConfig, key: jax.Array, *, augmented: boo
 
     Beside them which slots are `scored` [B, N, 8], and `note_mask` [B, N]: the numbers of segments where rows are
     packed. Pre-training hides the performance from the encoder; fine-tuning gives it the score and scores every slot of
-    the notes that were played. The consensus has `curves` to foretell, float32 [B, N, 3].
+    the notes that were played; of performances without a pedal it is masked. The consensus has `curves` to foretell,
+    float32 [B, N, 4].
     """
     k_augment, k_hide = jax.random.split(key)
     windows = tuple(batch[name] for name in ("score", "performance") if name in batch)
+    late_B = None
+    if config.augmentation.anchored and "score" in batch:
+        k_drift = jax.random.fold_in(key, 1) if augmented else None
+        given = (batch["note_mask"], batch.get("slowness"), k_drift, config.augmentation.drift)
+        score_BNS, late_B = anchor(windows[0], windows[1], *given)
+        windows = (score_BNS, windows[1])
     if augmented:
         windows = augment(windows, batch["note_mask"], k_augment, config.augmentation, batch.get("coarse"))
     performance = ids(windows[-1])
@@ -33,7 +40,9 @@ def example(batch: Batch, config: TrainConfig, key: jax.Array, *, augmented: boo
         seen, scored = hide(windows[-1], batch["has_pedal"], batch["expressive"], k_hide, config.masking)
         performance = jnp.where(untold(batch["has_pedal"]), MASK, performance)
     else:
-        seen, scored = ids(windows[0]), jnp.ones(performance.shape, bool)
+        no_pedal = untold(batch["has_pedal"])
+        performance = jnp.where(no_pedal, MASK, performance)
+        seen, scored = ids(windows[0]), jnp.broadcast_to(~no_pedal, performance.shape)
         if augmented:
             seen = forget(seen, k_hide, config.augmentation.forget)
     scored = scored & batch["note_mask"][..., None]
@@ -41,7 +50,16 @@ def example(batch: Batch, config: TrainConfig, key: jax.Array, *, augmented: boo
         scored = scored & batch["played"][..., None]
     mask = batch.get("segment", batch["note_mask"])  # several pieces to a row, or one
     shown = {"seen": seen, "performance": performance, "scored": scored, "note_mask": mask}
-    return shown | ({"curves": batch["curves"]} if config.task == "consensus" else {})
+    if config.task == "consensus":
+        shown["curves"] = _with_tempo(batch["curves"], late_B)
+    return shown
+
+
+def _with_tempo(curves_BN3: jax.Array, late_B: jax.Array | None) -> jax.Array:
+    """The curves and behind them the tempo, [B, N, 4]: NaN where scores are not at a known one."""
+    tempo_B = jnp.full(len(curves_BN3), jnp.nan) if late_B is None else late_B / curves.TEMPO_UNIT
+    shape = (*curves_BN3.shape[:2], 1)
+    return jnp.concatenate([curves_BN3, jnp.broadcast_to(tempo_B[:, None, None], shape)], axis=-1)
 
 
 def summed_loss(
@@ -61,14 +79,14 @@ def summed_error(
     the others cannot be foretold and costs as much in the end.
     """
     given = (shown["seen"], shown["note_mask"], not train)
-    curves_BN3: Any = Pianist(config.model).apply({"params": params}, *given, method="agree", rngs={"dropout": key})
+    curves_BNC: Any = Pianist(config.model).apply({"params": params}, *given, method="agree", rngs={"dropout": key})
     known = jnp.isfinite(shown["curves"])
-    error = jnp.where(known, curves_BN3 - jnp.where(known, shown["curves"], 0.0), 0.0) ** 2
-    error_3, count_3 = jnp.sum(error, axis=(0, 1)), jnp.sum(known, axis=(0, 1), dtype=jnp.float32)
-    sums: Sums = {"weight": jnp.sum(count_3)}
+    error = jnp.where(known, curves_BNC - jnp.where(known, shown["curves"], 0.0), 0.0) ** 2
+    error_C, count_C = jnp.sum(error, axis=(0, 1)), jnp.sum(known, axis=(0, 1), dtype=jnp.float32)
+    sums: Sums = {"weight": jnp.sum(count_C)}
     for number, name in enumerate(CURVES):
-        sums |= {name: error_3[number], f"{name}_count": count_3[number]}
-    return jnp.sum(error_3), sums
+        sums |= {name: error_C[number], f"{name}_count": count_C[number]}
+    return jnp.sum(error_C), sums
 
 
 def summed_nll(

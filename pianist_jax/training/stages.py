@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 from etils import epath
 
-from pianist_jax.config import Augmentation, Masking, MeshConfig, ModelConfig, TrainConfig
+from pianist_jax.config import Augmentation, Masking, MeshConfig, Mixture, ModelConfig, TrainConfig
 from pianist_jax.data.curves import pair_curves
-from pianist_jax.data.parts import load_pairs, load_parts
-from pianist_jax.data.windows import Windows, pair_windows, piece_windows
+from pianist_jax.data.invention import invented
+from pianist_jax.data.parts import PairCorpus, choose_pairs, load_pairs, load_parts
+from pianist_jax.data.thinning import thinned
+from pianist_jax.data.windows import Windows, mixed, pair_windows, piece_windows
 from pianist_jax.errors import PianistError
 from pianist_jax.model.pianist import completed
 from pianist_jax.parallel import one_device
@@ -81,12 +84,44 @@ def run_stage(
 def _resident(config: TrainConfig, data: Path) -> dict[str, Windows]:
     """Windows of exported parts, to train and to validate on."""
     pairs = load_pairs(_parts(data, "pairs"))
-    curves = pair_curves(pairs) if config.task == "consensus" else None
-    validation = pair_windows(pairs, config.window, "validation", stride=config.window, curves=curves)
-    if config.task != "pretrain":
-        return {"train": pair_windows(pairs, config.window, "train", curves=curves), "validation": validation}
     found = sorted(data.glob("pretrain-*.part"))
-    return {"validation": validation} | ({"train": piece_windows(load_parts(found), config.window)} if found else {})
+
+    def windows(pairs: PairCorpus, split: str = "train", stride: int = 64) -> Windows:
+        curves = pair_curves(pairs) if config.task == "consensus" else None
+        return pair_windows(pairs, config.window, split, stride=stride, curves=curves)
+
+    popular = np.array([about["corpus"] == "pop909" for about in pairs.metadata])
+    pianists = choose_pairs(pairs, ~popular)  # whom all models are validated on
+    resident = {"validation": windows(pianists, "validation", config.window)}
+    if config.task != "pretrain":
+        resident["train"] = _mixture(config, (pianists, choose_pairs(pairs, popular)), found, windows)
+    elif found:
+        resident["train"] = piece_windows(load_parts(found), config.window)
+    return resident
+
+
+def _mixture(
+    config: TrainConfig,
+    pairs: tuple[PairCorpus, PairCorpus],
+    pieces: Sequence[Path],
+    windows: Callable[[PairCorpus], Windows],
+) -> Windows:
+    """What a stage learns from: pairs of classical music and of pop, parts of them, and invented scores."""
+    share = config.mixture
+    if share.pop and not len(pairs[1].split):
+        raise PianistError("mixture.pop: the exported pairs hold none of POP909; make and export them, or set it to 0")
+    if share.invented and not pieces:
+        raise PianistError("mixture.invented: there are no pretrain-*.part; export some pieces, or set it to 0")
+    whole, parts = 1.0 - share.thinned - share.invented, []
+    for own, part in zip(pairs, (1.0 - share.pop, share.pop), strict=True):
+        if part:
+            parts.append((windows(own), whole * part))
+            if share.thinned:
+                parts.append((windows(thinned(own, np.random.default_rng(config.seed))), share.thinned * part))
+    if share.invented:
+        made = invented(load_parts(pieces), config.window, jax.random.key(config.seed))
+        parts.append((windows(made), share.invented))
+    return mixed(parts)
 
 
 def _streamed_validation(config: TrainConfig, pairs: Path | None, shards: Sequence[Path]) -> Windows:
@@ -138,7 +173,8 @@ def read_config(workdir: epath.PathLike) -> TrainConfig:
     except OSError as error:
         told = f"is no training run ({error.strerror}); give a run's folder or a file"
         raise PianistError(f"{workdir}: {told}") from error
-    groups = {"model": ModelConfig, "augmentation": Augmentation, "masking": Masking, "mesh": MeshConfig}
+    groups = {"model": ModelConfig, "augmentation": Augmentation, "masking": Masking, "mixture": Mixture}
+    groups["mesh"] = MeshConfig
     return TrainConfig(**{key: groups[key](**value) if key in groups else value for key, value in settings.items()})
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from pianist_jax.config import Augmentation, Masking
-from pianist_jax.data.corruption import augment, deadpan, forget, hide, jitter
+from pianist_jax.data.corruption import RUBATO, anchor, augment, deadpan, forget, hide, jitter
 from pianist_jax.errors import PianistError
 from pianist_jax.music.tokens import MASK, MAX_DURATION, MAX_IOI, METRE, SLOT_START
 
@@ -183,3 +183,44 @@ def test_some_scores_lose_their_metre_and_some_only_their_hands() -> None:
     assert 0.18 < whole.mean() < 0.32
     assert 0.36 < hands.mean() < 0.52  # 1 - 0.75²
     assert forget(score[..., :8], jax.random.key(0), 1.0).shape == (400, 3, 8)
+
+
+def even_windows(rows: int, notes: int, gap: int) -> jax.Array:
+    """Windows of notes at even gaps, each half as long as its gap."""
+    window = jnp.asarray(values(rows, notes)).at[..., 1].set(gap).at[..., 3].set(gap // 2)
+    return window.at[:, 0, 1].set(0)
+
+
+def test_a_score_is_brought_to_the_tempo_of_its_performance() -> None:
+    mask = jnp.ones((3, 40), bool)
+    score, played = even_windows(3, 40, 400), even_windows(3, 40, 300)
+    moved, late = anchor(score, played, mask, jnp.full(3, 0.75))
+    np.testing.assert_array_equal(moved[:, 1:, 1], 300)
+    np.testing.assert_array_equal(moved[..., 3], 150)
+    np.testing.assert_allclose(late, 0, atol=1e-5)
+    # A window somewhat slower than the whole keeps that, one much slower no more than is allowed.
+    moved, late = anchor(score, played, mask, jnp.asarray([0.72, 0.5, 1.2]))
+    np.testing.assert_allclose(late, [np.log(0.75 / 0.72), RUBATO, -RUBATO], atol=1e-5)
+    total = np.asarray(moved[:, 1:, 1].sum(axis=1))
+    np.testing.assert_allclose(total, 39 * 300 / np.exp(np.asarray(late)), rtol=1e-3)
+
+
+def test_a_tempo_drifts_by_chance_and_even_gaps_stay_even() -> None:
+    mask = jnp.ones((400, 20), bool)
+    score, played = even_windows(400, 20, 400), even_windows(400, 20, 300)
+    moved, late = anchor(score, played, mask, None, jax.random.key(0), 0.05)
+    assert np.std(late) == pytest.approx(0.05, rel=0.15)
+    gaps = np.asarray(moved[:, 1:, 1])
+    assert (gaps.max(axis=1) - gaps.min(axis=1) <= 1).all()
+    padded = mask.at[:, 10:].set(False)
+    np.testing.assert_allclose(anchor(score, played.at[:, 10:, 1].set(5), padded, None)[1], 0, atol=1e-5)
+
+
+def test_most_stretches_are_small_and_some_are_large() -> None:
+    notes = even_windows(2000, 4, 1000)
+    settings = dataclasses.replace(NO_CHANGE, stretch=0.8)
+    (new,) = augmented((notes,), jnp.ones((2000, 4), bool), settings)
+    log = np.log(np.asarray(new[:, 1:, 1]).sum(axis=1) / 3000)
+    assert np.abs(log).max() <= 0.805
+    assert np.abs(log).max() > 0.7
+    assert np.mean(np.abs(log) < 0.2) == pytest.approx(0.5, abs=0.05)

@@ -27,7 +27,7 @@ def test_padding_changes_nothing() -> None:
     params = lively_params(CONFIG)
     score, _ = example(len(LENGTHS), NOTES, masked=0.0)
     found = agree(CONFIG, params, score, REAL)
-    assert found.shape == (len(LENGTHS), NOTES, 3)
+    assert found.shape == (len(LENGTHS), NOTES, 4)
     assert found.dtype == jnp.float32
     np.testing.assert_array_equal(np.where(REAL[..., None], found, 0), np.where(
         REAL[..., None], agree(CONFIG, params, padded(score, REAL), REAL), 0))  # fmt: skip

@@ -58,7 +58,9 @@ def test_a_model_without_the_head_foretells_nothing():
 
 @pytest.mark.parametrize("rehearsals", [1, 3])
 def test_it_is_heard_in_the_performance(model, monkeypatch, rehearsals):
-    monkeypatch.setattr(renderer, "voiced", lambda score, performance: performance)
+    for after in ("voiced", "within_limits"):
+        monkeypatch.setattr(renderer, after, lambda score, performance: performance)
+    monkeypatch.setattr(renderer, "to_pace", lambda piece, performance, pace: performance)
     score = made_up_score(120)
     drawn = render(score, model, seed=1, samples=rehearsals, chance=1.0)
     played = render(score, model, seed=1, rehearsals=rehearsals)

@@ -11,8 +11,8 @@ from pianist_jax.errors import PianistError
 from pianist_jax.music.curves import chords
 from pianist_jax.music.midi import require_writable
 from pianist_jax.music.notes import Notes, normalise
+from pianist_jax.music.playable import cut_overlaps, release_pedal
 from pianist_jax.rendering.expression import NEUTRAL, Expression, express, is_strength, parse_strengths
-from pianist_jax.rendering.realise import cut_overlaps, release_pedal
 from tests.music.helpers import assert_same
 
 

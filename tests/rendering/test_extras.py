@@ -115,7 +115,7 @@ def test_what_cannot_be_wished(tmp_path):
 def test_sequencers_and_notation_programs_find_what_they_look_for(tmp_path, events):
     """MuseScore, Logic and Cubase take tempi, time and key signatures from the first track, and only from there."""
     score = EXAMPLES / "petzold-minuet-bwvanh114.musicxml"
-    rendering = render(score, lively_model(), expression=Expression(timing=0.1))
+    rendering = render(score, lively_model(), tempo="free", expression=Expression(timing=0.1))
     rendering.save(tmp_path / "x", tempo_events=events)
     file = mido.MidiFile(tmp_path / "x.daw.mid")
     assert file.type == 1

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from pianist_jax.music.midi import require_writable
 from pianist_jax.music.notes import Notes
+from pianist_jax.music.playable import cut_overlaps, release_pedal
 from pianist_jax.rendering.fitting import ends, fit, graft, held_until, lead_back
-from pianist_jax.rendering.realise import cut_overlaps, release_pedal
 from tests.rendering.test_expression import performances
 
 EMPTY = np.full(5, -np.inf)

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from pianist_jax.music.curves import chords, log_odds, of_log_odds
 from pianist_jax.music.midi import require_writable
 from pianist_jax.music.notes import Notes
+from pianist_jax.music.playable import release_pedal
 from pianist_jax.rendering import renderer
-from pianist_jax.rendering.realise import release_pedal
 from pianist_jax.rendering.rehearsal import WORTH, rehearsed
 from pianist_jax.rendering.renderer import read_piece, render, render_all
 from pianist_jax.rendering.sampling import CHANCE, Sampling
@@ -172,7 +172,9 @@ def test_whatever_the_tries_are_it_can_be_played(data):
 
 
 def test_samples_share_their_rehearsals(monkeypatch):
-    monkeypatch.setattr(renderer, "voiced", lambda score, performance: performance)
+    for after in ("voiced", "within_limits"):
+        monkeypatch.setattr(renderer, after, lambda score, performance: performance)
+    monkeypatch.setattr(renderer, "to_pace", lambda piece, performance, pace: performance)
     score, model = made_up_score(40), lively_model()
     drawn = render(score, model, seed=3, samples=4, chance=1.0)
     alone = render(score, model, seed=3, rehearsals=4)

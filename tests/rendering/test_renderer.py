@@ -8,7 +8,6 @@ import pytest
 from pianist_jax.errors import PianistError
 from pianist_jax.music.midi import read_midi, write_midi
 from pianist_jax.music.notes import Notes, normalise
-from pianist_jax.rendering.decode import LEAST_IOI
 from pianist_jax.rendering.programs import Stopwatch, make_model
 from pianist_jax.rendering.renderer import content_hash, read_piece, render, render_all, sample_key
 from pianist_jax.rendering.sampling import REHEARSALS
@@ -42,7 +41,7 @@ def test_a_rendering_plays_the_score_note_by_note(alone):
     assert (notes.duration >= 1).all()
     first = np.flatnonzero(np.diff(score.onset, prepend=-1))
     gaps = np.diff(np.minimum.reduceat(notes.onset, first))
-    assert (gaps >= LEAST_IOI).all()
+    assert (gaps > 0).all()  # from 5 ms on; brought to its pace they may be nearer
     assert (np.maximum.reduceat(notes.onset, first)[:-1] <= np.minimum.reduceat(notes.onset, first)[1:]).all()
     again = normalise(notes)[0]  # nothing overlaps or is cut; the notes of a chord may sound in any order
     in_time = np.lexsort((notes.pitch, notes.onset))
