@@ -326,3 +326,22 @@ def test_the_public_names():
         assert getattr(pianist_jax, name).__name__ == name
     with pytest.raises(AttributeError, match="no attribute 'perform'"):
         pianist_jax.perform  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["--tempo", "0"],
+        ["--tempo", "abc"],
+        ["--tempo", "72", "--duration", "2:30"],
+        ["--duration", "0:00"],
+        ["--duration", "99:00"],
+        ["--duration", "0:10", "--tempo-scale", "2"],
+    ],
+    ids=" ".join,
+)
+def test_a_tempo_that_makes_no_sense(run, wrong):
+    write_midi("a.mid", SCORE)
+    code, _, err = run("render", "a.mid", "-o", "out", *wrong)
+    assert (code, len(err)) == (2, 1)
+    assert files() == ["a.mid"]

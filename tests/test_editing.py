@@ -226,3 +226,29 @@ def test_notation_beside_midi_is_preferred(run):
     name = f"scores/{CHORALE.stem}"
     assert out[0] == f"{name}.musicxml: performed instead of {name}.mid, taken for the same score"
     assert any(line.startswith(f"{name}.musicxml -> ") for line in out)
+
+
+def test_the_tempo_can_be_set_and_changed(run):
+    def length():
+        played = read_midi(f"out/{CHORALE.stem}.performance.mid")
+        return played.onset.max() - played.onset.min(), (played.onset + played.duration).max() - played.onset.min()
+
+    path = f"out/{CHORALE.stem}.json"
+    assert run("render", CHORALE, "-o", "out", "--tempo", "80")[0] == 0  # written: 40
+    told = json.loads(Path(path).read_text())
+    assert told["tempo"]["factor"] == 0.5
+    assert told["settings"]["pace"] == {"tempo": 80.0, "duration": None, "times": None}
+    assert length()[0] == pytest.approx(12 * 4 * 60_000 / 80, rel=0.05)  # a chord of untrained weights is wide
+    assert "  tempo        ♩ = 80" in run("inspect", path)[1]
+    assert run("apply", path, "--tempo", "score")[0] == 0
+    assert length()[0] == pytest.approx(12 * 4 * 60_000 / 40, rel=0.05)
+    assert json.loads(Path(path).read_text())["tempo"]["factor"] == 1.0
+    assert run("apply", path, "--duration", "1:00")[0] == 0
+    assert length()[1] == pytest.approx(60_000, abs=2)
+    before = contents("out")
+    for wrong in (["--tempo", "0"], ["--tempo", "free"], ["--tempo", "90", "--duration", "0:30"]):
+        code, _, err = run("apply", path, *wrong)
+        assert (code, len(err)) == (2, 1)
+    code, _, err = run("render", CHORALE, "-o", "out", "--bars", "5-6", "--tempo", "80")
+    assert (code, len(err)) == (2, 1)
+    assert contents("out") == before

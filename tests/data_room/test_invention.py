@@ -3,6 +3,7 @@
 import dataclasses
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from pianist_jax.data.invention import invented
@@ -49,7 +50,7 @@ def test_corpora_are_mixed_in_their_shares():
     parts = [pair_windows(one, 64, "train") for one in (made, narrow)]
     both = mixed([(parts[0], 3.0), (parts[1], 1.0), (parts[0], 0.0)])
     np.testing.assert_allclose(both["chance"], [0.25, 0.5, 0.75, 0.75 + 1 / 12, 0.75 + 2 / 12, 1.0], rtol=1e-6)
-    batch = take(both, np.arange(6), 64)
+    batch = take(both, jnp.arange(6), 64)
     np.testing.assert_array_equal(batch["performance"][:3], batch["performance"][3:])
     np.testing.assert_array_equal(batch["score"][:3, :, :NOTE_TOKENS], batch["score"][3:, :, :NOTE_TOKENS])
     assert batch["has_pedal"].tolist() == [False, False, True] * 2

@@ -7,6 +7,7 @@ import miditoolkit
 import numpy as np
 import pytest
 
+from pianist_jax.data.pairs import Outcome
 from pianist_jax.data.pop909 import make_pop_pairs
 from pianist_jax.data.prepare import draw_split
 from pianist_jax.data.records import unpack_pair
@@ -47,7 +48,7 @@ def folders(tmp_path):
 
 
 def test_songs_are_laid_on_their_scores(folders):
-    told = []
+    told: list[Outcome] = []
     made = make_pop_pairs(folders / "pop", folders / "scores", folders / "pairs", validation=0.5, report=told.append)
     assert [outcome.composition for outcome in made] == ["001", "002", "003"]
     assert told == made

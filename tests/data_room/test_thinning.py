@@ -7,7 +7,8 @@ from pianist_jax.data.parts import PairCorpus
 from pianist_jax.data.records import compact
 from pianist_jax.data.thinning import TEXTURES, part_of, texture_of, thinned
 from pianist_jax.music.notes import Notes
-from pianist_jax.music.tokens import METRE, METRE_SIZE, NOTE_TOKENS, encode
+from pianist_jax.music.tokens import METRE, NOTE_TOKENS, encode
+from tests.music.helpers import columns_of
 
 RIGHT, LEFT = 1, 2
 HAND, GAP, ABOVE, BELOW = (NOTE_TOKENS + METRE.index(name) for name in ("hand", "gap", "above", "below"))
@@ -32,7 +33,7 @@ def bars() -> tuple[Notes, list[int]]:
     onset = [0, 0, 0, 0, 400, 800, 800, 800, 800]
     hand = [LEFT, RIGHT, RIGHT, RIGHT, RIGHT, LEFT, LEFT, RIGHT, RIGHT]
     pedal = ([0, 200, 700, 900], [90, 0, 80, 0])
-    return Notes(pitch, onset, [390] * 9, [64] * 9, *pedal), hand
+    return columns_of(pitch, onset, 390, pedal=pedal), hand
 
 
 @pytest.mark.parametrize(
@@ -69,12 +70,12 @@ def test_a_part_has_gaps_pedal_and_chords_of_its_own(bars):
     # Quarters of the way from 0 to 800 ms: down until 200, down again from 700 on.
     assert part[0, 4:8].tolist() == [90, 0, 0, 0]
     assert part[1, 4:8].tolist() == [80] * 4
-    alone = Notes([40, 43, 59], [0, 800, 800], [390] * 3, [64] * 3, notes.pedal_time, notes.pedal_value)
+    alone = columns_of([40, 43, 59], [0, 800, 800], 390, pedal=(notes.pedal_time, notes.pedal_value))
     np.testing.assert_array_equal(part[:, :NOTE_TOKENS], compact(encode(alone)))
 
 
 def test_a_part_begins_with_the_pedal_that_was_down():
-    notes = Notes([40, 60], [0, 500], [100, 100], [64, 64], [100, 600], [77, 0])
+    notes = columns_of([40, 60], [0, 500], 100, pedal=([100, 600], [77, 0]))
     part = part_of(values(notes), np.array([False, True]))
     assert part[0, 1] == 0
     assert part[0, 4] == 77
@@ -85,11 +86,12 @@ def test_a_corpus_is_thinned_pair_by_pair():
     count = 200
     onset = 300 * np.repeat(np.arange(count // 2), 2)
     pitch = np.tile([45, 70], count // 2) + rng.integers(0, 4, count)
-    score = Notes(pitch, onset, np.full(count, 250), np.full(count, 64), [], [])
-    played = Notes(pitch, onset + rng.integers(0, 30, count).cumsum(), np.full(count, 99), np.full(count, 50), [], [])
+    score = columns_of(pitch, onset, 250)
+    played = columns_of(pitch, onset + rng.integers(0, 30, count).cumsum(), 99, 50)
     both = [np.concatenate([values(notes)] * 3) for notes in (score, played)]
     corpus = PairCorpus(
-        *both,
+        score=both[0],
+        performance=both[1],
         played=np.tile(np.arange(count) != 5, 3),
         offsets=count * np.arange(4),
         composition=np.array([0, 1, 1], np.int32),
@@ -105,6 +107,5 @@ def test_a_corpus_is_thinned_pair_by_pair():
     assert len(made.score) == len(made.performance) == len(made.played) == made.offsets[-1]
     np.testing.assert_array_equal(made.score[:, 0], made.performance[:, 0])
     assert (made.score < np.array([128, 5000, 128, 5000, *[128] * 4])).all()
-    assert METRE_SIZE
     again = thinned(corpus, np.random.default_rng(0), textures=2)
     assert len(again.metadata) == 4

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
@@ -25,6 +26,12 @@ def notes_of(rows: Sequence[Row], pedal: Sequence[tuple[int, int]] = ()) -> Note
     pitch, onset, duration, velocity = np.array(rows, np.int64).reshape(-1, 4).T
     time, value = np.array(sorted(pedal, key=lambda event: event[0]), np.int64).reshape(-1, 2).T
     return Notes(pitch, onset, duration, velocity, time, value)
+
+
+def columns_of(pitch: Any, onset: Any, duration: Any, velocity: Any = 64, pedal: tuple[Any, Any] = ((), ())) -> Notes:
+    """Notes of columns (a number stands for all notes) and of the pedal's times and values."""
+    pitch, onset, duration, velocity = np.broadcast_arrays(np.asarray(pitch, np.int64), onset, duration, velocity)
+    return Notes(pitch, onset, duration, velocity, np.array(pedal[0], np.int64), np.array(pedal[1], np.int64))
 
 
 def rows_of(notes: Notes) -> list[Row]:

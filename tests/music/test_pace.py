@@ -25,6 +25,7 @@ from pianist_jax.music.pace import (
     sane,
     sections,
 )
+from tests.music.helpers import columns_of
 
 QUARTER = 480
 UNTOLD = TempoMark(0, 120.0)
@@ -33,7 +34,7 @@ UNTOLD = TempoMark(0, 120.0)
 def score_of(count: int, gap: int = 500) -> Notes:
     """Single notes, evenly spaced, each as long as the gap."""
     onset = gap * np.arange(count)
-    return Notes(60 + np.arange(count) % 12, onset, np.full(count, gap), np.full(count, 64), [], [])
+    return columns_of(60 + np.arange(count) % 12, onset, gap)
 
 
 def grid_of(count: int, *tempi: TempoMark, metre: tuple[int, int] = (4, 4)) -> ScoreGrid:
@@ -162,7 +163,7 @@ def test_every_section_is_as_long_as_written():
 
 
 def test_one_chord_has_no_tempo():
-    chord = Notes([60, 64], [0, 0], [500, 500], [64, 64], [], [])
+    chord = columns_of([60, 64], 0, 500)
     assert paced(chord, chord, [0]) is chord
 
 

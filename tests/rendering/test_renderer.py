@@ -8,6 +8,8 @@ import pytest
 from pianist_jax.errors import PianistError
 from pianist_jax.music.midi import read_midi, write_midi
 from pianist_jax.music.notes import Notes, normalise
+from pianist_jax.music.pace import Pace
+from pianist_jax.rendering.expression import Expression
 from pianist_jax.rendering.programs import Stopwatch, make_model
 from pianist_jax.rendering.renderer import content_hash, read_piece, render, render_all, sample_key
 from pianist_jax.rendering.sampling import REHEARSALS
@@ -156,3 +158,40 @@ def test_dtypes():
     assert str(half.params["encoder"]["norm"]["weight"].dtype) == "float32"
     with pytest.raises(PianistError, match='dtype is "float16"'):
         make_model(NOTE, params, dtype="float16")
+
+
+def test_the_tempo_is_the_scores(model, alone):
+    assert alone.report["tempo"] == {"factor": 1.0, "guess": None}
+    for rendering, times in ((alone, 1.0), (render(LONG, model, seed=5, expression=Expression(tempo_scale=0.5)), 2.0)):
+        notes, score = rendering.notes, rendering.score
+        assert score.onset[-1] - score.onset[0] == pytest.approx(times * (LONG.onset.max() - LONG.onset.min()), abs=2)
+        chord = np.flatnonzero(score.onset == score.onset[-1])
+        assert notes.onset[chord].min() - notes.onset[0] == pytest.approx(score.onset[-1] - score.onset[0], abs=3)
+
+
+def test_without_rubato_it_is_the_scores_own_clock(model):
+    rendering = render(SHORT, model, expression=Expression(timing=0.0))
+    np.testing.assert_allclose(rendering.notes.onset, rendering.score.onset, atol=2)
+
+
+def test_it_lasts_as_long_as_is_wanted(model):
+    written = (LONG.onset + LONG.duration).max() - LONG.onset.min()
+    for seconds in (written / 500, written / 2000):
+        notes = render(LONG, model, duration=seconds).notes
+        assert notes.end.max() - notes.onset.min() == pytest.approx(1000 * seconds, abs=2)
+
+
+def test_a_pace_that_cannot_be_had(model):
+    for wrong in ({"duration": 1e-3}, {"duration": 1e5}, {"tempo": 72}, {"tempo": "quick"}, {"tempo": 0.0}):
+        with pytest.raises(PianistError):
+            render(SHORT, model, **wrong)
+    with pytest.raises(PianistError, match="cannot both rule"):
+        render(SHORT, model, duration=20.0, expression=Expression(tempo_scale=2.0))
+
+
+def test_every_piece_has_a_pace_of_its_own(model):
+    pieces = [read_piece(SHORT), read_piece(LONG)]
+    paces = [Pace(times=2.0), Pace(times=0.5)]
+    for number, rendering in render_all(pieces, model, pace=paces):
+        assert rendering.report["tempo"]["factor"] == paces[number].times
+        assert rendering.identity["settings"]["pace"] == paces[number].told()
