@@ -6,8 +6,9 @@
 Invented pop are the songs that `pianist prepare --validation 0.05` keeps apart, by title, each window of 512 notes with
 an invented deadpan score (`data.corruption.deadpan`), the same ones every time; real pop the songs of POP909 that
 `pianist pairs --validation 0.05` does. Pairs are ASAP's validation pieces. All are told twice: with the times of
-their scores as they stand, and at the tempo of the performance (`corruption.anchor`, no chance), which new weights have learnt
-to trust. The pedal counts where it was recorded, and is in `note` only there; `notes` is IOI, velocity, duration.
+their scores as they stand, and at the tempo of the performance (`corruption.anchor`, no chance), which is what the
+bundled weights have learnt to trust. The pedal counts where it was recorded, and in `note` only; `notes` is IOI,
+velocity and duration.
 """
 
 import argparse

@@ -12,6 +12,7 @@ import numpy as np
 from pianist_jax.music.curves import chord_times, chords
 from pianist_jax.music.notes import Notes
 from pianist_jax.music.pace import on_clock
+from pianist_jax.music.playable import make_playable
 
 WRITTEN = (200, 400, 800)  # ms at the performance's tempo that divide the columns
 PLACES = (1, 4)  # the last gap, the three before it; then all others
@@ -34,7 +35,7 @@ def within_limits(score: Notes, performance: Notes) -> Notes:
         most = longest(written * slowness) * written * slowness
         if np.any(gap > most):
             wanted = played[0] + np.concatenate([[0.0], np.cumsum(np.minimum(gap, most))])
-            performance = on_clock(performance, played, wanted)
+            performance = make_playable(on_clock(performance, played, wanted))
         last = chord == chord[-1]
         most_ms = np.rint(LAST_CHORD * slowness * score.duration).astype(np.int64)
         duration = np.where(last, np.minimum(performance.duration, np.maximum(most_ms, 1)), performance.duration)

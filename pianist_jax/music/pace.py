@@ -199,22 +199,21 @@ def paced(score: Notes, performance: Notes, starts: list[int]) -> Notes:
     for begin, end in pairwise(bounds):
         times = (written[end] - written[begin]) / (played[end] - played[begin])
         wanted[begin : end + 1] = wanted[begin] + (played[begin : end + 1] - played[begin]) * times
-    return on_clock(performance, played, wanted)
+    return make_playable(on_clock(performance, played, wanted))
 
 
 def lasting(performance: Notes, milliseconds: float) -> Notes:
     """The performance, evenly faster or slower, so that so much passes from its first onset to its last release."""
     begin, end = float(performance.onset.min()), float(performance.end.max())
-    return on_clock(performance, np.array([begin, end]), np.array([begin, begin + milliseconds]))
+    return make_playable(on_clock(performance, np.array([begin, end]), np.array([begin, begin + milliseconds])))
 
 
 def on_clock(performance: Notes, played: np.ndarray, wanted: np.ndarray) -> Notes:
     """The performance with all that happened at `played` ms (float64 [C], ascending) at the `wanted` ms instead."""
     onset, end = moved(performance.onset, played, wanted), moved(performance.end, played, wanted)
-    changed = dataclasses.replace(
+    return dataclasses.replace(
         performance,
         onset=onset,
         duration=np.maximum(end - onset, 1),
         pedal_time=moved(performance.pedal_time, played, wanted),
     )
-    return make_playable(changed)
