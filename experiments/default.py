@@ -58,8 +58,8 @@ def get_config(stage: str, model: str = "note-small") -> TrainConfig:
             final=0.02,
             every=20,
             evaluate_every=100,
-            augmentation=Augmentation(transpose=6, tempo=0.1, stretch=0.8, velocity=0.0, anchored=True, drift=0.3),
-            mixture=Mixture(thinned=0.25, pop=0.1),
+            augmentation=Augmentation(transpose=6, velocity=0.0, retimed=0.4, anchored=True, drift=0.3),
+            mixture=Mixture(thinned=0.3, pop=0.1),
         )
     return TrainConfig(
         model=dataclasses.replace(sizes, dropout=0.1),
@@ -71,8 +71,8 @@ def get_config(stage: str, model: str = "note-small") -> TrainConfig:
         final=0.02,
         evaluate_every=100,
         average=0.99,
-        augmentation=Augmentation(transpose=6, tempo=0.1, stretch=0.8, velocity=0.08, anchored=True),
-        mixture=Mixture(thinned=0.25, invented=0.2, pop=0.15),
+        augmentation=Augmentation(transpose=6, velocity=0.08, retimed=0.4, anchored=True),
+        mixture=Mixture(thinned=0.35, invented=0.15, pop=0.15),
     )
 
 

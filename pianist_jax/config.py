@@ -82,8 +82,9 @@ PRESETS: dict[str, ModelConfig] = {
 class Augmentation:
     """Ranges of random changes to whole windows, the same for score and performance; 0 turns one off.
 
-    `transpose` in semitones: 6 draws one of twelve keys, -6…+5. `tempo` and `velocity` are the largest |log factor|;
-    `stretch` is that of a further change of tempo, drawn evenly and squared, so that most are small.
+    `transpose` in semitones: 6 draws one of twelve keys, -6…+5. `tempo` and `velocity` are the largest |log factor|.
+    A share `retimed` of the windows is brought to any tempo, however quick its notes are (`corruption.GAPS`), so that
+    the texture does not tell the tempo.
     `forget` is the share of scores that lose their metre, and of those that do not tell the hands.
 
     With `anchored` a score comes at the tempo of its performance (`corruption.anchor`), so that the model learns to
@@ -94,7 +95,7 @@ class Augmentation:
     tempo: float = 0.22
     velocity: float = 0.1
     forget: float = 0.1
-    stretch: float = 0.0
+    retimed: float = 0.0
     anchored: bool = False
     drift: float = 0.05
 

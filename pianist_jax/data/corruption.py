@@ -16,6 +16,8 @@ from pianist_jax.music.tokens import MASK, MAX_DURATION, MAX_IOI, METRE, NOTE_TO
 PITCH, IOI, VELOCITY, DURATION = (SLOTS.index(name) for name in ("pitch", "ioi", "velocity", "duration"))
 PEDAL = SLOTS.index("pedal1")  # the first of four
 CHORD = 35  # ms: onsets closer than this are taken for one chord of the score
+GAPS = (90.0, 1500.0)  # ms, within which the chords of retimed windows follow each other
+FURTHEST = 2.0  # |log factor| by which a window may be retimed
 RUBATO = 0.1  # |log| by which a window's tempo may differ from the whole performance's at one written tempo
 
 
@@ -125,21 +127,29 @@ def stretched(values_NS: jax.Array, factor: jax.Array, phase: jax.Array) -> jax.
     return values_NS.at[:, IOI].set(gap_N).at[:, DURATION].set(jnp.clip(duration_N, 1, MAX_DURATION))
 
 
+def _any_tempo(window: jax.Array, mask_N: jax.Array, key: jax.Array) -> jax.Array:
+    """A factor that makes the mean gap between the chords of a window anything in `GAPS`, by its logarithm."""
+    gap_N = jnp.where(mask_N, window[:, IOI], 0)[1:]
+    mean = jnp.sum(gap_N) / jnp.maximum(jnp.sum(gap_N >= CHORD), 1)
+    low, high = jnp.log(GAPS[0]), jnp.log(GAPS[1])
+    wanted = jax.random.uniform(key, minval=low, maxval=high)
+    return jnp.exp(jnp.clip(wanted - jnp.log(jnp.maximum(mean, 1.0)), -FURTHEST, FURTHEST))
+
+
 def _augmented(
     windows: tuple[jax.Array, ...], mask_N: jax.Array, key: jax.Array, settings: Augmentation
 ) -> tuple[jax.Array, ...]:
     k_shift, k_tempo, k_velocity, k_round = jax.random.split(key, 4)
-    k_stretch = jax.random.fold_in(k_tempo, 1)
+    k_chosen, k_any = jax.random.split(jax.random.fold_in(k_tempo, 1))
     pitch_N = windows[0][:, PITCH]
     lowest = jnp.min(jnp.where(mask_N, pitch_N, 127))
     highest = jnp.max(jnp.where(mask_N, pitch_N, 0))
     shift = jax.random.randint(k_shift, (), -settings.transpose, max(settings.transpose, 1))
     shift = jnp.clip(shift, jnp.minimum(0, 21 - lowest), jnp.maximum(0, 108 - highest))
-    further = jax.random.uniform(k_stretch, minval=-1.0, maxval=1.0)
-    factor = jnp.exp(
-        jax.random.uniform(k_tempo, minval=-settings.tempo, maxval=settings.tempo)
-        + settings.stretch * further * jnp.abs(further)
-    )
+    factor = jnp.exp(jax.random.uniform(k_tempo, minval=-settings.tempo, maxval=settings.tempo))
+    if settings.retimed:
+        any_tempo = _any_tempo(windows[-1], mask_N, k_any)
+        factor = jnp.where(jax.random.uniform(k_chosen) < settings.retimed, any_tempo, factor)
     loudness = jnp.exp(jax.random.uniform(k_velocity, minval=-settings.velocity, maxval=settings.velocity))
     changed = []
     for place, window in enumerate(windows):

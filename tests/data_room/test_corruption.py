@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from pianist_jax.config import Augmentation, Masking
-from pianist_jax.data.corruption import RUBATO, anchor, augment, deadpan, forget, hide, jitter
+from pianist_jax.data.corruption import GAPS, RUBATO, anchor, augment, deadpan, forget, hide, jitter
 from pianist_jax.errors import PianistError
 from pianist_jax.music.tokens import MASK, MAX_DURATION, MAX_IOI, METRE, SLOT_START
 
@@ -216,11 +216,16 @@ def test_a_tempo_drifts_by_chance_and_even_gaps_stay_even() -> None:
     np.testing.assert_allclose(anchor(score, played.at[:, 10:, 1].set(5), padded, None)[1], 0, atol=1e-5)
 
 
-def test_most_stretches_are_small_and_some_are_large() -> None:
-    notes = even_windows(2000, 4, 1000)
-    settings = dataclasses.replace(NO_CHANGE, stretch=0.8)
-    (new,) = augmented((notes,), jnp.ones((2000, 4), bool), settings)
-    log = np.log(np.asarray(new[:, 1:, 1]).sum(axis=1) / 3000)
-    assert np.abs(log).max() <= 0.805
-    assert np.abs(log).max() > 0.7
-    assert np.mean(np.abs(log) < 0.2) == pytest.approx(0.5, abs=0.05)
+def test_retimed_windows_have_any_tempo_and_the_others_nearly_their_own() -> None:
+    slow = even_windows(1000, 9, 1000)
+    notes = jnp.concatenate([slow, slow.at[..., (1, 3)].set(slow[..., (1, 3)] // 8)])
+    settings = dataclasses.replace(NO_CHANGE, retimed=0.4)
+    (new,) = augmented((notes,), jnp.ones((2000, 9), bool), settings)
+    gap = np.asarray(new[:, 1:, 1]).mean(axis=1)
+    kept = gap == np.asarray(notes[:, 1, 1])
+    assert np.mean(kept) == pytest.approx(0.6, abs=0.04)
+    for half in (slice(0, 1000), slice(1000, None)):  # slow notes and quick ones alike
+        own = np.log(gap[half][~kept[half]])
+        assert own.min() > np.log(GAPS[0]) - 0.02
+        assert own.max() < np.log(GAPS[1]) + 0.02
+        assert own.std() == pytest.approx(np.log(GAPS[1] / GAPS[0]) / 12**0.5, rel=0.1)

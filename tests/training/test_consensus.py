@@ -8,14 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pianist_jax.config import TrainConfig
+from pianist_jax.config import Augmentation, TrainConfig
+from pianist_jax.data.windows import take
 from pianist_jax.errors import PianistError
 from pianist_jax.model.pianist import completed
+from pianist_jax.music.curves import TEMPO_UNIT
+from pianist_jax.music.tokens import TIME
 from pianist_jax.training.loop import train
-from pianist_jax.training.losses import CURVES
+from pianist_jax.training.losses import CURVES, example
 from pianist_jax.training.stages import export_run, run_stage
 from pianist_jax.training.steps import new_state
 from pianist_jax.weights import load_weights
@@ -66,6 +70,20 @@ def test_the_head_learns_and_nothing_else_moves(tmp_path: Path) -> None:
     model, params = load_weights(tmp_path / "out.safetensors")
     assert model == config.model
     jax.tree.map(np.testing.assert_array_equal, params, after)
+
+
+def test_it_is_told_how_much_slower_than_written_each_window_is() -> None:
+    config = consensus(augmentation=Augmentation(0, 0.0, 0.0, anchored=True, drift=0.3))
+    windows = jax.tree.map(jnp.asarray, pairs())
+    batch = take(windows, jnp.arange(16), config.window)
+    shown = example(batch, config, jax.random.key(0), augmented=True)
+    passed = [np.asarray(shown[side][:, 1:, 1] - TIME).sum(axis=1) for side in ("performance", "seen")]
+    told = np.asarray(shown["curves"][..., 3])
+    np.testing.assert_allclose(told, np.broadcast_to(told[:, :1], told.shape))
+    np.testing.assert_allclose(TEMPO_UNIT * told[:, 0], np.log(passed[0] / passed[1]), atol=0.02)
+    assert told.std() > 0.8
+    plain = example(batch, consensus(), jax.random.key(0), augmented=True)
+    assert np.isnan(plain["curves"][..., 3]).all()  # where scores are at any tempo, nothing is to be learnt
 
 
 @pytest.mark.parametrize("task", ["pretrain", "finetune"])

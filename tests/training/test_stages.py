@@ -5,14 +5,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from array_record.python.array_record_module import ArrayRecordWriter
 from typer.testing import CliRunner
 
 from pianist_jax.cli import app
+from pianist_jax.config import Augmentation, Mixture
+from pianist_jax.data.export import export, export_pairs
+from pianist_jax.data.records import pack_pair
 from pianist_jax.errors import PianistError
 from pianist_jax.training.loop import Observers
-from pianist_jax.training.stages import export_run, load_run, run_stage
+from pianist_jax.training.stages import export_run, load_run, read_config, run_stage
 from pianist_jax.weights import load_weights
-from tests.data_room.made_shards import make_pairs_folder
+from tests.data_room.made_shards import make_folders, make_pairs_folder, numbered_tokens
 from tests.training.job import tiny
 
 RECIPE = str(Path(__file__).parents[2] / "experiments" / "default.py")
@@ -67,3 +71,40 @@ def test_a_run_on_streamed_shards_ends_in_weights(tmp_path: Path) -> None:
     other = dataclasses.replace(config, model=dataclasses.replace(config.model, width=32))
     with pytest.raises(PianistError, match="holds a model of other sizes"):
         run_stage(other, None, tmp_path / "other", shards=[pairs], source=tmp_path / "run")
+
+
+def a_corpus(folder: Path, pop: bool = True) -> Path:
+    """Exported parts: pairs of ASAP and POP909, and pieces, every one with values of its own."""
+    rng = np.random.default_rng(3)
+    writer = ArrayRecordWriter(str(folder / "train.array_record"), "group_size:1")
+    for number, (corpus, split) in enumerate([("asap", "train"), ("pop909", "train"), ("asap", "validation")]):
+        score, played = (numbered_tokens(rng, 150, number).astype(np.int32) for _ in range(2))
+        metadata = {"composition": str(number), "split": split, "pedal": "none", "corpus": corpus, "file": str(number)}
+        if pop or corpus == "asap":
+            writer.write(pack_pair(score, played, metadata))
+    writer.close()
+    export_pairs([folder / "train.array_record"], folder / "parts")
+    return folder / "parts"
+
+
+def test_a_mixture_needs_what_it_is_made_of(tmp_path: Path) -> None:
+    parts = a_corpus(tmp_path, pop=False)
+    for mixture, missing in ((Mixture(pop=0.2), "none of POP909"), (Mixture(invented=0.2), "no pretrain")):
+        with pytest.raises(PianistError, match=missing):
+            run_stage(tiny(mixture=mixture), parts, tmp_path / "run")
+    with pytest.raises(PianistError, match="shares of a mixture"):
+        Mixture(thinned=0.6, invented=0.5)
+    with pytest.raises(PianistError, match="no one tempo"):
+        tiny(packed=True, augmentation=Augmentation(anchored=True))
+
+
+@pytest.mark.slow
+def test_a_mixture_is_trained_on(tmp_path: Path) -> None:
+    parts = a_corpus(tmp_path)
+    export(make_folders(tmp_path), parts)
+    augmentation = Augmentation(2, 0.1, 0.1, retimed=0.5, anchored=True)
+    config = tiny(steps=10, evaluate_every=5, mixture=Mixture(0.3, 0.2, 0.3), augmentation=augmentation)
+    said: list[str] = []
+    run_stage(config, parts, tmp_path / "run", report=said.append)
+    assert any(line.startswith("step 10 ") for line in said)
+    assert read_config(tmp_path / "run") == config
