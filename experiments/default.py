@@ -50,7 +50,7 @@ def get_config(stage: str, model: str = "note-small") -> TrainConfig:
         )
     if stage == "consensus":
         return TrainConfig(
-            model=dataclasses.replace(preset(model), consensus=64, dropout=0.2),
+            model=dataclasses.replace(preset(model), anchored=True, consensus=64, dropout=0.2),
             task="consensus",
             batch=8,
             steps=3_000,
@@ -62,7 +62,7 @@ def get_config(stage: str, model: str = "note-small") -> TrainConfig:
             mixture=Mixture(thinned=0.3, pop=0.1),
         )
     return TrainConfig(
-        model=dataclasses.replace(sizes, dropout=0.1),
+        model=dataclasses.replace(sizes, dropout=0.1, anchored=True),
         task="finetune",
         batch=64,
         steps=1_200,

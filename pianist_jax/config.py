@@ -15,6 +15,7 @@ class ModelConfig:
     whatever their head size. `compressed` folds the 8 tokens of a note into one encoder position. `decoder` is
     "token" (8 causal steps a note) or "note" (one causal step a note, then a small head over its slots).
     `metre` adds to each note where it stands in bar, beat, hand, chord and piece, as far as the score tells.
+    `anchored` says that it was trained on scores at the tempo of their performances, so that it keeps what is written.
     `consensus` is the width of a head that foretells what pianists agree on, a multiple of 64; 0: there is none.
     `attention` is "xla", "cudnn" (flash attention on NVIDIA GPUs) or "flash" (on TPUs). Parameters are float32,
     `dtype` is the dtype of the arithmetic. `remat` computes blocks again for the gradient, to save memory, but for
@@ -34,6 +35,7 @@ class ModelConfig:
     compressed: bool = True
     cross_attention: bool = True
     metre: bool = False
+    anchored: bool = False
     consensus: int = 0
     dropout: float = 0.0
     dtype: str = "float32"

@@ -3,6 +3,7 @@
 21 M notes are 340 MB. What is too large for that goes through `pipeline` instead.
 """
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from pianist_jax.errors import PianistError
 from pianist_jax.music.tokens import NOTE_TOKENS, SLOTS
 
 Windows = dict[str, Any]
+LEAST_GAP, LEAST_SHARE, WIDEST = 100, 0.25, 200
 ROW = ("has_pedal", "expressive", "coarse", "slowness")  # what is told of a window as a whole
 
 
@@ -64,6 +66,22 @@ def pair_windows(
         "has_pedal": has_pedal(pairs)[pair],
         "expressive": np.ones(len(start), bool),
     }
+
+
+def in_time(pairs: PairCorpus) -> PairCorpus:
+    """The pairs with notes that come at no likely time marked as not played: a wrong match, or the order of a roll.
+
+    A gap of at least `LEAST_GAP` ms at the performance's tempo that is played in less than `LEAST_SHARE` of its time,
+    and a note of a chord that comes more than `WIDEST` ms behind the one before.
+    """
+    ioi = SLOTS.index("ioi")
+    slow = np.repeat(slowness(pairs), np.diff(pairs.offsets))
+    written, played = pairs.score[:, ioi] * slow, pairs.performance[:, ioi]
+    first = np.zeros(len(played), bool)
+    first[pairs.offsets[:-1]] = True
+    short = (written >= LEAST_GAP) & (played < LEAST_SHARE * written)
+    late = (pairs.score[:, ioi] == 0) & (played > WIDEST)
+    return dataclasses.replace(pairs, played=pairs.played & (first | ~(short | late)))
 
 
 def has_pedal(pairs: PairCorpus) -> np.ndarray:

@@ -7,11 +7,14 @@ from pianist_jax.rendering.decode import CHUNK, value_bounds
 from pianist_jax.rendering.windows import Span
 
 
-def pad_batch(spans: list[Span], batch: int, length: int, columns: int) -> dict[str, np.ndarray]:
+def pad_batch(
+    spans: list[Span], batch: int, length: int, columns: int, *, anchored: bool = False
+) -> dict[str, np.ndarray]:
     """Arrays of the spans, rows padded with PAD to `length` notes and the batch with copies of its first row.
 
     The bounds go a chunk further: the last one may begin anywhere. `own` int32 [B] tells scores apart: rows that
-    perform the very same notes of one score have the same number, counted in the order of the rows.
+    perform the very same notes of one score have the same number, counted in the order of the rows. `anchored` as in
+    `value_bounds`.
     """
     score = np.full((batch, length, columns), PAD, np.int32)
     mask = np.zeros((batch, length), bool)
@@ -24,7 +27,8 @@ def pad_batch(spans: list[Span], batch: int, length: int, columns: int) -> dict[
     for row, span in enumerate(filled):
         n = len(span.score)
         score[row, :n], mask[row, :n] = span.score, True
-        limits = span.limits or value_bounds(span.score[:, :NOTE_TOKENS], span.prompt, opening=span.first == 0)
+        tokens, opening = span.score[:, :NOTE_TOKENS], span.first == 0
+        limits = span.limits or value_bounds(tokens, span.prompt, opening=opening, anchored=anchored)
         low[row, :n], high[row, :n] = limits
         prompt[row, : len(span.prompt)] = span.prompt
     key = np.stack([span.key for span in filled]).astype(np.uint32)

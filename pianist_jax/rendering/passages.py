@@ -193,7 +193,7 @@ def _play_takes(
         settled = stop if end >= stop else end - (w.notes - w.move - w.prompt)
         spans = []
         for k, key in enumerate(keys):
-            low, high = _bounds(tokens[:, :NOTE_TOKENS], played[k], free, at)
+            low, high = _bounds(tokens[:, :NOTE_TOKENS], played[k], free, at, model.config.anchored)
             limits, fresh = (low[begin:end], high[begin:end]), settled - at if k == 0 else 0
             spans.append(Span(tokens[begin:end], played[k][begin : begin + prompt], key, begin, fresh, limits))
         for k, whole in enumerate(player.play(spans)):
@@ -203,13 +203,13 @@ def _play_takes(
 
 
 def _bounds(
-    score_NS: np.ndarray, known_NS: np.ndarray, free_N: np.ndarray, at: int
+    score_NS: np.ndarray, known_NS: np.ndarray, free_N: np.ndarray, at: int, anchored: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """Bounds of every note's slots (`value_bounds`): what is known is locked, and all before note `at`."""
     first, last = ends(free_N)
     free_N = free_N & (np.arange(len(free_N)) >= at)
     value_NS = known_NS - SLOT_START
-    loose = value_bounds(score_NS, opening=True)
+    loose = value_bounds(score_NS, opening=True, anchored=anchored)
     low, high = (np.where(free_N[:, None], bound, value_NS).astype(np.int32) for bound in loose)
     if first:  # the bars begin when they began
         low[first, IOI] = high[first, IOI] = value_NS[first, IOI]

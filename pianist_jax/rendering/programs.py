@@ -126,7 +126,7 @@ class Player:
             raise ValueError("spans side by side need prompts of one length")
         shape = self._shape(len(spans), notes, spans[0].score.shape[1])
         began, compiled = time.perf_counter(), self.stopwatch.compile_seconds
-        batch = pad_batch(spans, *shape)
+        batch = pad_batch(spans, shape[0], shape[1], shape[2], anchored=self.model.config.anchored)
         knobs, params = self.sampling.knobs(), self.model.params
         behind = prompt if self._takes_in(shape, prompt) else 0
         reach = self._choose_reach(shape, behind + CHUNK, _reach(shape[1], -(-behind // BLOCK) * BLOCK))

@@ -11,8 +11,9 @@ theirs.
   Of these three the mean, with a share `chance` of a performance's own distance from it, is scaled about its own
   mean to the standard deviation of single tries.
 * spread of chords: the performance's own; a mean of spreads sounds like no hand.
-* pedal: in every passage of `PASSAGE` chords that of the try which is nearest to the median of all. A median of pedals
-  would lose the short lifts that no two tries make at one moment.
+* pedal: in every passage of `PASSAGE` chords that of the try which is nearest to what all agree on, their median, drawn
+  towards the performance's own by a share `OWN_PEDAL`, so that no two samples pedal alike. A median of pedals would
+  lose the short lifts that no two tries make at one moment.
 
 Gaps and moments are those of the score, so that tries of different tempo meet.
 """
@@ -27,6 +28,7 @@ from pianist_jax.music.playable import make_playable
 
 WORTH = 8  # drawn performances
 PASSAGE = 4  # chords, in which the pedal is one try's
+OWN_PEDAL = 0.4
 
 
 def rehearsed(
@@ -57,7 +59,8 @@ def rehearsed(
     spread = np.clip(mine.onset - clocks[own][chord], 0, 0.9 * room)
     onset = np.rint(wanted[chord] + spread).astype(np.int64)
     length = np.rint(lengths(score.onset, score.end, written, wanted) * np.exp(articulation))
-    pedal = _pedal(tries[common], clocks[common], written, wanted)
+    mine_last = [*range(min(rehearsals, len(tries))), own]
+    pedal = _pedal([tries[k] for k in mine_last], [clocks[k] for k in mine_last], written, wanted)
     played = Notes(mine.pitch, onset, np.maximum(length, 1).astype(np.int64), of_log_odds(velocity), *pedal)
     return make_playable(played)
 
@@ -90,7 +93,10 @@ def _clock(gap: np.ndarray, tries: Sequence[np.ndarray], own: np.ndarray, chance
 def _pedal(
     tries: Sequence[Notes], played: Sequence[np.ndarray], written: np.ndarray, wanted: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Times int64 [P] ms and values int16 [P] of the pedal: in every passage that of the try nearest to the median."""
+    """Times int64 [P] ms and values int16 [P] of the pedal: in every passage that of the try nearest to the goal.
+
+    The last of the tries is the performance's own, which the others are compared with.
+    """
     times = [carried(one.pedal_time, clock, written) for one, clock in zip(tries, played, strict=True)]
     moment = np.unique(np.concatenate(times))
     if not len(moment):
@@ -99,7 +105,9 @@ def _pedal(
         np.append(0, one.pedal_value)[np.searchsorted(time, moment, side="right")]
         for one, time in zip(tries, times, strict=True)
     ])
-    off = np.abs(values - np.median(values, axis=0)) * np.diff(moment, append=moment[-1] + 1)
+    common = np.median(values[:-1], axis=0)
+    goal = common + OWN_PEDAL * (values[-1] - common)
+    off = np.abs(values - goal) * np.diff(moment, append=moment[-1] + 1)
     passage = np.searchsorted(written[PASSAGE::PASSAGE], moment, side="right")
     begins = np.flatnonzero(np.diff(passage, prepend=-1))
     nearest = np.add.reduceat(off, begins, axis=1).argmin(axis=0)

@@ -17,7 +17,7 @@ from pianist_jax.data.curves import pair_curves
 from pianist_jax.data.invention import invented
 from pianist_jax.data.parts import PairCorpus, choose_pairs, load_pairs, load_parts
 from pianist_jax.data.thinning import thinned
-from pianist_jax.data.windows import Windows, mixed, pair_windows, piece_windows
+from pianist_jax.data.windows import Windows, in_time, mixed, pair_windows, piece_windows
 from pianist_jax.errors import PianistError
 from pianist_jax.model.pianist import completed
 from pianist_jax.parallel import one_device
@@ -88,7 +88,8 @@ def _resident(config: TrainConfig, data: Path) -> dict[str, Windows]:
 
     def windows(pairs: PairCorpus, split: str = "train", stride: int = 64) -> Windows:
         curves = pair_curves(pairs) if config.task == "consensus" else None
-        return pair_windows(pairs, config.window, split, stride=stride, curves=curves)
+        likely = in_time(pairs) if config.model.anchored else pairs
+        return pair_windows(likely, config.window, split, stride=stride, curves=curves)
 
     popular = np.array([about["corpus"] == "pop909" for about in pairs.metadata])
     pianists = choose_pairs(pairs, ~popular)  # whom all models are validated on

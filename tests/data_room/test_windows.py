@@ -7,7 +7,7 @@ import pytest
 
 from pianist_jax.data.parts import Corpus, PairCorpus
 from pianist_jax.data.sources import find_source
-from pianist_jax.data.windows import draw, pair_windows, piece_windows, take
+from pianist_jax.data.windows import draw, in_time, pair_windows, piece_windows, take
 from pianist_jax.errors import PianistError
 
 PIECES = (40, 7, 100)
@@ -64,3 +64,15 @@ def test_a_split_without_pairs_is_named(corpus: Corpus) -> None:
     np.testing.assert_array_equal(batch["played"][0], np.arange(32) != 3)
     with pytest.raises(PianistError, match="none of the validation split"):
         pair_windows(pairs, 32, "validation")
+
+
+def test_notes_at_no_likely_time_are_not_learnt_from():
+    values = np.zeros((8, 8), np.uint16)
+    values[:, 0], values[:, 2] = 60, 64
+    score, played = values.copy(), values.copy()
+    score[:, 1] = [0, 400, 400, 0, 400, 0, 20, 400]
+    played[:, 1] = [0, 400, 90, 30, 780, 250, 1, 400]  # a collapsed gap and a chord that comes late
+    one = {"offsets": np.array([0, 8]), "composition": np.zeros(1, np.int32), "split": np.zeros(1, np.uint8)}
+    pairs = PairCorpus(score, played, np.ones(8, bool), **one, pedal=np.ones(1, np.uint8), compositions=("a",),
+                       metadata=({},))
+    assert in_time(pairs).played.tolist() == [True, True, False, True, True, False, True, True]

@@ -9,7 +9,7 @@ import pytest
 
 from pianist_jax.model.pianist import Pianist
 from pianist_jax.music.tokens import BOS, MAX_IOI, NOTE_TOKENS, SLOT_SIZE, SLOT_START, TIME
-from pianist_jax.rendering.decode import DURATION, IOI, LEAST_IOI, VELOCITY, open_carry, perform, value_bounds
+from pianist_jax.rendering.decode import DURATION, IOI, LEAST_IOI, VELOCITY, WIDEST, open_carry, perform, value_bounds
 from pianist_jax.rendering.sampling import Sampling
 from tests.model.helpers import example, lively_params, nll, note_mask
 from tests.rendering.models import NOTE, TOKEN
@@ -146,3 +146,35 @@ def test_known_notes_are_taken_in_by_blocks(config):
     np.testing.assert_array_equal(plain[:, :known], performance[:, :known])
     np.testing.assert_array_equal(fast, plain[:, known:])
     assert len(np.unique(fast[:, :, VELOCITY])) > 3  # greedy, but not monotonous
+
+
+def test_at_the_performances_tempo_gaps_and_chords_have_bounds_of_their_own():
+    score = np.tile(SLOT_START, (4, 1)).astype(np.int32)
+    score[:, IOI] += np.array([0, 1000, 0, 8])
+    low, high = value_bounds(score, anchored=True)
+    assert low[:, IOI].tolist() == [0, 250, 0, LEAST_IOI]
+    assert high[:, IOI].tolist() == [WIDEST, MAX_IOI, WIDEST, MAX_IOI]
+    loose = value_bounds(score)
+    assert loose[0][:, IOI].tolist() == [0, LEAST_IOI, 0, LEAST_IOI]
+
+
+def test_what_must_not_be_is_not_drawn():
+    """A gap that is likeliest far below its bound is drawn from what lies above it, not held at the bound."""
+    low_R, width_R = np.arange(0, 5000, 10), np.full(500, 10)
+    logits = np.full((1, 500), -20.0, np.float32)
+    logits[0, 0], logits[0, [60, 70]] = 10.0, 0.0
+    bounds = np.full((1, 1, 8), 0, np.int32), np.full((1, 1, 8), 4990, np.int32)
+    bounds[0][..., IOI] = 250
+
+    def step(params, state, n, previous, pitch, choose):
+        gap = choose(IOI, jnp.asarray(logits), jnp.asarray(low_R), jnp.asarray(width_R))
+        return state, jnp.zeros((1, 8), jnp.int32).at[:, IOI].set(gap)
+
+    found = []
+    for seed in range(20):
+        carry = {"state": (), "n": jnp.zeros((), jnp.int32), "previous": jnp.zeros((1, 8), jnp.int32)}
+        key = jax.random.split(jax.random.key(seed), 1)
+        knobs = Sampling(top_p=1.0).knobs()
+        _, ids = perform(step, None, carry, *map(jnp.asarray, bounds), key, jnp.zeros(1, jnp.int32), knobs)
+        found.append(int(ids[0, 0, IOI]))
+    assert {value // 100 for value in found} == {6, 7}
