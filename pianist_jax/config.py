@@ -90,7 +90,8 @@ class Augmentation:
     `forget` is the share of scores that lose their metre, and of those that do not tell the hands.
 
     With `anchored` a score comes at the tempo of its performance (`corruption.anchor`), so that the model learns to
-    trust it; `drift` is the standard deviation of what it is off by, as a logarithm.
+    trust it; `drift` is the standard deviation of what it is off by, as a logarithm. A share `lost` of the performances
+    lose their tempo now and then (`corruption.lose_tempo`), so that the decoder learns to find back to what is written.
     """
 
     transpose: int = 0
@@ -100,6 +101,7 @@ class Augmentation:
     retimed: float = 0.0
     anchored: bool = False
     drift: float = 0.05
+    lost: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)

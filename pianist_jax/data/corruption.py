@@ -16,6 +16,7 @@ from pianist_jax.music.tokens import MASK, MAX_DURATION, MAX_IOI, METRE, NOTE_TO
 PITCH, IOI, VELOCITY, DURATION = (SLOTS.index(name) for name in ("pitch", "ioi", "velocity", "duration"))
 PEDAL = SLOTS.index("pedal1")  # the first of four
 CHORD = 35  # ms: onsets closer than this are taken for one chord of the score
+STRAYS, ASTRAY = 24, 0.4
 GAPS = (90.0, 1500.0)  # ms, within which the chords of retimed windows follow each other
 FURTHEST = 2.0  # |log factor| by which a window may be retimed
 RUBATO = 0.1  # |log| by which a window's tempo may differ from the whole performance's at one written tempo
@@ -110,6 +111,31 @@ def anchor(
         log_factor += drift * jax.random.normal(k_drift, log_factor.shape)
         phase_B = jax.random.uniform(k_phase, phase_B.shape)
     return jax.vmap(stretched)(score_BNS, jnp.exp(log_factor), phase_B), log_own - log_factor
+
+
+def lose_tempo(performance_BNS: jax.Array, key: jax.Array, share: float) -> tuple[jax.Array, jax.Array]:
+    """Performances of which a share lose their tempo now and then, and which notes are lost, bool [B, N].
+
+    In every other stretch of about `STRAYS` notes all times are multiplied by e to a normal deviate of deviation
+    `ASTRAY`. What comes behind is played as it was: whoever is given such a past learns to go back to what is written.
+    Without it a decoder never sees how far its own playing may stray, and follows itself.
+    """
+
+    def stray(values_NS: jax.Array, key: jax.Array) -> tuple[jax.Array, jax.Array]:
+        k_row, k_begin, k_phase, k_far, k_round = jax.random.split(key, 5)
+        notes = len(values_NS)
+        stretch_N = jnp.cumsum(jax.random.uniform(k_begin, (notes,)) < 1 / STRAYS)
+        lost_N = (stretch_N + jax.random.randint(k_phase, (), 0, 2)) % 2 == 0
+        lost_N &= jax.random.uniform(k_row) < share
+        factor_N = jnp.where(lost_N, jnp.exp(ASTRAY * jax.random.normal(k_far, (notes,))[stretch_N]), 1.0)
+        times = values_NS[:, (IOI, DURATION)] * factor_N[:, None]
+        times = jnp.floor(times + jnp.where(lost_N[:, None], jax.random.uniform(k_round, times.shape), 0.5))
+        gap_N, duration_N = times.astype(jnp.int32).T
+        gap_N = jnp.where(values_NS[:, IOI] == 0, 0, jnp.clip(gap_N, 1, MAX_IOI))
+        strayed = values_NS.at[:, IOI].set(gap_N).at[:, DURATION].set(jnp.clip(duration_N, 1, MAX_DURATION))
+        return strayed, lost_N
+
+    return jax.vmap(stray)(performance_BNS, row_keys(key, len(performance_BNS)))
 
 
 def _passed(values_BNS: jax.Array, mask_BN: jax.Array) -> jax.Array:

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from pianist_jax.config import TrainConfig
-from pianist_jax.data.corruption import anchor, augment, forget, hide, ids, untold
+from pianist_jax.data.corruption import anchor, augment, forget, hide, ids, lose_tempo, untold
 from pianist_jax.model.pianist import Pianist
 from pianist_jax.music import curves
 from pianist_jax.music.tokens import MASK
@@ -35,6 +35,10 @@ def example(batch: Batch, config: TrainConfig, key: jax.Array, *, augmented: boo
         windows = (score_BNS, windows[1])
     if augmented:
         windows = augment(windows, batch["note_mask"], k_augment, config.augmentation, batch.get("coarse"))
+    lost_BN = jnp.zeros(windows[-1].shape[:2], bool)
+    if augmented and config.augmentation.lost:
+        strayed, lost_BN = lose_tempo(windows[-1], jax.random.fold_in(key, 2), config.augmentation.lost)
+        windows = (*windows[:-1], strayed)
     performance = ids(windows[-1])
     if config.task == "pretrain":
         seen, scored = hide(windows[-1], batch["has_pedal"], batch["expressive"], k_hide, config.masking)
@@ -45,7 +49,8 @@ def example(batch: Batch, config: TrainConfig, key: jax.Array, *, augmented: boo
         seen, scored = ids(windows[0]), jnp.broadcast_to(~no_pedal, performance.shape)
         if augmented:
             seen = forget(seen, k_hide, config.augmentation.forget)
-    scored = scored & batch["note_mask"][..., None]
+    timed = jnp.isin(jnp.arange(8), jnp.array(FIELDS["ioi"] + FIELDS["duration"]))
+    scored = scored & batch["note_mask"][..., None] & ~(lost_BN[..., None] & timed[None, None])
     if "played" in batch:
         scored = scored & batch["played"][..., None]
     mask = batch.get("segment", batch["note_mask"])  # several pieces to a row, or one

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from pianist_jax.config import Augmentation, Masking
-from pianist_jax.data.corruption import GAPS, RUBATO, anchor, augment, deadpan, forget, hide, jitter
+from pianist_jax.data.corruption import ASTRAY, GAPS, RUBATO, anchor, augment, deadpan, forget, hide, jitter, lose_tempo
 from pianist_jax.errors import PianistError
 from pianist_jax.music.tokens import MASK, MAX_DURATION, MAX_IOI, METRE, SLOT_START
 
@@ -229,3 +229,18 @@ def test_retimed_windows_have_any_tempo_and_the_others_nearly_their_own() -> Non
         assert own.min() > np.log(GAPS[0]) - 0.02
         assert own.max() < np.log(GAPS[1]) + 0.02
         assert own.std() == pytest.approx(np.log(GAPS[1] / GAPS[0]) / 12**0.5, rel=0.1)
+
+
+def test_a_lost_tempo_is_found_again() -> None:
+    notes = even_windows(300, 200, 400)
+    moved, lost = lose_tempo(notes, jax.random.key(3), 0.5)
+    gap = np.asarray(moved[..., 1])
+    assert np.mean(np.asarray(lost).any(axis=1)) == pytest.approx(0.5, abs=0.1)
+    assert (gap[~np.asarray(lost)][1:] % 400 == 0).all(), "what is not lost is as it was"
+    astray = np.log(gap[np.asarray(lost) & (gap > 0)] / 400)
+    assert astray.std() == pytest.approx(ASTRAY, rel=0.15)
+    assert np.mean(np.asarray(lost)[np.asarray(lost).any(axis=1)]) == pytest.approx(0.5, abs=0.1)
+    np.testing.assert_array_equal(moved[..., (0, 2, 4)], notes[..., (0, 2, 4)])
+    same, none = lose_tempo(notes, jax.random.key(3), 0.0)
+    np.testing.assert_array_equal(same, notes)
+    assert not none.any()

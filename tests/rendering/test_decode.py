@@ -163,8 +163,7 @@ def test_what_must_not_be_is_not_drawn():
     low_R, width_R = np.arange(0, 5000, 10), np.full(500, 10)
     logits = np.full((1, 500), -20.0, np.float32)
     logits[0, 0], logits[0, [60, 70]] = 10.0, 0.0
-    bounds = np.full((1, 1, 8), 0, np.int32), np.full((1, 1, 8), 4990, np.int32)
-    bounds[0][..., IOI] = 250
+    low, high = jnp.zeros((1, 1, 8), jnp.int32).at[..., IOI].set(250), jnp.full((1, 1, 8), 4990, jnp.int32)
 
     def step(params, state, n, previous, pitch, choose):
         gap = choose(IOI, jnp.asarray(logits), jnp.asarray(low_R), jnp.asarray(width_R))
@@ -175,6 +174,6 @@ def test_what_must_not_be_is_not_drawn():
         carry = {"state": (), "n": jnp.zeros((), jnp.int32), "previous": jnp.zeros((1, 8), jnp.int32)}
         key = jax.random.split(jax.random.key(seed), 1)
         knobs = Sampling(top_p=1.0).knobs()
-        _, ids = perform(step, None, carry, *map(jnp.asarray, bounds), key, jnp.zeros(1, jnp.int32), knobs)
+        _, ids = perform(step, None, carry, low, high, key, jnp.zeros(1, jnp.int32), knobs)
         found.append(int(ids[0, 0, IOI]))
     assert {value // 100 for value in found} == {6, 7}
