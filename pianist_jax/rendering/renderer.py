@@ -30,7 +30,7 @@ from pianist_jax.rendering.consensus import Foretold, consensus_of, tempo_of
 from pianist_jax.rendering.expression import NEUTRAL, Expression, express
 from pianist_jax.rendering.programs import Model, Player, Stopwatch, side_by_side
 from pianist_jax.rendering.realise import realise
-from pianist_jax.rendering.rehearsal import rehearsed
+from pianist_jax.rendering.rehearsal import in_tempo, rehearsed
 from pianist_jax.rendering.result import Rendering, content_hash
 from pianist_jax.rendering.sampling import CHANCE, DEFAULT, REHEARSALS, TOP_P, Sampling
 from pianist_jax.rendering.voicing import voiced
@@ -248,7 +248,11 @@ def interpretations(
         if len(made) == tries:
             del playing[number]
             drawn, curves = [made[k] for k in range(tries)], foretold.curves()
-            common = (sampling.tries, sampling.chance, curves)
+            rehearsals = sampling.tries
+            if model.config.anchored:
+                steady, kept = in_tempo(piece.score, drawn[:rehearsals])
+                drawn, rehearsals = [*steady, *drawn[rehearsals:]], kept
+            common = (rehearsals, sampling.chance, curves)
             agreed = (rehearsed(piece.score, drawn, k, *common) for k in range(samples))
             played = [within_limits(piece.score, voiced(piece.score, one)) for one in agreed]
             if piece.guess is None and curves is not None:

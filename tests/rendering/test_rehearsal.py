@@ -12,7 +12,7 @@ from pianist_jax.music.midi import require_writable
 from pianist_jax.music.notes import Notes
 from pianist_jax.music.playable import release_pedal
 from pianist_jax.rendering import renderer
-from pianist_jax.rendering.rehearsal import WORTH, rehearsed
+from pianist_jax.rendering.rehearsal import WORTH, in_tempo, rehearsed
 from pianist_jax.rendering.renderer import read_piece, render, render_all
 from pianist_jax.rendering.sampling import CHANCE, Sampling
 from tests.rendering.models import lively_model, made_up_score
@@ -193,3 +193,17 @@ def test_at_no_temperature_one_try_is_enough():
     told: list[int] = []
     list(render_all([read_piece(score)], model, sampling=Sampling(temperature=0), advance=told.append))
     assert sum(told) == 40
+
+
+def test_tries_that_run_away_come_last_and_do_not_count():
+    score = SCORE
+    def at(times):
+        return dataclasses.replace(score, onset=np.rint(score.onset * times).astype(np.int64))
+
+    times = [0.5, 1.1, 2.0, 0.9, 1.0]
+    tries, kept = in_tempo(score, [at(own) for own in times])
+    assert kept == 3
+    assert [round(float(np.ptp(one.onset) / np.ptp(score.onset)), 1) for one in tries] == [1.1, 0.9, 1.0, 0.5, 2.0]
+    tries, kept = in_tempo(score, [at(own) for own in (3.0, 0.4, 0.6)])
+    assert (kept, round(float(np.ptp(tries[0].onset) / np.ptp(score.onset)), 1)) == (2, 0.6)
+    assert in_tempo(score, [score])[1] == 1
