@@ -13,6 +13,7 @@ import numpy as np
 from pianist_jax.files import printable
 from pianist_jax.music import midi
 from pianist_jax.music.grid import LEFT, MAJOR, MINOR, RIGHT
+from pianist_jax.music.midi_mend import mended
 from pianist_jax.music.notes import Notes, normalise
 from pianist_jax.music.score import read_score
 from pianist_jax.music.score_facts import Score
@@ -38,7 +39,8 @@ def describe(path: str | os.PathLike[str]) -> Rows:
     """(what, how it is) of a MIDI, MusicXML, MEI or kern file. Raises PianistError for what cannot be read."""
     score = read_score(path)
     suffix = Path(os.fsdecode(path)).suffix.lower()
-    file = _parse(path) if suffix not in FORMATS else None
+    data = b"" if suffix in FORMATS else midi.read_bytes(path, printable(path))
+    file = midi.parse_midi(printable(path), data) if data else None
     rows = [("format", FORMATS[suffix] if file is None else _midi_format(file, score))]
     rows += _bars(score)
     rows += [("metre", _changes(score, [(t.start, f"{t.beats}/{t.beat_type}") for t in score.time_signatures]))]
@@ -49,12 +51,8 @@ def describe(path: str | os.PathLike[str]) -> Rows:
     signs = _signs(score)
     rows += [("signs", signs)] if signs else []
     problems = _problems(score) + (_midi_problems(file) if file is not None else [])
+    problems += mended(data).oddities if data else ()
     return rows + [("problems" if n == 0 else "", problem) for n, problem in enumerate(problems or ["none"])]
-
-
-def _parse(path: str | os.PathLike[str]) -> mido.MidiFile:
-    name = printable(path)
-    return midi.parse_midi(name, midi.read_bytes(path, name))
 
 
 def _midi_format(file: mido.MidiFile, score: Score) -> str:

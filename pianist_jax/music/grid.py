@@ -16,6 +16,7 @@ from pianist_jax.files import printable
 from pianist_jax.music import midi
 from pianist_jax.music.notes import survivors
 from pianist_jax.music.score_facts import Score
+from pianist_jax.music.score_repeats import MAX_BARS
 
 RIGHT, LEFT = "Right hand", "Left hand"
 NOTATION = (".musicxml", ".xml", ".mxl", ".mei", ".krn", ".kern")  # suffixes of `grid_of_score`'s files
@@ -133,16 +134,28 @@ def grid_of_midi(path: str | os.PathLike[str]) -> ScoreGrid:
     start, end, part, pitch = np.concatenate(columns, axis=1)
     kept = survivors(raw)
     start, end, part, pitch = start[kept], end[kept], part[kept], pitch[kept]
+    signatures = _time_signatures(file.tracks)
+    _require_bars(signatures, int(end.max()), file.ticks_per_beat, name)
     return ScoreGrid(
         file.ticks_per_beat,
         start,
         np.maximum(end - start, 1),
         part,
         hand_names(names, part, pitch),
-        _time_signatures(file.tracks),
+        signatures,
         _key_signatures(file.tracks),
         tuple(TempoMark(tick, 60e6 / own.tempo) for tick, own in _signatures(file.tracks, "set_tempo") if own.tempo),
     )
+
+
+def _require_bars(signatures: Sequence[tuple[int, int, int]], end: int, quarter: int, name: str) -> None:
+    """Raises MidiError where there would be more bars than a score can have, before they are counted out."""
+    last = max(end, signatures[-1][0] + 1)
+    bars = 0.0
+    for (start, over, under), (stop, _, _) in pairwise([*signatures, (last, 0, 0)]):
+        bars += max(stop - start, 1) * under / (4 * over * quarter)
+    if bars > MAX_BARS:
+        raise midi.MidiError(f"{name}: more than {MAX_BARS} bars; check its time signatures and its last events")
 
 
 def hand_names(names: Sequence[str], part: np.ndarray, pitch: np.ndarray) -> tuple[str, ...]:
