@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from pianist_jax.commands import options
-from pianist_jax.errors import PianistError
+from pianist_jax.errors import PianistError, in_words
 from pianist_jax.files import printable
 from pianist_jax.terminal import conclude, say
 
@@ -79,8 +79,8 @@ def inspect(
     for file in files:
         try:
             rows = describe_rendering(Path(file)) if file.lower().endswith(".json") else describe(file)
-        except PianistError as error:
-            errors.append(error)
+        except Exception as error:  # whatever one file does, the others are told of
+            errors.append(in_words(printable(file), error))
             continue
         errors.append(None)
         say(printable(file))

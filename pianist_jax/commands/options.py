@@ -1,10 +1,12 @@
 """Options that several commands have, and what they ask for."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pianist_jax.errors import PianistError
 from pianist_jax.terminal import say
 
 if TYPE_CHECKING:
@@ -80,6 +82,17 @@ def expression_of(
         pedal_threshold=pedal_threshold,
         binary_pedal=binary_pedal,
     )
+
+
+def log_of(path: str | None) -> Path | None:
+    """Where to keep errors in full, if anywhere. Raises PianistError where nothing can be written there."""
+    if path is None:
+        return None
+    try:
+        Path(path).open("a").close()
+    except OSError as error:
+        raise PianistError(f"{path}: no log can be written there ({error.strerror}); choose another place") from error
+    return Path(path)
 
 
 def pace_of(tempo: str | None, duration: str | None) -> "Pace":

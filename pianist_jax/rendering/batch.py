@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import jax
 
-from pianist_jax.errors import PianistError
+from pianist_jax.errors import PianistError, in_words
 from pianist_jax.music.pace import AS_WRITTEN, Pace
 from pianist_jax.parallel import initialise_distributed
 from pianist_jax.rendering.expression import NEUTRAL, Expression
@@ -42,6 +42,7 @@ from pianist_jax.rendering.renderer import (
 from pianist_jax.rendering.sampling import DEFAULT, Sampling
 
 READ_AHEAD = 32  # scores that wait, ready to be performed
+LONGEST_NAME = 255  # bytes, of a file
 WRITTEN_BEHIND = 8  # renderings that wait to be written
 
 T = TypeVar("T")
@@ -60,9 +61,10 @@ class Order:
     expression: Expression = NEUTRAL
     extras: Extras = DEFAULT_EXTRAS
     force: bool = False
+    log: Path | None = None
 
     def digest(self) -> str:
-        """A hash of all but the folder."""
+        """A hash of all but the folder and the log."""
         wishes = {
             "format": FORMAT,
             "model": model_identity(self.model),
@@ -115,8 +117,9 @@ def render_scores(
     """Perform the `share` of the scores that falls to this process and write each as soon as it is done.
 
     Left alone is what was made before from the same score and order, by the manifest or by its own JSON file; set
-    aside with an error what cannot be read or would replace something else. Of several scores the manifest tells what
-    became of them. No more than a few batches are in memory at a time. `advance` is told of every so many notes.
+    aside with an error what cannot be read or would replace something else, or fails in whatever other way. Of several
+    scores the manifest tells what became of them. No more than a few batches are in memory at a time. `advance` is told
+    of every so many notes.
     """
     tally, own = tally or Tally(), share_of(jobs, share)
     tally.unread = sum(job.size for job in own)
@@ -137,20 +140,15 @@ def render_scores(
                 waiting[next(numbers)] = job, source
                 yield piece
 
+    def set_aside(number: int, error: Exception) -> None:
+        job, source = waiting.pop(number)
+        finished.append(Outcome(job.score, error=in_words(job.score, error, order.log)))
+        notebook.note(job, finished[-1], source)
+
     numbers = itertools.count()
-    rendered = render_all(
-        pieces(),
-        order.model,
-        seed=order.seed,
-        samples=order.samples,
-        sampling=order.sampling,
-        pace=order.pace,
-        expression=order.expression,
-        advance=advance,
-    )
     with _in_background() as submit:
         writing: deque[Future[Outcome]] = deque()
-        for number, rendering in rendered:
+        for number, rendering in _rendered_apart(pieces(), order, advance, set_aside):
             job, source = waiting.pop(number)
             writing.append(submit(_write, job, source, rendering, order, notebook))
             del rendering  # only the one who writes it needs it
@@ -161,6 +159,59 @@ def render_scores(
         yield from finished
         while writing:
             yield writing.popleft().result()
+
+
+def _rendered_apart(
+    pieces: Iterator[Piece],
+    order: Order,
+    advance: Callable[[int], None] | None,
+    set_aside: Callable[[int, Exception], None],
+) -> Iterator[tuple[int, Rendering]]:
+    """`render_all`, but a piece that cannot be performed is `set_aside` (its number, why) and the others go on.
+
+    Pieces are performed side by side: which of them failed is found out by performing those at hand one by one, which
+    gives the same performances.
+    """
+    at_hand: dict[int, Piece] = {}
+    count, ended, broken = 0, False, False
+
+    def taken() -> Iterator[Piece]:
+        nonlocal count, ended, broken
+        while not ended:
+            try:
+                piece = next(pieces, None)
+            except BaseException:  # of the run, not of a piece
+                broken = True
+                raise
+            if piece is None:
+                ended = True
+                return
+            at_hand[count] = piece
+            count += 1
+            yield piece
+
+    def rendered(some: Iterable[Piece]) -> Iterator[tuple[int, Rendering]]:
+        how: dict[str, Any] = {name: getattr(order, name) for name in ("seed", "samples", "sampling", "pace")}
+        return render_all(some, order.model, **how, expression=order.expression, advance=advance)
+
+    while not ended:
+        first = count
+        try:
+            for number, rendering in rendered(taken()):
+                del at_hand[first + number]
+                yield first + number, rendering
+            continue
+        except Exception:
+            if broken or not at_hand:
+                raise
+        for number, piece in list(at_hand.items()):
+            del at_hand[number]
+            try:
+                ((_, rendering),) = rendered([piece])
+            except Exception as error:
+                set_aside(number, error)
+            else:
+                yield number, rendering
 
 
 def own_share() -> str:
@@ -225,10 +276,8 @@ def _read(
                     result = Outcome(job.score, files) if files else _read_one(job, path, inputs, order)
                 except PianistError as error:
                     raise PianistError(str(error).replace(str(path), str(job.score))) from error
-                except OSError as error:  # a name too long, a disk that fails
-                    raise PianistError(f"{job.score}: {error.strerror}; check the path") from error
-            except PianistError as error:
-                result = Outcome(job.score, error=error)
+            except Exception as error:  # one bad score never stops the others, whatever is wrong with it
+                result = Outcome(job.score, error=in_words(job.score, error, order.log))
             if isinstance(result, Outcome):
                 if result.error or not files:
                     notebook.note(job, result, source)
@@ -245,6 +294,8 @@ def _read_one(job: Job, path: Path, inputs: set[str], order: Order) -> Outcome |
     has_bars = piece.grid is not None
     paths = wanted_paths(stem, order.samples, order.extras, has_bars=has_bars)
     for wanted in paths:
+        if len(os.fsencode(wanted.name)) > LONGEST_NAME:
+            raise PianistError(f"{job.score}: its name is too long for {wanted.suffix} files named after it; rename it")
         if place(wanted) in inputs:
             raise PianistError(f"{wanted}: is itself a score to render; choose another folder with -o")
     wishes = (order.sampling, order.pace, order.expression)
@@ -260,8 +311,8 @@ def _write(job: Job, source: str, rendering: Rendering, order: Order, notebook: 
         # Forced, as `_read_one` has asked what is in the way.
         files = save_rendering(rendering, order.folder / job.stem, force=True, extras=order.extras)
         outcome = Outcome(job.score, tuple(files), rendering)
-    except PianistError as error:
-        outcome = Outcome(job.score, error=error)
+    except Exception as error:
+        outcome = Outcome(job.score, error=in_words(job.score, error, order.log))
     notebook.note(job, outcome, source)
     return outcome
 

@@ -10,7 +10,7 @@ from pianist_jax.music.grid import grid_of_midi
 from pianist_jax.music.midi import MidiError, read_midi
 from pianist_jax.music.midi_mend import mended
 from pianist_jax.music.score import read_score
-from tests.music.helpers import SMALL, END, chunk, midi, number, off, on, tempo, track
+from tests.music.helpers import END, SMALL, chunk, midi, number, off, on, tempo, track
 
 NOTES = ((0, on(60)), (500, off(60)), (0, on(64)), (500, off(64)))
 PLAIN = midi(track(*NOTES))
@@ -39,7 +39,7 @@ ODD = {
     "metre of 4/2^200": (midi(track((0, b"\xff\x58\x04\4\xc8\x18\x08"), *NOTES)), "a time signature of 4/2^200"),
     "metre of two bytes": (midi(track((0, b"\xff\x58\x02\4\2"), *NOTES)), "a meta event 0x58 that is too short"),
     "SMPTE offset": (midi(track((0, b"\xff\x54\x05\xff\xff\xff\xff\xff"), *NOTES)), "an impossible SMPTE offset"),
-    "a chunk before the tracks": (PLAIN[:14] + chunk(b"XFIH", b"hello") + PLAIN[14:], "unknown chunks passed over: XFIH"),
+    "a chunk before the tracks": (PLAIN[:14] + chunk(b"XFIH", b"hi") + PLAIN[14:], "unknown chunks passed over: XFIH"),
     "a chunk after the tracks": (PLAIN + chunk(b"XFKM", b"x"), "unknown chunks passed over: XFKM"),
     "too many tracks told": (told(7, track(*NOTES)), "the header tells of 7 tracks, the file has 1"),
     "too few tracks told": (told(1, track((0, tempo(500_000))), track(*NOTES)), "tells of 1 track, the file has 2"),
