@@ -50,6 +50,7 @@ def describe(path: str | os.PathLike[str]) -> Rows:
     rows += [("length", _length(score.notes)), ("dynamics", _dynamics(score)), ("pedal", pedal_in_words(score.notes))]
     signs = _signs(score)
     rows += [("signs", signs)] if signs else []
+    rows += [("read as" if n == 0 else "", reading) for n, reading in enumerate(score.readings)]
     problems = _problems(score) + (_midi_problems(file) if file is not None else [])
     problems += mended(data).oddities if data else ()
     return rows + [("problems" if n == 0 else "", problem) for n, problem in enumerate(problems or ["none"])]
@@ -183,7 +184,7 @@ def _problems(score: Score) -> list[str]:
         found.append(f"{_some(outside, 'note')} that a piano does not have")
     if len(notes.pedal_value) and notes.pedal_value[-1] >= DOWN:
         found.append("the pedal is down at the end")
-    return found + [f"left out: {what}" for what in score.left_out]
+    return [*found, *score.problems, *(f"left out: {what}" for what in score.left_out)]
 
 
 def _midi_problems(file: mido.MidiFile) -> list[str]:

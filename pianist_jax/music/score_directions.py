@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from xml.etree.ElementTree import Element
 
+from pianist_jax.music.score_form import Said, read_form
 from pianist_jax.music.score_reader import BEAT_UNITS, Reader, number, velocity_of, whole
 from pianist_jax.music.score_written import ACCENT_VELOCITY, LEVEL_VELOCITY, LEVELS, Sign, Span
 
@@ -15,6 +16,7 @@ SLOWEST, FASTEST = 4.0, 3000.0  # quarters a minute; what lies outside is a slip
 LONGEST_WORD = 8  # bars that "cresc." and "dim." last at most
 GROWING = re.compile(r"\s*(?:(poco|molto|sempre|e|più|a|un|-)\s+)*(?:(cresc)|(dim|decresc))", re.IGNORECASE)
 MAX_PASSES = 16
+JUMPS = ("dacapo", "fine", "dalsegno", "tocoda", "segno", "coda")
 
 
 def read_direction(reader: Reader, element: Element) -> None:
@@ -43,10 +45,13 @@ def read_direction(reader: Reader, element: Element) -> None:
                 _read_metronome(reader, child, sounding)
             case "pedal":
                 _read_pedal(reader, child.get("type"), place)
-            case "segno":
-                reader.written.bars[reader.bar].jumps.segno = True
     for sound in sounds:
         read_sound(reader, sound, sounding, tags)
+    words = " ".join(child.text or "" for child in element.iterfind("direction-type/words"))
+    jumps = any(sound.get(name) is not None for sound in sounds for name in JUMPS)
+    if words or tags & {"segno", "coda"}:
+        said = Said(" ".join(words.split()), "segno" in tags, "coda" in tags, jumps)
+        read_form(reader.written.bars[reader.bar].jumps, said, place)
 
 
 def read_sound(reader: Reader, element: Element, place: float, signs: set[str] | None = None) -> None:
@@ -61,13 +66,23 @@ def read_sound(reader: Reader, element: Element, place: float, signs: set[str] |
         reader.written.levels.append(Sign(reader.bar, place, (level, velocity), reader.part))
     if (damper := element.get("damper-pedal")) is not None and "pedal" not in signs:
         _read_pedal(reader, {"yes": "start", "no": "stop"}.get(damper), place)
+    _read_jumps(reader, element, place)
+
+
+def _read_jumps(reader: Reader, element: Element, place: float) -> None:
     jumps = reader.written.bars[reader.bar].jumps
     jumps.da_capo |= element.get("dacapo") == "yes"
-    jumps.fine |= element.get("fine") is not None
-    jumps.dal_segno |= element.get("dalsegno") is not None
-    jumps.to_coda |= element.get("tocoda") is not None
-    jumps.segno |= element.get("segno") is not None
-    jumps.coda |= element.get("coda") is not None
+    if element.get("fine") is not None:
+        jumps.fine, jumps.fine_at, jumps.fine_sure = True, max(jumps.fine_at, place), True
+    for name, flag, label in (
+        ("segno", "segno", "segno_name"),
+        ("dalsegno", "dal_segno", "leap_name"),
+        ("coda", "coda", "coda_name"),
+        ("tocoda", "to_coda", "to_coda_name"),
+    ):
+        if (value := element.get(name)) is not None:
+            setattr(jumps, flag, True)
+            setattr(jumps, label, value[:20])
 
 
 def read_barline(reader: Reader, element: Element) -> None:
@@ -75,12 +90,22 @@ def read_barline(reader: Reader, element: Element) -> None:
     jumps = reader.written.bars[reader.bar].jumps
     repeat, ending = element.find("repeat"), element.find("ending")
     if ending is not None and ending.get("type") == "start":
-        passes = [int(text) for text in re.findall(r"\d{1,3}", ending.get("number", "") or ending.text or "")]
-        reader.brackets = frozenset(turn for turn in passes if 1 <= turn <= MAX_PASSES)
+        reader.brackets = _passes(reader, ending.get("number", "") or ending.text or "")
     if repeat is not None and repeat.get("direction") == "forward":
         jumps.repeat_start = True
     if repeat is not None and repeat.get("direction") == "backward":
         jumps.repeat_end = whole(repeat.get("times"), reader.name, 0, MAX_PASSES, 2)
+        jumps.repeat_again |= repeat.get("after-jump") == "yes"
+
+
+def _passes(reader: Reader, text: str) -> frozenset[int]:
+    """The passes of `1`, `1, 2` or `1-3`; of a bracket without a number those that follow the bracket before it."""
+    ranges = [(int(first), int(last or first)) for first, last in re.findall(r"(\d{1,3})(?:\s*[-–]\s*(\d{1,3}))?", text)]
+    found = {turn for first, last in ranges for turn in range(max(first, 1), min(last, MAX_PASSES) + 1)}
+    if not found:
+        before = reader.written.bars[reader.bar - 1].jumps.endings if reader.bar else frozenset()
+        found = {max(before, default=0) % MAX_PASSES + 1}
+    return frozenset(found)
 
 
 def end_word(reader: Reader, place: float) -> None:

@@ -68,7 +68,8 @@ class Score:
     is its main note's, so that its `beat` may be below 0. The first onset is below 0 where the piece begins with
     a grace note; `lead` is the ms before the first bar line that this takes.
     `pedal` float64[P] are the places, in quarters, of the pedal events of `notes`. `left_out` says in words what
-    was read but is not played.
+    was read but is not played, `readings` how something was understood (words of tempo, parts), `problems` what is odd
+    about the file.
     """
 
     notes: Notes
@@ -90,6 +91,8 @@ class Score:
     pedal: np.ndarray
     lead: float = 0.0
     left_out: tuple[str, ...] = ()
+    readings: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.notes)

@@ -14,6 +14,7 @@ from xml.etree.ElementTree import Element
 
 from pianist_jax.music.score_directions import end_word, read_barline, read_direction, read_sound
 from pianist_jax.music.score_files import ScoreError
+from pianist_jax.music.score_form import settle_form
 from pianist_jax.music.score_reader import (
     Reader,
     bar_length,
@@ -70,6 +71,7 @@ def read_musicxml(root: Element, name: str) -> Written:
     if count > MAX_BARS:
         raise ScoreError(f"{name}: more than {MAX_BARS} bars; split it")
     written = Written(bars=[WrittenBar(0.0, 0) for _ in range(count)])
+    nominals: dict[int, float] = {}  # lengths of bars by their time signature
     for part, measures in enumerate(parts):
         reader = Reader(name, written, part)
         for bar, measure in enumerate(measures):
@@ -77,7 +79,13 @@ def read_musicxml(root: Element, name: str) -> Written:
             _read_measure(reader, measure)
         _close_graces(reader)
         end_word(reader, reader.length)
+        for bar, nominal in reader.nominals.items():
+            nominals.setdefault(bar, nominal)
+    for bar, nominal in nominals.items():
+        if not written.bars[bar].length:  # nothing is written in it, which is a bar of rest
+            written.bars[bar].length = nominal
     _number_bars(written, parts)
+    written.problems += settle_form(written)
     return written
 
 
@@ -130,6 +138,8 @@ def _read_measure(reader: Reader, measure: Element) -> None:
             case "barline":
                 read_barline(reader, element)
     bar.length = max(bar.length, bar_length(reader))
+    if measure.get("implicit") != "yes":
+        reader.nominals.setdefault(reader.bar, reader.nominal)
     if reader.brackets:
         bar.jumps.endings |= reader.brackets
     if any(ending.get("type") in ("stop", "discontinue") for ending in measure.findall("barline/ending")):

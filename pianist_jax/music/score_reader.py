@@ -43,6 +43,7 @@ class Reader:
     sounding: float = 0.0  # the last end of a note in this bar
     run_ends: list[float] = field(default_factory=list)  # where its voices ended
     nominal: float = 0.0  # length of a bar by the time signature; 0: none yet
+    nominals: dict[int, float] = field(default_factory=dict)  # of the bars that are to be full
     brackets: frozenset[int] = field(default_factory=frozenset)
     graces: list[list[WrittenNote]] = field(default_factory=list)
     slurs: dict[str, tuple[int, float, int]] = field(default_factory=dict)

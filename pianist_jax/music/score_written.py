@@ -97,6 +97,30 @@ class Span:
     kind: int = 0
 
 
+@dataclass(frozen=True)
+class TempoHint:
+    """What says a tempo only beside what is in force there: words, or that one note value becomes another.
+
+    `becomes`: (the quarters of the old note value, those of the new one that lasts as long); None for words.
+    """
+
+    bar: int
+    offset: float
+    words: str = ""
+    becomes: tuple[float, float] | None = None
+
+
+@dataclass
+class WrittenPart:
+    """Who plays a part, as far as the file says: the name, the sounds' names, the MIDI program (0: not said)."""
+
+    name: str
+    sounds: str = ""
+    program: int = 0
+    staves: int = 1
+    percussion: bool = False
+
+
 @dataclass
 class Written:
     """A whole score as written. Times, keys, tempos and pedal hold for all parts.
@@ -104,7 +128,9 @@ class Written:
     Values of the signs: `times` (beats, beat type), `keys` (fifths, 1 for minor), `tempos` (quarters a minute,
     quarters of its note value or 0, 1 where it is seen), `pedal` (0..127), `levels` (index into LEVELS or -1,
     velocity), `sforzandi` (velocity of the attack).
-    Hairpins are of kind 1 (crescendo) or -1. `left_out` counts what was read but is not played.
+    Hairpins are of kind 1 (crescendo) or -1. `left_out` counts what was read but is not played; `readings` say in words
+    how something was understood, `problems` what is odd about the file. `parts` are those that the notes' `part` counts
+    into; none where the reader knows nothing of them.
     """
 
     bars: list[WrittenBar] = field(default_factory=list)
@@ -118,6 +144,10 @@ class Written:
     slurs: list[Span] = field(default_factory=list)
     hairpins: list[Span] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
+    tempo_hints: list[TempoHint] = field(default_factory=list)
+    parts: list[WrittenPart] = field(default_factory=list)
+    readings: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
 
 
 def bar_starts(lengths: Iterable[float]) -> list[float]:

@@ -52,6 +52,19 @@ def bars(text: str) -> list[Jumps]:
         (". s. F S .", "0 1 2 3 1 2"),
         (". T . D c .", "0 1 2 3 0 1 4 5"),
         (". sT . S c .", "0 1 2 3 1 4 5"),
+        # Endings that begin a repeat, and repeats inside endings.
+        (". 1:| |:2 :| .", "0 1 0 2 3 2 3 4"),
+        (". 1:| |:2:| .", "0 1 0 2 2 3"),
+        (". 1:| |:2 . 1:| 2 .", "0 1 0 2 3 4 2 3 5 6"),
+        ("|:. |:1 1:| 1:| 2 .", "0 1 2 1 2 3 0 4 5"),
+        ("|:. 1 |:1:| 2 .", "0 1 2 2 0 3 4"),
+        ("|:. |:1:| |:2:| . :|", "0 1 1 0 2 2 3 4 3 4"),
+        (". 1:| |:2 :| . :|", "0 1 0 2 3 2 3 4 5 4 5"),
+        ("|:. 1 2:| 3 .", "0 1 0 2 0 3 4"),
+        # After a jump: once each, and what was not heard before with its repeats.
+        (". T D c. :|", "0 1 2 0 1 3 4 3 4"),
+        (". D . D", "0 1 0 1 2 3 0 1 2 3"),
+        ("s. S s. S .", "0 1 0 1 2 3 2 3 4"),
     ],
 )
 def test_played_order(signs, order):
