@@ -70,6 +70,7 @@ def inspect(
     files: Annotated[
         list[str], typer.Argument(metavar="FILE", help="MIDI, MusicXML, MEI and kern files, NAME.json of renderings.")
     ],
+    part: options.Part = None,
 ) -> None:
     """Say what is in a score, a performance or a rendering: bars, notes, tempi, dynamics, pedal, problems."""
     from pianist_jax.music.describe import describe
@@ -78,7 +79,7 @@ def inspect(
     errors: list[PianistError | None] = []
     for file in files:
         try:
-            rows = describe_rendering(Path(file)) if file.lower().endswith(".json") else describe(file)
+            rows = describe_rendering(Path(file)) if file.lower().endswith(".json") else describe(file, part)
         except Exception as error:  # whatever one file does, the others are told of
             errors.append(in_words(printable(file), error))
             continue

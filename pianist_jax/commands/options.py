@@ -61,6 +61,16 @@ Overlay = Annotated[
     typer.Option("--overlay", metavar="MIDI", help="Draw this performance of the same score over it, too."),
 ]
 Audio = Annotated[bool, typer.Option("--audio", help="Also let it sound (NAME.wav).")]
+Part = Annotated[
+    str | None, typer.Option("--part", metavar="NAME|N", help="Of several parts this one; else those of a keyboard.")
+]
+Bars = Annotated[
+    str | None, typer.Option(metavar="17-32", help="Perform these bars of a rendering in DIR anew, and nothing else.")
+]
+Log = Annotated[str | None, typer.Option(metavar="FILE", help="Append here what went wrong with a score, in full.")]
+Shard = Annotated[
+    str | None, typer.Option(metavar="2/8", help="Of all scores every eighth, from the second on: a job's share.")
+]
 Force = Annotated[bool, typer.Option("--force", help="Replace other files that are in the way.")]
 
 
@@ -111,6 +121,12 @@ def tell_tempo(rendering: "Rendering", pace: "Pace", tell: Callable[[str], None]
     guessed = rendering.report["tempo"]["guess"] is not None
     how = "as the model guesses" if guessed else "as programs mean where nothing is said"
     tell(f"  the score tells no tempo; played at {rendering.tempo_in_words()}, {how} (--tempo N sets it)")
+
+
+def tell_remarks(rendering: "Rendering", tell: Callable[[str], None] = say) -> None:
+    """Say what of the score was read as what, is odd, or is not played."""
+    for remark in rendering.grid.remarks if rendering.grid is not None else ():
+        tell(f"  {remark}")
 
 
 def extras_of(

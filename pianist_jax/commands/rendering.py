@@ -32,10 +32,8 @@ def render(
     top_k: Annotated[int, typer.Option(help="Keep so many of the likeliest values; 0: all.")] = 0,
     rehearsals: options.Rehearsals = 8,
     chance: options.Chance = 0.3,
-    bars: Annotated[
-        str | None,
-        typer.Option(metavar="17-32", help="Perform these bars of a rendering in DIR anew, and nothing else."),
-    ] = None,
+    part: options.Part = None,
+    bars: options.Bars = None,
     keep: options.Keep = None,
     strength: options.Strength = None,
     tempo: options.Tempo = None,
@@ -49,12 +47,8 @@ def render(
     overlay: options.Overlay = None,
     audio: options.Audio = False,
     force: options.Force = False,
-    log: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Append here what went wrong with a score, in full.")
-    ] = None,
-    shard: Annotated[
-        str | None, typer.Option(metavar="2/8", help="Of all scores every eighth, from the second on: a job's share.")
-    ] = None,
+    log: options.Log = None,
+    shard: options.Shard = None,
 ) -> None:
     """Perform scores.
 
@@ -76,11 +70,12 @@ def render(
         "force": force,
     }
     if bars is None:
-        _render_scores(scores, Path(output), model, shard, {**wishes, "samples": samples, "log": kept})
+        _render_scores(scores, Path(output), model, shard, {**wishes, "samples": samples, "log": kept, "part": part})
     else:
         if tempo is not None or duration is not None:
             raise PianistError("--bars keep their place in time, so that nothing else moves; leave the tempo out")
         del wishes["pace"]
+        wishes |= {"part": part} if part is not None else {}
         _render_bars(scores, Path(output), model, bars, samples, {**wishes, "tempo_events": tempo_events}, kept)
 
 
@@ -109,6 +104,7 @@ def _render_scores(
             elif outcome.rendering:
                 speed = outcome.rendering.report["notes_per_second"]
                 tell(f"{outcome.score} -> {' '.join(map(str, outcome.files))} ({speed:.0f} notes/s)")
+                options.tell_remarks(outcome.rendering, tell)
                 options.tell_tempo(outcome.rendering, order.pace, tell)
                 options.tell_error(outcome.rendering, tell)
             elif (left_alone := left_alone + 1) <= NAMED:

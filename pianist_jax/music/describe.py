@@ -13,7 +13,6 @@ import numpy as np
 from pianist_jax.files import printable
 from pianist_jax.music import midi
 from pianist_jax.music.grid import LEFT, MAJOR, MINOR, RIGHT
-from pianist_jax.music.midi_mend import mended
 from pianist_jax.music.notes import Notes, normalise
 from pianist_jax.music.score import read_score
 from pianist_jax.music.score_facts import Score
@@ -35,9 +34,9 @@ ON_GRID = 0.9  # share of onsets on such parts from which on a MIDI file looks l
 PITCHES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 
 
-def describe(path: str | os.PathLike[str]) -> Rows:
-    """(what, how it is) of a MIDI, MusicXML, MEI or kern file. Raises PianistError for what cannot be read."""
-    score = read_score(path)
+def describe(path: str | os.PathLike[str], part: str | None = None) -> Rows:
+    """(what, how it is) of a MIDI, MusicXML, MEI or kern file, or of a `part` of it. Raises PianistError."""
+    score = read_score(path, part=part)
     suffix = Path(os.fsdecode(path)).suffix.lower()
     data = b"" if suffix in FORMATS else midi.read_bytes(path, printable(path))
     file = midi.parse_midi(printable(path), data) if data else None
@@ -52,7 +51,6 @@ def describe(path: str | os.PathLike[str]) -> Rows:
     rows += [("signs", signs)] if signs else []
     rows += [("read as" if n == 0 else "", reading) for n, reading in enumerate(score.readings)]
     problems = _problems(score) + (_midi_problems(file) if file is not None else [])
-    problems += mended(data).oddities if data else ()
     return rows + [("problems" if n == 0 else "", problem) for n, problem in enumerate(problems or ["none"])]
 
 
@@ -188,13 +186,12 @@ def _problems(score: Score) -> list[str]:
 
 
 def _midi_problems(file: mido.MidiFile) -> list[str]:
-    found, missing, drums = [], 0, 0
+    found, missing = [], 0
     kinds = {message.type for track in file.tracks for message in track}
     for track in file.tracks:
         sounding: Counter[tuple[int, int]] = Counter()
         for message in track:
             if message.type == "note_on" and message.velocity:
-                drums += message.channel == midi.DRUM_CHANNEL
                 sounding[message.channel, message.note] += message.channel != midi.DRUM_CHANNEL
             elif message.type in ("note_on", "note_off"):
                 key = message.channel, message.note
@@ -202,8 +199,6 @@ def _midi_problems(file: mido.MidiFile) -> list[str]:
         missing += sum(sounding.values())
     if missing:
         found.append(f"{_some(missing, 'note')} never released: until the key is struck again, or the end")
-    if drums:
-        found.append(f"{_some(drums, 'drum note')} left out")
     if "time_signature" not in kinds:
         found.append("no time signature: 4/4 is meant")
     if "set_tempo" not in kinds:

@@ -84,7 +84,15 @@ def notes_of_bytes(name: str, data: bytes, only: Collection[str] = ()) -> Notes:
 
 def scan_messages(name: str, data: bytes, only: Collection[str] = ()) -> Scanned:
     """What `midi_scan.scan` answers, by way of mido's messages, for whatever mido reads. Raises MidiError."""
-    midi = parse_midi(name, data)
+    return _scanned(name, parse_midi(name, data), only)
+
+
+def notes_of_tracks(name: str, file: mido.MidiFile) -> Notes:
+    """What `read_midi` reads, from the tracks of a file. Raises MidiError."""
+    return sounding(name, _scanned(name, file))
+
+
+def _scanned(name: str, midi: mido.MidiFile, only: Collection[str] = ()) -> Scanned:
     events = gather_events(name, midi.tracks, only)
     start, end, pitch, velocity = np.array([events.start, events.end, events.pitch, events.velocity], np.int64)
     pedal, tempo = (np.array(each, np.int64).reshape(-1, 2) for each in (events.pedal, events.tempo))

@@ -107,6 +107,12 @@ class Score:
         return self.lead + elapsed(self.tempos, quarters)
 
 
+def beat_quarters(numerator: int, denominator: int) -> float:
+    """How many quarters a beat has under a time signature: three denominators in compound time."""
+    compound = denominator >= 8 and numerator > 3 and numerator % 3 == 0
+    return (3 if compound else 1) * 4 / denominator
+
+
 def elapsed(tempos: tuple[Tempo, ...], quarters: np.ndarray) -> np.ndarray:
     """float64 ms from the first bar line to places in quarters, under tempos sorted by place, the first at 0."""
     change = np.array([tempo.start for tempo in tempos])

@@ -13,14 +13,20 @@ from dataclasses import dataclass
 from pianist_jax.music.score_repeats import Jumps
 from pianist_jax.music.score_written import Written
 
+# Sentences begin with the way back: "un peu plus lent qu'au début" is none.
+_BACK = (
+    r"^\W*(?:(?:repeat|go(?:\s+back)?|play|reprendre|reprise|retour(?:ner)?|revenir|wiederholen|wieder|noch\s+einmal"
+    r"|zurück)\s+)*"
+)
 DA_CAPO = re.compile(
-    r"\bd\.?\s?c\.?(?![\w.])|\bd\.\s?c\.|\bda\s+capo\b|\bfrom\s+the\s+(?:beginning|top|start)\b"
-    r"|\bvon\s+(?:vorne?|anfang)\b|\b(?:au|du|depuis\s+le)\s+(?:début|commencement)\b",
+    r"\bd\.?\s?c\.?(?![\w.])|\bd\.\s?c\.|\bda\s+capo\b"
+    rf"|{_BACK}(?:(?:from|to)\s+the\s+(?:beginning|top|start)|von\s+(?:vorne?|anfang)|zum\s+anfang"
+    r"|(?:au|du|depuis\s+le)\s+(?:début|commencement))\b",
     re.IGNORECASE,
 )
 DAL_SEGNO = re.compile(
-    r"\bd\.?\s?s\.?(?:\s?s\.?)?(?![\w.])|\bd\.\s?s\.|\bd[ae]l\s+segno\b|\bfrom\s+the\s+sign\b|\bvom\s+zeichen\b"
-    r"|\b(?:au|du|depuis\s+le)\s+signe\b",
+    r"\bd\.?\s?s\.?(?:\s?s\.?)?(?![\w.])|\bd\.\s?s\.|\bd[ae]l\s+segno\b"
+    rf"|{_BACK}(?:(?:from|to)\s+the\s+sign|vom\s+zeichen|(?:au|du|depuis\s+le)\s+signe)\b",
     re.IGNORECASE,
 )
 TO_FINE = re.compile(r"\b(?:fine|fin|ende|schlu(?:ss|ß)|the\s+end)\b", re.IGNORECASE)
@@ -28,7 +34,7 @@ TO_CODA = re.compile(r"\bcoda\b|[𝄌⊕]", re.IGNORECASE)
 FINE = re.compile(r"\W*(?:fine|fin|ende|schlu(?:ss|ß)|the\s+end)\W*", re.IGNORECASE)
 GOES_TO_CODA = re.compile(r"\W*(?:al|alla|to(?:\s+the)?|zur|à\s+la|a\s+la|da)\s+(?:coda\b|[𝄌⊕]).*", re.IGNORECASE)
 CODA = re.compile(r"\W*coda\W*[\dIVx]*\W*|\s*[𝄌⊕]\s*", re.IGNORECASE)
-SEGNO = re.compile(r"\W*(?:segno|𝄋)\W*", re.IGNORECASE)
+SEGNO = re.compile(r"\W*(?:segno|𝄋)[\W\d]*", re.IGNORECASE)
 AGAIN = re.compile(
     r"\b(?:con|with|mit|avec)\s+(?:la\s+|le\s+|all\s+)?(?:rep|wiederh|reprise)|\brepeats?\s+again\b", re.IGNORECASE
 )
@@ -82,12 +88,13 @@ def _number(words: str) -> str:
     return found[0] if found else ""
 
 
-def settle_form(written: Written) -> list[str]:
-    """Decide what bare coda signs mean and where a fine breaks its bar off, in place; say what leads nowhere."""
+def settle_form(written: Written) -> None:
+    """Decide what bare coda signs mean and where a fine breaks its bar off, and name what leads nowhere; in place."""
     jumps = [bar.jumps for bar in written.bars]
     _settle_codas(jumps)
     _settle_fines(written)
-    return [f"bar {written.bars[index].number}: {what}" for index, what in _astray(jumps)]
+    for index, what in _astray(jumps):
+        written.problem(what, index)
 
 
 def _settle_codas(jumps: Sequence[Jumps]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -129,13 +130,24 @@ def _join_ties(fragments: Sequence[_Sounding]) -> list[_Sounding]:
     last: dict[int, WrittenNote] = {}  # the written note that each held one has got to
     waiting: dict[tuple[int, int], _Sounding] = {}  # the last of its key, if its tie has not ended
 
+    by_voice: defaultdict[tuple[int, int], tuple[list[float], list[bool]]] = defaultdict(lambda: ([], []))
+    for s in sorted(fragments, key=lambda s: s.start):
+        starts, tied = by_voice[s.note.part, s.note.voice]
+        starts.append(s.start)
+        tied.append(s.note.tie_start)
+
     def may_follow(note: WrittenNote, other: _Sounding) -> bool:
         return note.tie_stop or (not note.grace and note.bar - last[id(other)].bar in (0, 1))
 
     def leads_over(fragment: _Sounding, other: _Sounding) -> bool:
         bars = fragment.note.bar - last[id(other)].bar
-        same_way = bars == fragment.played_bar - other.played_bar or bars == 0
-        return fragment.note.tie_stop and 0 <= bars <= LONGEST_GAP and same_way and other.end <= fragment.start + SAME
+        same_way = bars == fragment.played_bar - other.played_bar and fragment.note.voice == last[id(other)].voice
+        if not (fragment.note.tie_stop and 0 <= bars <= LONGEST_GAP and same_way):
+            return False
+        # All that is struck meanwhile is held as well.
+        starts, tied = by_voice[fragment.note.part, fragment.note.voice]
+        first, stop = bisect_left(starts, other.end - SAME), bisect_left(starts, fragment.start - SAME)
+        return first < stop and all(tied[first:stop])
 
     def order(s: _Sounding) -> tuple[float, bool, int, bool]:
         return round(s.start, PLACE_DIGITS), not s.note.grace, -s.note.grace, not s.note.tie_stop
@@ -286,5 +298,5 @@ def _score(
         lead=lead,
         left_out=tuple(f"{count} {kind}" for kind, count in sorted(written.left_out.items())),
         readings=tuple(dict.fromkeys(written.readings)),
-        problems=tuple(dict.fromkeys(written.problems)),
+        problems=tuple(written.problem_lines()),
     )

@@ -15,6 +15,7 @@ from pianist_jax.music.score_repeats import Jumps
 MAX_NOTES = 200_000
 MAX_QUARTERS = 200_000.0  # a bar, a note or a piece: a day of music at 140 quarters a minute
 PLACE_DIGITS = 6  # places that agree to a millionth of a quarter are one
+SHOWN, MAX_PROBLEMS = 6, 40  # bars that are named in a line; lines
 LEVELS = ("pppp", "ppp", "pp", "p", "mp", "mf", "f", "ff", "fff", "ffff")
 LEVEL_VELOCITY = (8, 16, 33, 49, 64, 80, 96, 112, 126, 127)
 DEFAULT_VELOCITY = 80
@@ -45,11 +46,15 @@ class Mark(IntFlag):
 
 @dataclass
 class WrittenBar:
-    """One bar of the page: its length in quarters, its printed number, and where it sends the player."""
+    """One bar of the page: its length in quarters, its printed number, and where it sends the player.
+
+    `divided`: the page does not count it, as where a line divides a bar.
+    """
 
     length: float
     number: int
     pickup: bool = False
+    divided: bool = False
     jumps: Jumps = field(default_factory=Jumps)
 
 
@@ -129,8 +134,8 @@ class Written:
     quarters of its note value or 0, 1 where it is seen), `pedal` (0..127), `levels` (index into LEVELS or -1,
     velocity), `sforzandi` (velocity of the attack).
     Hairpins are of kind 1 (crescendo) or -1. `left_out` counts what was read but is not played; `readings` say in words
-    how something was understood, `problems` what is odd about the file. `parts` are those that the notes' `part` counts
-    into; none where the reader knows nothing of them.
+    how something was understood, `problems` what is odd about the file, and in which bars. `parts` are those that the
+    notes' `part` counts into; none where the reader knows nothing of them.
     """
 
     bars: list[WrittenBar] = field(default_factory=list)
@@ -147,7 +152,21 @@ class Written:
     tempo_hints: list[TempoHint] = field(default_factory=list)
     parts: list[WrittenPart] = field(default_factory=list)
     readings: list[str] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
+    problems: dict[str, list[int]] = field(default_factory=dict)
+
+    def problem(self, what: str, *bars: int) -> None:
+        """Note something odd, and in which bars (indices)."""
+        self.problems.setdefault(what, []).extend(bars)
+
+    def problem_lines(self) -> list[str]:
+        """One line a kind, with the printed numbers of its first bars."""
+        lines = []
+        for what, bars in self.problems.items():
+            numbers = list(dict.fromkeys(str(self.bars[bar].number) for bar in bars))
+            more = f" and {len(numbers) - SHOWN} more" * (len(numbers) > SHOWN)
+            where = f"bar{'s' * (len(numbers) > 1)} {', '.join(numbers[:SHOWN])}{more}: " if numbers else ""
+            lines.append(f"{where}{what}")
+        return lines[:MAX_PROBLEMS]
 
 
 def bar_starts(lengths: Iterable[float]) -> list[float]:

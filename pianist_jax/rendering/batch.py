@@ -62,6 +62,7 @@ class Order:
     extras: Extras = DEFAULT_EXTRAS
     force: bool = False
     log: Path | None = None
+    part: str | None = None
 
     def digest(self) -> str:
         """A hash of all but the folder and the log."""
@@ -74,6 +75,7 @@ class Order:
             "sampling": dataclasses.asdict(self.sampling),
             "pace": self.pace.told(),
             "expression": self.expression.told(),
+            **({"part": self.part} if self.part is not None else {}),
             "extras": {**dataclasses.asdict(self.extras), **plot_wishes(self.extras)},
         }
         return digest(wishes)
@@ -288,7 +290,7 @@ def _read(
 
 def _read_one(job: Job, path: Path, inputs: set[str], order: Order) -> Outcome | Piece:
     stem = order.folder / job.stem
-    piece = read_piece(path)
+    piece = read_piece(path) if order.part is None else read_piece(path, order.part)
     check_pace(piece, order.pace, order.expression)
     check_plot(piece.grid, order.extras)
     has_bars = piece.grid is not None
