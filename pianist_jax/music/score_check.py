@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pianist_jax.music.score_written import Written
+from pianist_jax.music.score_written import SHOWN, Written
 
 SLACK = 0.05  # quarters; what rounding makes of tuplets is no fault
 
@@ -32,13 +32,16 @@ def _check_lengths(written: Written) -> None:
         lacks = nominal[index] - bar.length
         if lacks > SLACK and index + 1 < len(bars) and abs(bars[index + 1].length - lacks) < SLACK:
             excused |= {index, index + 1}  # a bar that a line divides
+    odd = []
     for index, bar in enumerate(bars):
         lacks = nominal[index] - bar.length
         edge = index in (0, len(bars) - 1) or _is_seam(written, index) or _is_seam(written, index + 1)
         if abs(lacks) <= SLACK or index in excused or (lacks > 0 and (edge or bar.divided)):
             continue
-        what = "too short for" if lacks > 0 else "too long for"
-        written.problem(f"{bar.length:.4g} quarters, {what} a metre of {nominal[index]:.4g}", index)
+        odd.append(f"{bar.number} ({bar.length:.4g} of {nominal[index]:.4g} quarters)")
+    if odd:
+        more = f" and {len(odd) - SHOWN} more" * (len(odd) > SHOWN)
+        written.problem(f"bars that do not fill their metre: {', '.join(odd[:SHOWN])}{more}")
 
 
 def _is_seam(written: Written, index: int) -> bool:

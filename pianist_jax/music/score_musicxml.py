@@ -79,7 +79,7 @@ def read_musicxml(root: Element, name: str) -> Written:
     silent_cues = not small_notes_sound(root)
     for part, (identity, measures) in enumerate(parts):
         reader = Reader(name, written, part, silent_cues=silent_cues)
-        written.parts.append(player_of(players.get(identity), measures))
+        written.parts.append(player_of(players.get(identity), measures, alone=len(parts) == 1))
         for bar, measure in enumerate(measures):
             reader.bar = bar
             _read_measure(reader, measure)

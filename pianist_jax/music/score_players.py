@@ -20,14 +20,14 @@ def small_notes_sound(root: Element) -> bool:
     return SMALL_NOTES.search(software) is not None
 
 
-def player_of(told: Element | None, measures: list[Element]) -> WrittenPart:
-    """Who plays a part, by its <score-part>, its clefs and its staves."""
+def player_of(told: Element | None, measures: list[Element], *, alone: bool) -> WrittenPart:
+    """Who plays a part, by its <score-part>, its clefs and its staves; of one part a clef makes no drums."""
     staves, drums = 1, False
     for measure in measures[:FIRST_BARS]:
         for attributes in measure.findall("attributes"):
             staves = max([staves, *_numbers(each.text for each in attributes.findall("staves"))])
             signs = [clef.findtext("sign") for clef in attributes.findall("clef")]
-            drums |= bool(signs) and all(sign == "percussion" for sign in signs)
+            drums |= not alone and bool(signs) and all(sign == "percussion" for sign in signs)
     if told is None:
         return WrittenPart("", staves=staves, percussion=drums)
     name = (told.findtext("part-name") or told.findtext("part-abbreviation") or "").strip()

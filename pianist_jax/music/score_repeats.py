@@ -155,7 +155,9 @@ def _back(
             section.turn += 1
             return section.start
         ends |= following is not row
-    if ends:
+    if ends and row is not None and section.row is row and following is row:  # the bracket goes on
+        section.start, section.turn = bar + 1, 1
+    elif ends:
         section.begin(bar + 1)
     return None
 

@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 
 from pianist_jax.music.score_facts import beat_quarters
-from pianist_jax.music.score_written import PLACE_DIGITS, Sign, TempoHint, Written
+from pianist_jax.music.score_written import PLACE_DIGITS, SHOWN, Sign, TempoHint, Written
 
 SLOWEST, FASTEST = 4.0, 3000.0  # quarters a minute; what lies outside is a slip of the pen
 UNTOLD = 120.0  # quarters a minute, which programs write where nobody has said anything
@@ -62,7 +62,8 @@ BACK = re.compile(
     r"\b(?:a|à|in|im|al)\s+tempo\b|\bau\s+(?:mouvement|mouvt)\b|\btempo\s+giusto\b|\bzeitmaß\b", re.IGNORECASE
 )
 GRADUAL = re.compile(
-    r"\b(?:rit|rall|accel|string|allarg|smorz|calando|morendo|riten|affrett|cresc|dim|decresc|poco\s+a\s+poco)\w*",
+    r"\b(?:rit|rall|accel|string|allarg|smorz|calando|morendo|riten|affrett|cresc|dim|decresc|poco\s+a\s+poco"
+    r"|peu\s+à\s+peu|nach\s+und\s+nach|sempre\s+più|immer|attacca|segue)\w*",
     re.IGNORECASE,
 )
 # Signs of note values: of Unicode, of fonts for music (SMuFL), and as they are typed.
@@ -91,8 +92,11 @@ def hints_of(words: str, bar: int, offset: float) -> list[TempoHint]:
     words = " ".join(words.split())[:LONGEST]
     if found := RELATION.search(words):
         return [TempoHint(bar, offset, words, (_value(found[1], found[2]), _value(found[3], found[4])))]
-    meant = (EQUATION, FIRST, BACK, DOUBLE, FASTER, SLOWER)
-    if any(each.search(words) for each in meant) or _word_tempo(words) is not None:
+    relative = any(each.search(words) for each in (DOUBLE, FASTER, SLOWER)) and not GRADUAL.search(words)
+    # Later in a piece, small letters say how to play and not how fast: "sostenuto", "animato".
+    is_mark = words[:1] in "([" or words[:1].isupper() or bar == 0
+    word = is_mark and _word_tempo(words) is not None
+    if word or relative or any(each.search(words) for each in (EQUATION, FIRST, BACK)):
         return [TempoHint(bar, offset, words)]
     return []
 
@@ -106,20 +110,27 @@ def settle_tempi(written: Written) -> None:
     """Make tempo signs of the hints of a score, in place and in order, and say in `readings` what each was read as."""
     given = {_at(sign) for sign in written.tempos if sign.value[2] or abs(sign.value[0] - UNTOLD) > 0.01}
     done: set[tuple[int, float]] = set()
+    relative: set[tuple[int, float]] = set()  # "più mosso" twice is not faster than once
+    read_as: list[str] = []
     for hint in sorted(written.tempo_hints, key=lambda hint: (hint.bar, hint.offset)):
         place = _at(hint)
         if place in given or place in done:
             continue
         before = sorted((sign for sign in written.tempos if _at(sign) < place), key=_at)
-        meant = _meant(hint, before, _beat_at(written, place))
+        main = [sign for sign in before if _at(sign) not in relative]
+        meant = _meant(hint, before, main, _beat_at(written, place))
         if meant is None or not SLOWEST <= meant[0] <= FASTEST:
             continue
         done.add(place)
         written.tempos = [sign for sign in written.tempos if _at(sign) != place]
         written.tempos.append(Sign(hint.bar, hint.offset, (*meant, 1.0)))
+        if any(each.search(hint.words) for each in (FASTER, SLOWER)):
+            relative.add(place)
         if hint.words:
-            where = f"bar {written.bars[hint.bar].number}"
-            written.readings.append(f'"{hint.words}" in {where}: {meant[0]:.4g} quarters a minute')
+            read_as.append(f'"{hint.words}" in bar {written.bars[hint.bar].number}: {meant[0]:.4g}')
+    if read_as:
+        more = f" and {len(read_as) - SHOWN} more" * (len(read_as) > SHOWN)
+        written.readings.append(f"{', '.join(read_as[:SHOWN])} quarters a minute{more}")
     written.tempos.sort(key=lambda sign: (sign.bar, sign.offset))
 
 
@@ -134,8 +145,13 @@ def _beat_at(written: Written, place: tuple[int, float]) -> float:
     return beat_quarters(int(over), int(under))
 
 
-def _meant(hint: TempoHint, before: Sequence[Sign], beat: float) -> tuple[float, float] | None:
-    """Quarters a minute and the note value of the mark (0: the metre's beat); None where nothing is to change."""
+def _meant(
+    hint: TempoHint, before: Sequence[Sign], main: Sequence[Sign], beat: float
+) -> tuple[float, float] | None:
+    """Quarters a minute and the note value of the mark (0: the metre's beat); None where nothing is to change.
+
+    `before` are the tempo signs before it, `main` those of them that are not faster or slower than others.
+    """
     now = before[-1].value[0] if before else UNTOLD
     words = hint.words
     if hint.becomes is not None:
@@ -145,12 +161,12 @@ def _meant(hint: TempoHint, before: Sequence[Sign], beat: float) -> tuple[float,
         number, value = middle(words[found.start(3) :]), _value(found[1], found[2])
         return None if number is None else (number * value, value)
     if FIRST.search(words) or BACK.search(words):
-        seen = [sign for sign in before if sign.value[2]]
+        seen = [sign for sign in main if sign.value[2]]
         back = (seen[0] if FIRST.search(words) else seen[-1]) if seen else before[0] if before else None
         return None if back is None or back.value[0] == now else (back.value[0], back.value[1])
     for change, times in ((DOUBLE, 2.0), (FASTER, CHANGE), (SLOWER, 1 / CHANGE)):
-        if change.search(words) and before:
-            return now * times, before[-1].value[1]
+        if change.search(words) and main:
+            return main[-1].value[0] * times, main[-1].value[1]
     tempo = _word_tempo(words)
     return None if tempo is None else (round(tempo * beat**0.5, 1), 0.0)
 

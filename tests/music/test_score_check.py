@@ -17,14 +17,15 @@ def problems(tmp_path, *bars, first=1):
     ("bars", "told"),
     [
         ([attributes() + FULL, FULL], []),
-        ([attributes() + FULL, note("C4", 72), FULL], ["bar 2: 3 quarters, too short for a metre of 4"]),
-        ([attributes() + FULL, FULL + FULL, FULL + FULL, FULL], ["bars 2, 3: 8 quarters, too long for a metre of 4"]),
+        ([attributes() + FULL, note("C4", 72), FULL], ["bars that do not fill their metre: 2 (3 of 4 quarters)"]),
+        ([attributes() + FULL, FULL + FULL, FULL + FULL, FULL],
+         ["bars that do not fill their metre: 2 (8 of 4 quarters), 3 (8 of 4 quarters)"]),
         ([attributes() + note("C4", 24), FULL, note("C4", 72)], []),  # an upbeat and its rest
         ([attributes() + FULL, note("C4", 72), note("C4", 24), FULL], []),  # divided by a line
         ([attributes() + FULL, note("C4", 72) + barline("backward", kind="stop"), FULL], []),
         ([attributes() + FULL, attributes(3, 4) + note("C4", 72), note("C4", 72)], []),
     ],
-)
+)  # fmt: skip
 def test_bars_that_do_not_fill_their_metre(tmp_path, bars, told):
     assert list(problems(tmp_path, *bars)) == told
 
@@ -64,5 +65,6 @@ def test_keys_beyond_those_of_midi(tmp_path, fifths, key):
 def test_of_many_bars_the_first_are_named(tmp_path):
     bars = [attributes() + FULL, *[FULL + FULL] * 9, FULL]
     (line,) = problems(tmp_path, *bars)
-    assert line == "bars 2, 3, 4, 5, 6, 7 and 3 more: 8 quarters, too long for a metre of 4"
+    assert line.startswith("bars that do not fill their metre: 2 (8 of 4 quarters), 3 (8 of 4 quarters), 4 ")
+    assert line.endswith(", 7 (8 of 4 quarters) and 3 more")
     assert line in grid_of_score(read(tmp_path, score_xml(*bars))).remarks

@@ -61,6 +61,7 @@ def bars(text: str) -> list[Jumps]:
         ("|:. |:1:| |:2:| . :|", "0 1 1 0 2 2 3 4 3 4"),
         (". 1:| |:2 :| . :|", "0 1 0 2 3 2 3 4 5 4 5"),
         ("|:. 1 2:| 3 .", "0 1 0 2 0 3 4"),
+        ("|:. 1 |:1:| 1:| |:2:| 2 .", "0 1 2 2 3 0 4 4 5 6"),
         # After a jump: once each, and what was not heard before with its repeats.
         (". T D c. :|", "0 1 2 0 1 3 4 3 4"),
         (". D . D", "0 1 0 1 2 3 0 1 2 3"),

@@ -85,6 +85,11 @@ def test_back_to_a_tempo(tmp_path):
     assert tempi(tmp_path, *bars) == [
         (1, 138, 0, True), (2, 90, 0, False), (3, 138, 0, True), (4, 158.7, 0, True), (5, 138, 0, True),
     ]  # fmt: skip
+    assert tempi(tmp_path, words("Lento"), words("Più mosso"), words("Più mosso")) == [
+        (1, 52.5, 0, True), (2, 60.4, 0, True),
+    ]  # fmt: skip
+    later = [words(text) for text in ("sostenuto", "sempre più animato", "Attacca subito l'Allegro", "Vivace")]
+    assert tempi(tmp_path, words("Lento"), *later) == [(1, 52.5, 0, True), (5, 166, 0, True)]
     assert tempi(tmp_path, words("Lento"), words("doppio movimento")) == [(1, 52.5, 0, True), (2, 105, 0, True)]
     assert tempi(tmp_path, words("a tempo")) == [(1, 120, 0, False)]
 
