@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 
 from pianist_jax.files import printable
-from pianist_jax.music.score_check import check
+from pianist_jax.music.score_check import check, sound_metres
 from pianist_jax.music.score_facts import Bar, KeySignature, Score, Tempo, TimeSignature
 from pianist_jax.music.score_files import MAX_BYTES, ScoreError, parse_xml, read_bytes, unpack_mxl
 from pianist_jax.music.score_form import settle_form
@@ -63,6 +63,7 @@ def read_score(path: str | os.PathLike[str], *, repeats: bool = True, part: str 
         raise ScoreError(
             f"{name}: no notes{f' ({what} left out)' if what else ''}; give a score with a piano part"
         )
+    sound_metres(written)
     settle_form(written)
     settle_tempi(written)
     check(written)

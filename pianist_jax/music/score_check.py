@@ -7,6 +7,15 @@ from pianist_jax.music.score_written import SHOWN, Written
 SLACK = 0.05  # quarters; what rounding makes of tuplets is no fault
 
 
+def sound_metres(written: Written) -> None:
+    """Pass over time signatures that are none (4/0), in place, and note them."""
+    for sign in written.times:
+        if min(sign.value[:2]) <= 0:
+            over, under = sign.value[:2]
+            written.problem(f"a time signature of {over:g}/{under:g}: passed over", sign.bar)
+    written.times = [sign for sign in written.times if min(sign.value[:2]) > 0]
+
+
 def check(written: Written) -> None:
     """Note bars that do not fill their metre and keys that MIDI does not have among a score's problems, in place."""
     for sign in written.keys:

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from itertools import islice
@@ -14,6 +15,7 @@ from pianist_jax.errors import PianistError
 from pianist_jax.music.midi import write_midi
 from pianist_jax.rendering import batch, renderer
 from pianist_jax.rendering.batch import Order, Tally, own_share, render_scores
+from pianist_jax.rendering.claims import claim_path
 from pianist_jax.rendering.finding import find_scores
 from pianist_jax.rendering.manifest import append_line, read_manifests
 from pianist_jax.rendering.sampling import REHEARSALS, Sampling
@@ -117,6 +119,32 @@ def test_whatever_happens_to_one_score_the_others_are_made(here, monkeypatch):
     os.chdir(here)
     alone = by_name(make("better.mid", folder=Path("alone")))["better.mid"].files[0]
     assert alone.read_bytes() == (OUT / alone.name).read_bytes()
+
+
+def test_what_another_process_is_at_is_left_to_it(here, monkeypatch):
+    """Until it is done, or gone: then the score is made here, and no score twice."""
+    monkeypatch.setattr(batch, "PATIENCE", 0.05)
+    write_scores("s", [5, 6, 7])
+    OUT.mkdir()
+    other = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    told = json.dumps({"host": socket.gethostname(), "pid": other.pid})
+    for name in ("000", "001"):
+        claim_path(OUT / name).write_text(told)
+    run = make("s", seed=3)
+    assert next(run).score.name == "002.mid"
+    list(make("s/001.mid", seed=3, folder=Path("elsewhere")))  # what the other one makes
+    for path in Path("elsewhere").iterdir():
+        path.rename(OUT / path.name)
+    claim_path(OUT / "001").unlink()
+    left = next(run)
+    assert (left.score.name, left.rendering) == ("001.mid", None)
+    other.communicate(b"\n")
+    assert next(run).rendering
+    assert list(run) == []
+    assert states() == {"000": "made", "001": "found", "002": "made"}
+    assert not list(OUT.glob(".*"))
+    made = next(line for line in lines() if line["stem"] == "002")
+    assert (made["notes"], made["seed"], made["settings"]["samples"], made["seconds"] > 0) == (7, 3, 1, True)
 
 
 def test_a_manifest_that_fails_ends_the_run(here, monkeypatch):
