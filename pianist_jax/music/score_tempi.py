@@ -42,7 +42,7 @@ LESS = re.compile(
 )
 MIDDLE, STEP = 100.0, 1.08  # quarters a minute that "molto" leads away from and "non troppo" back to, by so much
 FASTER = re.compile(
-    r"\b(?:più|piu|plus|more)\s+(?:mosso|allegro|presto|vivo|vivace|animato|animé|vite|stretto)\b"
+    r"(?<!\bil )(?<!\ble )\b(?:più|piu|plus|more)\s+(?:mosso|allegro|presto|vivo|vivace|animato|animé|vite|stretto)\b"
     r"|\b(?:schneller|bewegter|lebhafter|rascher|faster)\b|\bstretto\b",
     re.IGNORECASE,
 )

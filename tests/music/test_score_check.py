@@ -4,6 +4,8 @@ import pytest
 
 from pianist_jax.music.describe import describe
 from pianist_jax.music.grid import grid_of_score, nearest_fifths
+from pianist_jax.music.score_check import sound_metres
+from pianist_jax.music.score_written import Sign, Written, WrittenBar
 from tests.music.score_xml import attributes, backup, barline, direction, note, read, score_xml
 
 FULL = note("C4", 96)
@@ -68,3 +70,12 @@ def test_of_many_bars_the_first_are_named(tmp_path):
     assert line.startswith("bars that do not fill their metre: 2 (8 of 4 quarters), 3 (8 of 4 quarters), 4 ")
     assert line.endswith(", 7 (8 of 4 quarters) and 3 more")
     assert line in grid_of_score(read(tmp_path, score_xml(*bars))).remarks
+
+
+@pytest.mark.parametrize("value", [(4.0, 0.0), (0.0, 4.0), (-3.0, 4.0)])
+def test_metres_that_are_none_are_passed_over(value):
+    """As readers of other formats give them."""
+    written = Written(bars=[WrittenBar(4.0, 1)], times=[Sign(0, 0.0, (4.0, 4.0)), Sign(0, 0.0, value)])
+    sound_metres(written)
+    assert [sign.value for sign in written.times] == [(4.0, 4.0)]
+    assert written.problem_lines() == [f"bar 1: a time signature of {value[0]:g}/{value[1]:g}: passed over"]
