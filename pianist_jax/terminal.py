@@ -34,8 +34,10 @@ def complain(problem: PianistError | str) -> None:
 
 
 def _printable(line: str, encoding: str | None) -> str:
+    """A line without what a terminal would obey: names of files may hold any control character."""
     encoding = encoding or "utf-8"
-    return " ".join(line.splitlines()).encode(encoding, "backslashreplace").decode(encoding)
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in " ".join(line.splitlines()))
+    return shown.encode(encoding, "backslashreplace").decode(encoding)
 
 
 @contextmanager

@@ -286,6 +286,15 @@ def test_interruption(run, monkeypatch):
     assert (code, err) == (130, ["pianist: interrupted; what was finished is kept"])
 
 
+def test_a_terminal_obeys_no_name(capsys):
+    """Names of files may hold what clears a screen, moves its cursor or turns its text round."""
+    terminal.say("a\x1b[2J\rb\x07\u202ec.mid ♩ é")
+    terminal.complain("two\nlines\x9b1m")
+    out, err = capsys.readouterr()
+    assert out == "a\\x1b[2J b\\x07\\u202ec.mid ♩ é\n"
+    assert err == "pianist: two lines\\x9b1m\n"
+
+
 def test_a_terminal_gets_a_bar_and_whole_lines(run, monkeypatch):
     monkeypatch.setenv("TTY_COMPATIBLE", "1")
     monkeypatch.setenv("TERM", "xterm")

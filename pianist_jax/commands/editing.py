@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from pianist_jax.commands import options
-from pianist_jax.errors import PianistError
+from pianist_jax.errors import PianistError, in_words
 from pianist_jax.files import printable
 from pianist_jax.terminal import conclude, say
 
@@ -70,6 +70,7 @@ def inspect(
     files: Annotated[
         list[str], typer.Argument(metavar="FILE", help="MIDI, MusicXML, MEI and kern files, NAME.json of renderings.")
     ],
+    part: options.Part = None,
 ) -> None:
     """Say what is in a score, a performance or a rendering: bars, notes, tempi, dynamics, pedal, problems."""
     from pianist_jax.music.describe import describe
@@ -78,9 +79,9 @@ def inspect(
     errors: list[PianistError | None] = []
     for file in files:
         try:
-            rows = describe_rendering(Path(file)) if file.lower().endswith(".json") else describe(file)
-        except PianistError as error:
-            errors.append(error)
+            rows = describe_rendering(Path(file)) if file.lower().endswith(".json") else describe(file, part)
+        except Exception as error:  # whatever one file does, the others are told of
+            errors.append(in_words(printable(file), error))
             continue
         errors.append(None)
         say(printable(file))

@@ -1,10 +1,12 @@
 """Options that several commands have, and what they ask for."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pianist_jax.errors import PianistError
 from pianist_jax.terminal import say
 
 if TYPE_CHECKING:
@@ -59,6 +61,16 @@ Overlay = Annotated[
     typer.Option("--overlay", metavar="MIDI", help="Draw this performance of the same score over it, too."),
 ]
 Audio = Annotated[bool, typer.Option("--audio", help="Also let it sound (NAME.wav).")]
+Part = Annotated[
+    str | None, typer.Option("--part", metavar="NAME|N", help="Of several parts this one; else those of a keyboard.")
+]
+Bars = Annotated[
+    str | None, typer.Option(metavar="17-32", help="Perform these bars of a rendering in DIR anew, and nothing else.")
+]
+Log = Annotated[str | None, typer.Option(metavar="FILE", help="Append here what went wrong with a score, in full.")]
+Shard = Annotated[
+    str | None, typer.Option(metavar="2/8", help="Of all scores every eighth, from the second on: a job's share.")
+]
 Force = Annotated[bool, typer.Option("--force", help="Replace other files that are in the way.")]
 
 
@@ -82,6 +94,17 @@ def expression_of(
     )
 
 
+def log_of(path: str | None) -> Path | None:
+    """Where to keep errors in full, if anywhere. Raises PianistError where nothing can be written there."""
+    if path is None:
+        return None
+    try:
+        Path(path).open("a").close()
+    except OSError as error:
+        raise PianistError(f"{path}: no log can be written there ({error.strerror}); choose another place") from error
+    return Path(path)
+
+
 def pace_of(tempo: str | None, duration: str | None) -> "Pace":
     """The pace that these options want. Raises PianistError."""
     from pianist_jax.music.pace import parse_pace
@@ -98,6 +121,12 @@ def tell_tempo(rendering: "Rendering", pace: "Pace", tell: Callable[[str], None]
     guessed = rendering.report["tempo"]["guess"] is not None
     how = "as the model guesses" if guessed else "as programs mean where nothing is said"
     tell(f"  the score tells no tempo; played at {rendering.tempo_in_words()}, {how} (--tempo N sets it)")
+
+
+def tell_remarks(rendering: "Rendering", tell: Callable[[str], None] = say) -> None:
+    """Say what of the score was read as what, is odd, or is not played."""
+    for remark in rendering.grid.remarks if rendering.grid is not None else ():
+        tell(f"  {remark}")
 
 
 def extras_of(

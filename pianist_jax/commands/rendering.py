@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pianist_jax.commands import options
-from pianist_jax.errors import PianistError
+from pianist_jax.errors import PianistError, in_words
 from pianist_jax.terminal import conclude, progress, say
 
 if TYPE_CHECKING:
@@ -32,10 +32,8 @@ def render(
     top_k: Annotated[int, typer.Option(help="Keep so many of the likeliest values; 0: all.")] = 0,
     rehearsals: options.Rehearsals = 8,
     chance: options.Chance = 0.3,
-    bars: Annotated[
-        str | None,
-        typer.Option(metavar="17-32", help="Perform these bars of a rendering in DIR anew, and nothing else."),
-    ] = None,
+    part: options.Part = None,
+    bars: options.Bars = None,
     keep: options.Keep = None,
     strength: options.Strength = None,
     tempo: options.Tempo = None,
@@ -49,9 +47,8 @@ def render(
     overlay: options.Overlay = None,
     audio: options.Audio = False,
     force: options.Force = False,
-    shard: Annotated[
-        str | None, typer.Option(metavar="2/8", help="Of all scores every eighth, from the second on: a job's share.")
-    ] = None,
+    log: options.Log = None,
+    shard: options.Shard = None,
 ) -> None:
     """Perform scores.
 
@@ -63,6 +60,7 @@ def render(
     from pianist_jax.rendering.sampling import Sampling
 
     scores, strength = options.strengths_among(scores, strength)
+    kept = options.log_of(log)
     wishes: dict[str, Any] = {
         "seed": seed,
         "pace": options.pace_of(tempo, duration),
@@ -72,12 +70,13 @@ def render(
         "force": force,
     }
     if bars is None:
-        _render_scores(scores, Path(output), model, shard, {**wishes, "samples": samples})
+        _render_scores(scores, Path(output), model, shard, {**wishes, "samples": samples, "log": kept, "part": part})
     else:
         if tempo is not None or duration is not None:
             raise PianistError("--bars keep their place in time, so that nothing else moves; leave the tempo out")
         del wishes["pace"]
-        _render_bars(scores, Path(output), model, bars, samples, {**wishes, "tempo_events": tempo_events})
+        wishes |= {"part": part} if part is not None else {}
+        _render_bars(scores, Path(output), model, bars, samples, {**wishes, "tempo_events": tempo_events}, kept)
 
 
 def _render_scores(
@@ -105,6 +104,7 @@ def _render_scores(
             elif outcome.rendering:
                 speed = outcome.rendering.report["notes_per_second"]
                 tell(f"{outcome.score} -> {' '.join(map(str, outcome.files))} ({speed:.0f} notes/s)")
+                options.tell_remarks(outcome.rendering, tell)
                 options.tell_tempo(outcome.rendering, order.pace, tell)
                 options.tell_error(outcome.rendering, tell)
             elif (left_alone := left_alone + 1) <= NAMED:
@@ -121,7 +121,7 @@ def _tell_twins(jobs: "list[Job]") -> None:
 
 
 def _render_bars(
-    scores: list[str], folder: Path, name: str, bars: str, samples: int, wishes: dict[str, Any]
+    scores: list[str], folder: Path, name: str, bars: str, samples: int, wishes: dict[str, Any], log: Path | None
 ) -> None:
     from pianist_jax.music.bars import parse_bars
     from pianist_jax.rendering.batch import Outcome
@@ -138,7 +138,7 @@ def _render_bars(
     outcomes = [Outcome(path, error=error) for path, error in wrong]
     _tell_twins(jobs)
     for job in jobs:
-        outcome = _bars_of(job, folder, model, chosen, wishes)
+        outcome = _bars_of(job, folder, model, chosen, wishes, log)
         outcomes.append(outcome)
         files = " ".join(map(str, outcome.files))
         if outcome.rendering:
@@ -149,7 +149,9 @@ def _render_bars(
     conclude([outcome.error for outcome in outcomes])
 
 
-def _bars_of(job: "Job", folder: Path, model: "Model", bars: tuple[int, int], wishes: dict[str, Any]) -> "Outcome":
+def _bars_of(
+    job: "Job", folder: Path, model: "Model", bars: tuple[int, int], wishes: dict[str, Any], log: Path | None
+) -> "Outcome":
     from pianist_jax.rendering.batch import Outcome
     from pianist_jax.rendering.finding import shelf
     from pianist_jax.rendering.passages import rerender_file
@@ -157,6 +159,6 @@ def _bars_of(job: "Job", folder: Path, model: "Model", bars: tuple[int, int], wi
     try:
         with shelf() as file_of:
             files, rendering = rerender_file(file_of(job), folder / job.stem, model, bars, **wishes)
-    except PianistError as error:
-        return Outcome(job.score, error=error)
+    except Exception as error:  # one bad score never stops the others
+        return Outcome(job.score, error=in_words(job.score, error, log))
     return Outcome(job.score, tuple(files), rendering)

@@ -34,11 +34,12 @@ ON_GRID = 0.9  # share of onsets on such parts from which on a MIDI file looks l
 PITCHES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 
 
-def describe(path: str | os.PathLike[str]) -> Rows:
-    """(what, how it is) of a MIDI, MusicXML, MEI or kern file. Raises PianistError for what cannot be read."""
-    score = read_score(path)
+def describe(path: str | os.PathLike[str], part: str | None = None) -> Rows:
+    """(what, how it is) of a MIDI, MusicXML, MEI or kern file, or of a `part` of it. Raises PianistError."""
+    score = read_score(path, part=part)
     suffix = Path(os.fsdecode(path)).suffix.lower()
-    file = _parse(path) if suffix not in FORMATS else None
+    data = b"" if suffix in FORMATS else midi.read_bytes(path, printable(path))
+    file = midi.parse_midi(printable(path), data) if data else None
     rows = [("format", FORMATS[suffix] if file is None else _midi_format(file, score))]
     rows += _bars(score)
     rows += [("metre", _changes(score, [(t.start, f"{t.beats}/{t.beat_type}") for t in score.time_signatures]))]
@@ -48,13 +49,9 @@ def describe(path: str | os.PathLike[str]) -> Rows:
     rows += [("length", _length(score.notes)), ("dynamics", _dynamics(score)), ("pedal", pedal_in_words(score.notes))]
     signs = _signs(score)
     rows += [("signs", signs)] if signs else []
+    rows += [("read as" if n == 0 else "", reading) for n, reading in enumerate(score.readings)]
     problems = _problems(score) + (_midi_problems(file) if file is not None else [])
     return rows + [("problems" if n == 0 else "", problem) for n, problem in enumerate(problems or ["none"])]
-
-
-def _parse(path: str | os.PathLike[str]) -> mido.MidiFile:
-    name = printable(path)
-    return midi.parse_midi(name, midi.read_bytes(path, name))
 
 
 def _midi_format(file: mido.MidiFile, score: Score) -> str:
@@ -185,17 +182,16 @@ def _problems(score: Score) -> list[str]:
         found.append(f"{_some(outside, 'note')} that a piano does not have")
     if len(notes.pedal_value) and notes.pedal_value[-1] >= DOWN:
         found.append("the pedal is down at the end")
-    return found + [f"left out: {what}" for what in score.left_out]
+    return [*found, *score.problems, *(f"left out: {what}" for what in score.left_out)]
 
 
 def _midi_problems(file: mido.MidiFile) -> list[str]:
-    found, missing, drums = [], 0, 0
+    found, missing = [], 0
     kinds = {message.type for track in file.tracks for message in track}
     for track in file.tracks:
         sounding: Counter[tuple[int, int]] = Counter()
         for message in track:
             if message.type == "note_on" and message.velocity:
-                drums += message.channel == midi.DRUM_CHANNEL
                 sounding[message.channel, message.note] += message.channel != midi.DRUM_CHANNEL
             elif message.type in ("note_on", "note_off"):
                 key = message.channel, message.note
@@ -203,8 +199,6 @@ def _midi_problems(file: mido.MidiFile) -> list[str]:
         missing += sum(sounding.values())
     if missing:
         found.append(f"{_some(missing, 'note')} never released: until the key is struck again, or the end")
-    if drums:
-        found.append(f"{_some(drums, 'drum note')} left out")
     if "time_signature" not in kinds:
         found.append("no time signature: 4/4 is meant")
     if "set_tempo" not in kinds:

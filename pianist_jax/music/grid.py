@@ -14,8 +14,9 @@ import numpy as np
 
 from pianist_jax.files import printable
 from pianist_jax.music import midi
-from pianist_jax.music.notes import survivors
-from pianist_jax.music.score_facts import Score
+from pianist_jax.music.notes import Notes, survivors
+from pianist_jax.music.score_facts import Score, beat_quarters
+from pianist_jax.music.score_repeats import MAX_BARS
 
 RIGHT, LEFT = "Right hand", "Left hand"
 NOTATION = (".musicxml", ".xml", ".mxl", ".mei", ".krn", ".kern")  # suffixes of `grid_of_score`'s files
@@ -43,7 +44,8 @@ class ScoreGrid:
     `onset` and `duration` int64[N]; `part` int64[N] counts into `part_names` (the hands, where there are two).
     `time_signatures` (tick, numerator, denominator) and `key_signatures` (tick, name as in `Bbm`) are sorted;
     the first time signature stands at tick 0. A bar begins at every time signature. `tempi` are the tempo marks,
-    sorted: none where the score has none.
+    sorted: none where the score has none. `remarks` say in words what of the file was read as what, is odd, or is not
+    played.
     """
 
     ticks_per_quarter: int
@@ -54,6 +56,7 @@ class ScoreGrid:
     time_signatures: tuple[tuple[int, int, int], ...] = (NO_SIGNATURE,)
     key_signatures: tuple[tuple[int, str], ...] = ()
     tempi: tuple[TempoMark, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if len({len(self.onset), len(self.duration), len(self.part)}) > 1:
@@ -106,21 +109,19 @@ class ScoreGrid:
         return np.array([*steps, round(steps[-1] + step)], np.int64)
 
 
-def beat_quarters(numerator: int, denominator: int) -> float:
-    """How many quarters a beat has under a time signature: three denominators in compound time."""
-    compound = denominator >= 8 and numerator > 3 and numerator % 3 == 0
-    return (3 if compound else 1) * 4 / denominator
-
-
 def grid_of_midi(path: str | os.PathLike[str]) -> ScoreGrid:
     """The grid of a MIDI file: note n stands for note n of `normalise(read_midi(path))[0]`.
 
     Every track (in format 0: every channel) with notes is a part; of two, the one that plays higher is the
     right hand, unless the file names them. Raises MidiError as `read_midi` does.
     """
-    raw = midi.read_midi(path)
     name = printable(path)
     file = midi.parse_midi(name, midi.read_bytes(path, name))
+    return grid_of_tracks(name, file, midi.notes_of_tracks(name, file))
+
+
+def grid_of_tracks(name: str, file: mido.MidiFile, raw: Notes, remarks: tuple[str, ...] = ()) -> ScoreGrid:
+    """The grid of the tracks of a MIDI file, `raw` their notes (`midi.notes_of_tracks`). Raises MidiError."""
     columns: list[np.ndarray] = []
     names: list[str] = []
     for track in file.tracks:
@@ -133,16 +134,29 @@ def grid_of_midi(path: str | os.PathLike[str]) -> ScoreGrid:
     start, end, part, pitch = np.concatenate(columns, axis=1)
     kept = survivors(raw)
     start, end, part, pitch = start[kept], end[kept], part[kept], pitch[kept]
+    signatures = _time_signatures(file.tracks)
+    _require_bars(signatures, int(end.max()), file.ticks_per_beat, name)
     return ScoreGrid(
         file.ticks_per_beat,
         start,
         np.maximum(end - start, 1),
         part,
         hand_names(names, part, pitch),
-        _time_signatures(file.tracks),
+        signatures,
         _key_signatures(file.tracks),
         tuple(TempoMark(tick, 60e6 / own.tempo) for tick, own in _signatures(file.tracks, "set_tempo") if own.tempo),
+        remarks,
     )
+
+
+def _require_bars(signatures: Sequence[tuple[int, int, int]], end: int, quarter: int, name: str) -> None:
+    """Raises MidiError where there would be more bars than a score can have, before they are counted out."""
+    last = max(end, signatures[-1][0] + 1)
+    bars = 0.0
+    for (start, over, under), (stop, _, _) in pairwise([*signatures, (last, 0, 0)]):
+        bars += max(stop - start, 1) * under / (4 * over * quarter)
+    if bars > MAX_BARS:
+        raise midi.MidiError(f"{name}: more than {MAX_BARS} bars; check its time signatures and its last events")
 
 
 def hand_names(names: Sequence[str], part: np.ndarray, pitch: np.ndarray) -> tuple[str, ...]:
@@ -225,11 +239,22 @@ def grid_of_score(score: Score) -> ScoreGrid:
     part = np.array([order.index(h) for h in hand.tolist()], np.int64)
     times = [(round(start * quarter), over, under) for start, over, under in _bar_signatures(score)]
     keys = [
-        (round(key.start * quarter), (MINOR if key.minor else MAJOR)[key.fifths + 7]) for key in score.key_signatures
+        (round(key.start * quarter), (MINOR if key.minor else MAJOR)[nearest_fifths(key.fifths) + 7])
+        for key in score.key_signatures
     ]
     labels = tuple(names[h] for h in order)
     tempi = [TempoMark(round(t.start * quarter), t.quarters_per_minute, t.unit, t.seen) for t in score.tempos]
-    return ScoreGrid(quarter, onset, duration, part, labels, tuple(times), tuple(keys), tuple(tempi))
+    return ScoreGrid(quarter, onset, duration, part, labels, tuple(times), tuple(keys), tuple(tempi), remarks_of(score))
+
+
+def remarks_of(score: Score) -> tuple[str, ...]:
+    """What is to be told of a score beside its notes, a line each."""
+    return (*score.readings, *score.problems, *(f"left out: {what}" for what in score.left_out))
+
+
+def nearest_fifths(fifths: int) -> int:
+    """The key that MIDI has, of 7 sharps or flats at most: the one that sounds the same."""
+    return fifths if abs(fifths) <= 7 else (fifths + 7) % 12 - 7
 
 
 def _bar_signatures(score: Score) -> list[tuple[float, int, int]]:

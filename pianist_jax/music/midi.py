@@ -3,7 +3,8 @@
 Written with miditoolkit. Reading is another matter: what miditoolkit makes of a file loses some of it. A tempo
 at the start of one track erases the changes of the tracks before it, pedal on a channel without notes is lost
 (half of piano-midi.de has it there), a note without a release vanishes, and many notes of one pitch at once take
-quadratic time. So `midi_scan` reads what is well-formed, and mido, the parser underneath miditoolkit, all else.
+quadratic time. So `midi_scan` reads what is well-formed, and mido, the parser underneath miditoolkit, all else, once
+`midi_mend` has put right what is harmless.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from mido.midifiles.meta import encode_variable_int
 
 from pianist_jax.errors import PianistError
 from pianist_jax.files import printable, replace_file
+from pianist_jax.music.midi_mend import mended
 from pianist_jax.music.midi_scan import DRUM_CHANNEL, SUSTAIN, Scanned, scan, track_label
 from pianist_jax.music.notes import Notes
 
@@ -82,7 +84,15 @@ def notes_of_bytes(name: str, data: bytes, only: Collection[str] = ()) -> Notes:
 
 def scan_messages(name: str, data: bytes, only: Collection[str] = ()) -> Scanned:
     """What `midi_scan.scan` answers, by way of mido's messages, for whatever mido reads. Raises MidiError."""
-    midi = parse_midi(name, data)
+    return _scanned(name, parse_midi(name, data), only)
+
+
+def notes_of_tracks(name: str, file: mido.MidiFile) -> Notes:
+    """What `read_midi` reads, from the tracks of a file. Raises MidiError."""
+    return sounding(name, _scanned(name, file))
+
+
+def _scanned(name: str, midi: mido.MidiFile, only: Collection[str] = ()) -> Scanned:
     events = gather_events(name, midi.tracks, only)
     start, end, pitch, velocity = np.array([events.start, events.end, events.pitch, events.velocity], np.int64)
     pedal, tempo = (np.array(each, np.int64).reshape(-1, 2) for each in (events.pedal, events.tempo))
@@ -136,7 +146,8 @@ def require_sensible(name: str, size: int) -> None:
 
 
 def parse_midi(name: str, data: bytes) -> mido.MidiFile:
-    """The tracks of a MIDI file. Raises MidiError, whatever the bytes are."""
+    """The tracks of a MIDI file, as `midi_mend` makes it. Raises MidiError, whatever the bytes are."""
+    data = mended(data).data
     if not data.startswith(b"MThd"):
         raise MidiError(f"{name}: not a MIDI file (no MThd header); give a .mid or .midi file")
     if ENDLESS_NUMBER in data.translate(HIGH_BITS):

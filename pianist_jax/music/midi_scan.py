@@ -88,6 +88,8 @@ def scan(data: bytes, only: Collection[str] = ()) -> Scanned | None:
         if only and track_label(track.name.decode("latin-1")) not in only:
             track = track.silent()
         tracks.append(track)
+    if at != len(data):  # more tracks than the header tells of, or a length that falls short
+        return None
     return _gather(tracks, division)
 
 

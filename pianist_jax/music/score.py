@@ -1,7 +1,7 @@
 """Scores: MusicXML (.musicxml, .xml, .mxl), MEI (.mei), kern (.krn), MIDI (.mid, .midi) -> notes and what is
 written about them.
 
-Repeats are played out, ties joined, all parts and staves merged. Onsets are quantised: tempo marks count,
+Repeats are played out, ties joined, the staves of a pianist merged. Onsets are quantised: tempo marks count,
 fermatas, trills and arpeggios are facts that change no time. Files are read as from a stranger: within
 limits of size, depth and number, and with no entity resolved.
 """
@@ -12,13 +12,17 @@ import os
 from pathlib import Path
 
 from pianist_jax.files import printable
+from pianist_jax.music.score_check import check, sound_metres
 from pianist_jax.music.score_facts import Bar, KeySignature, Score, Tempo, TimeSignature
 from pianist_jax.music.score_files import MAX_BYTES, ScoreError, parse_xml, read_bytes, unpack_mxl
+from pianist_jax.music.score_form import settle_form
 from pianist_jax.music.score_marks import deal_out
 from pianist_jax.music.score_midi import read_midi_score
 from pianist_jax.music.score_musicxml import read_musicxml
 from pianist_jax.music.score_partitura import read_kern, read_mei
+from pianist_jax.music.score_parts import keep_parts
 from pianist_jax.music.score_played import play
+from pianist_jax.music.score_tempi import settle_tempi
 from pianist_jax.music.score_written import DEFAULT_VELOCITY, LEVELS, Mark, Written
 
 __all__ = [
@@ -38,11 +42,12 @@ MAX_MS = 24 * 3600 * 1000
 SUFFIXES = (".musicxml", ".xml", ".mxl", ".mei", ".krn", ".kern", ".mid", ".midi")
 
 
-def read_score(path: str | os.PathLike[str], *, repeats: bool = True) -> Score:
+def read_score(path: str | os.PathLike[str], *, repeats: bool = True, part: str | None = None) -> Score:
     """Read a score of any format, known by its suffix, and play out its repeats (or every bar once).
 
     Of voltas each is played on its pass; with `repeats=False` the last alone. After a da capo or dal segno no
     repeat is played again. MIDI files have no repeats to play out.
+    Of several instruments the keyboards play, or the `part` of a name or number (`score_parts.chosen_parts`).
     Raises ScoreError (MidiError for MIDI files) where the file is no readable score with notes, or too large.
     """
     name = printable(path)
@@ -50,13 +55,18 @@ def read_score(path: str | os.PathLike[str], *, repeats: bool = True) -> Score:
     if suffix not in SUFFIXES:
         raise ScoreError(f"{name}: not a score format that is read; give one of {', '.join(SUFFIXES)}")
     if suffix in (".mid", ".midi"):
-        return read_midi_score(path)
+        return read_midi_score(path, part)
     written = _read_written(read_bytes(path, MAX_BYTES), suffix, name)
+    keep_parts(written, part, name)
     if not written.notes:
         what = ", ".join(f"{count} {kind}" for kind, count in written.left_out.items())
         raise ScoreError(
             f"{name}: no notes{f' ({what} left out)' if what else ''}; give a score with a piano part"
         )
+    sound_metres(written)
+    settle_form(written)
+    settle_tempi(written)
+    check(written)
     deal_out(written)
     try:
         score = play(written, repeats=repeats)

@@ -68,7 +68,8 @@ class Score:
     is its main note's, so that its `beat` may be below 0. The first onset is below 0 where the piece begins with
     a grace note; `lead` is the ms before the first bar line that this takes.
     `pedal` float64[P] are the places, in quarters, of the pedal events of `notes`. `left_out` says in words what
-    was read but is not played.
+    was read but is not played, `readings` how something was understood (words of tempo, parts), `problems` what is odd
+    about the file.
     """
 
     notes: Notes
@@ -90,6 +91,8 @@ class Score:
     pedal: np.ndarray
     lead: float = 0.0
     left_out: tuple[str, ...] = ()
+    readings: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.notes)
@@ -102,6 +105,12 @@ class Score:
     def milliseconds(self, quarters: np.ndarray) -> np.ndarray:
         """float64 ms of float64 places in quarters, on the time line of `notes`."""
         return self.lead + elapsed(self.tempos, quarters)
+
+
+def beat_quarters(numerator: int, denominator: int) -> float:
+    """How many quarters a beat has under a time signature: three denominators in compound time."""
+    compound = denominator >= 8 and numerator > 3 and numerator % 3 == 0
+    return (3 if compound else 1) * 4 / denominator
 
 
 def elapsed(tempos: tuple[Tempo, ...], quarters: np.ndarray) -> np.ndarray:

@@ -9,7 +9,8 @@ import mido
 import numpy as np
 
 from pianist_jax.files import printable
-from pianist_jax.music.midi import gather_events, parse_midi, read_bytes, read_midi
+from pianist_jax.music.midi import gather_events
+from pianist_jax.music.midi_parts import read_midi_parts
 from pianist_jax.music.score_facts import DEFAULT_TEMPO, Bar, KeySignature, Score, Tempo, TimeSignature
 from pianist_jax.music.score_files import ScoreError
 from pianist_jax.music.score_repeats import MAX_BARS
@@ -37,16 +38,16 @@ CIRCLE = (
 )
 
 
-def read_midi_score(path: str | os.PathLike[str]) -> Score:
-    """A MIDI file as a score: notes and pedal as `read_midi` gives them, sorted by (onset, pitch).
+def read_midi_score(path: str | os.PathLike[str], part: str | None = None) -> Score:
+    """A MIDI file as a score: notes and pedal of what a pianist plays (`read_midi_parts`), sorted by (onset, pitch).
 
     Bars follow the time signatures, 4/4 where there is none, and are numbered from 1. Of two tracks with notes
     the higher is the right hand; otherwise hands are unknown. A track is a voice. Nothing is written about the
     notes beside their velocity. Raises MidiError, or ScoreError where its signatures make too many bars.
     """
     name = printable(path)
-    raw = read_midi(path)
-    midi = parse_midi(name, read_bytes(path, name))
+    read = read_midi_parts(path, part)
+    raw, midi = read.notes, read.file
     tracks = [gather_events(name, [track]) for track in midi.tracks]
     quarter = midi.ticks_per_beat
     onset = np.array([tick for events in tracks for tick in events.start], np.float64) / quarter
@@ -83,6 +84,9 @@ def read_midi_score(path: str | os.PathLike[str]) -> Score:
         key_signatures=keys,
         tempos=_tempos([event for events in tracks for event in events.tempo], quarter),
         pedal=pedal,
+        left_out=read.left_out,
+        readings=read.readings,
+        problems=read.problems,
     )
 
 

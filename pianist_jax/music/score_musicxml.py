@@ -14,9 +14,13 @@ from xml.etree.ElementTree import Element
 
 from pianist_jax.music.score_directions import end_word, read_barline, read_direction, read_sound
 from pianist_jax.music.score_files import ScoreError
+from pianist_jax.music.score_players import player_of, small_notes_sound
 from pianist_jax.music.score_reader import (
+    EVEN,
     Reader,
     bar_length,
+    clamped,
+    clamped_whole,
     move,
     number,
     quarters,
@@ -59,10 +63,11 @@ NOTATIONS = {
 def read_musicxml(root: Element, name: str) -> Written:
     """A MusicXML document (partwise or timewise) as written. Raises ScoreError where it is no score.
 
-    Parts are merged; transposing instruments sound; percussion is left out and counted.
+    All parts are there; transposing instruments sound; percussion without pitch is left out and counted.
     """
     parts = _parts(root, name)
-    count = max((len(measures) for measures in parts), default=0)
+    players = {part.get("id", ""): part for part in root.iterfind("part-list/score-part")}
+    count = max((len(measures) for _, measures in parts), default=0)
     if not count:
         raise ScoreError(f"{name}: a score without bars; export it again")
     if len(parts) > MAX_PARTS:
@@ -70,20 +75,28 @@ def read_musicxml(root: Element, name: str) -> Written:
     if count > MAX_BARS:
         raise ScoreError(f"{name}: more than {MAX_BARS} bars; split it")
     written = Written(bars=[WrittenBar(0.0, 0) for _ in range(count)])
-    for part, measures in enumerate(parts):
-        reader = Reader(name, written, part)
+    nominals: dict[int, float] = {}  # lengths of bars by their time signature
+    silent_cues = not small_notes_sound(root)
+    for part, (identity, measures) in enumerate(parts):
+        reader = Reader(name, written, part, silent_cues=silent_cues)
+        written.parts.append(player_of(players.get(identity), measures, alone=len(parts) == 1))
         for bar, measure in enumerate(measures):
             reader.bar = bar
             _read_measure(reader, measure)
         _close_graces(reader)
         end_word(reader, reader.length)
-    _number_bars(written, parts)
+        for bar, nominal in reader.nominals.items():
+            nominals.setdefault(bar, nominal)
+    for bar, nominal in nominals.items():
+        if not written.bars[bar].length:  # nothing is written in it, which is a bar of rest
+            written.bars[bar].length = nominal
+    _number_bars(written, [measures for _, measures in parts])
     return written
 
 
-def _parts(root: Element, name: str) -> list[list[Element]]:
+def _parts(root: Element, name: str) -> list[tuple[str, list[Element]]]:
     if root.tag == "score-partwise":
-        return [part.findall("measure") for part in root.findall("part")]
+        return [(part.get("id", ""), part.findall("measure")) for part in root.findall("part")]
     if root.tag != "score-timewise":
         raise ScoreError(
             f"{name}: not a MusicXML score (<{root.tag[:40]}>); give a MusicXML, MEI, kern or MIDI file"
@@ -93,7 +106,7 @@ def _parts(root: Element, name: str) -> list[list[Element]]:
         for part in measure.findall("part"):
             part.attrib.update(measure.attrib)
             parts.setdefault(part.get("id", ""), []).append(part)
-    return list(parts.values())
+    return list(parts.items())
 
 
 def _number_bars(written: Written, parts: list[list[Element]]) -> None:
@@ -106,6 +119,7 @@ def _number_bars(written: Written, parts: list[list[Element]]) -> None:
         text = measure.get("number", "")
         printed = int(text) if re.fullmatch(r"\d{1,6}", text) else printed
         bar.number = printed
+        bar.divided = measure.get("implicit") == "yes"
         full = nominal.get(index, full)
         bar.pickup = index == 0 and bar.length < full - 1e-6 and not math.isinf(full)
 
@@ -130,6 +144,8 @@ def _read_measure(reader: Reader, measure: Element) -> None:
             case "barline":
                 read_barline(reader, element)
     bar.length = max(bar.length, bar_length(reader))
+    if measure.get("implicit") != "yes":
+        reader.nominals.setdefault(reader.bar, reader.nominal)
     if reader.brackets:
         bar.jumps.endings |= reader.brackets
     if any(ending.get("type") in ("stop", "discontinue") for ending in measure.findall("barline/ending")):
@@ -152,7 +168,7 @@ def _read_attributes(reader: Reader, element: Element) -> None:
                 _set_once(written.times, Sign(*here, (beats, beat_type)))
     for key in element.findall("key"):
         if reader.part == 0 and key.findtext("fifths") is not None:
-            fifths = whole(key.findtext("fifths"), name, -14, 14, 0)
+            fifths = clamped_whole(reader, key.findtext("fifths"), -14, 14, 0, "fifths")
             _set_once(written.keys, Sign(*here, (fifths, float(key.findtext("mode") == "minor"))))
 
 
@@ -169,9 +185,13 @@ def _read_note(reader: Reader, element: Element) -> None:
     length = 0.0 if grace else quarters(reader, element)
     start = reader.chord if chord else reader.place
     reader.chord = start
-    if "pitch" in tags:
+    if "cue" in tags and reader.silent_cues and element.get("print-object") != "no":
+        written.left_out["cue notes"] += "pitch" in tags
+    elif "pitch" in tags:
         # Some programs write broken tuplets with durations below 0; what the notehead shows is right then.
         lasts = length if length > 0 or grace else written_value(element)
+        if start < -EVEN:
+            written.problem("a note before the bar line: played at it", reader.bar)
         note = _note(reader, element, tags, max(start, 0.0), lasts)
         reader.sounding = max(reader.sounding, start + lasts)
         if note is not None:
@@ -207,14 +227,14 @@ def _note(
         length=length,
         pitch=key,
         part=reader.part,
-        staff=whole(element.findtext("staff"), name, 1, 99, 1),
+        staff=clamped_whole(reader, element.findtext("staff"), 1, 99, 1, "staff"),
         voice=_voice(element.findtext("voice")),
         id=(element.get("id") or f"n{len(reader.written.notes) + 1}")[:100],
         tie_start="start" in ties,
         tie_stop="stop" in ties,
     )
     if (dynamics := element.get("dynamics")) is not None:
-        note.velocity = velocity_of(number(dynamics, name, 0, 1000))
+        note.velocity = velocity_of(clamped(reader, dynamics, 0, 1000, "dynamics"))
     if "cue" in tags:
         note.marks |= Mark.SMALL
     for notations in element.findall("notations"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from pianist_jax.music.score_facts import (
     TimeSignature,
     elapsed,
 )
-from pianist_jax.music.score_repeats import played_order
+from pianist_jax.music.score_repeats import played_form
 from pianist_jax.music.score_written import (
     MAX_NOTES,
     MAX_QUARTERS,
@@ -35,6 +36,7 @@ GRACE = 0.125  # quarters; the length of a grace note where there is room
 GRACE_ROOM = 0.5  # of the time since the onset before; all grace notes of one place share it
 PEDAL_LIFT = 0.125  # quarters for which a pedal that is changed stays up
 MAX_HELD = 32  # tied notes of one pitch at once
+LONGEST_GAP = 1  # bars over which a tie leads on to a chord whose notes were struck one after the other
 SAME = 10.0**-PLACE_DIGITS
 
 Fact = TypeVar("Fact")
@@ -62,12 +64,15 @@ def play(written: Written, *, repeats: bool = True) -> Score:
     """
     if sum(map(len, (written.times, written.keys, written.tempos, written.pedal))) > MAX_NOTES:
         raise ValueError(f"more than {MAX_NOTES} tempo marks, signatures and pedal marks")
-    order = played_order([bar.jumps for bar in written.bars], repeats=repeats)
-    starts = bar_starts(written.bars[bar].length for bar in order)
+    order, breaks_off = played_form([bar.jumps for bar in written.bars], repeats=repeats)
+    lengths = [written.bars[bar].length for bar in order]
+    if breaks_off:
+        lengths[-1] = min(breaks_off, lengths[-1])
+    starts = bar_starts(lengths)
     if starts[-1] > MAX_QUARTERS:
         raise ValueError(f"more than {MAX_QUARTERS:g} quarters long, repeats played out")
-    bars, times_through = _bars(written, order, starts)
-    sounding = _join_ties(_unfold(written, order, starts))
+    bars, times_through = _bars(written, order, starts, lengths)
+    sounding = _join_ties(_unfold(written, order, starts, breaks_off))
     if not sounding:
         raise ValueError("no notes in the bars that are played")
     _place_graces(sounding)
@@ -80,18 +85,20 @@ def play(written: Written, *, repeats: bool = True) -> Score:
 
 
 def _bars(
-    written: Written, order: Sequence[int], starts: Sequence[float]
+    written: Written, order: Sequence[int], starts: Sequence[float], lengths: Sequence[float]
 ) -> tuple[tuple[Bar, ...], list[int]]:
     seen: defaultdict[int, int] = defaultdict(int)
     bars: list[Bar] = []
-    for start, index in zip(starts, order, strict=False):
+    for start, length, index in zip(starts, lengths, order, strict=False):
         seen[index] += 1
         bar = written.bars[index]
-        bars.append(Bar(start, bar.length, bar.number, bar.pickup and not bars, seen[index]))
+        bars.append(Bar(start, length, bar.number, bar.pickup and not bars, seen[index]))
     return tuple(bars), [bar.time_through for bar in bars]
 
 
-def _unfold(written: Written, order: Sequence[int], starts: Sequence[float]) -> list[_Sounding]:
+def _unfold(
+    written: Written, order: Sequence[int], starts: Sequence[float], breaks_off: float
+) -> list[_Sounding]:
     by_bar: defaultdict[int, list[WrittenNote]] = defaultdict(list)
     for note in written.notes:
         by_bar[note.bar].append(note)
@@ -107,6 +114,7 @@ def _unfold(written: Written, order: Sequence[int], starts: Sequence[float]) -> 
         )
         for played, bar in enumerate(order)
         for note in by_bar[bar]
+        if not breaks_off or played < len(order) - 1 or note.offset < breaks_off - SAME
     ]
 
 
@@ -114,14 +122,32 @@ def _join_ties(fragments: Sequence[_Sounding]) -> list[_Sounding]:
     """Notes that continue a tie end the note that the tie began with, and are heard no more themselves.
 
     Where several notes of one pitch are tied at once (two voices), a note continues the one of its own voice. A
-    tie whose second end is not written leads to the next note of the page, if that has its pitch and place.
+    tie whose second end is not written leads to the next note of the page, if that has its pitch and place. Where a
+    chord is struck note by note and then written as held, ties lead over the time between.
     """
     heard: list[_Sounding] = []
     held: defaultdict[tuple[int, int], list[_Sounding]] = defaultdict(list)
     last: dict[int, WrittenNote] = {}  # the written note that each held one has got to
+    waiting: dict[tuple[int, int], _Sounding] = {}  # the last of its key, if its tie has not ended
+
+    by_voice: defaultdict[tuple[int, int], tuple[list[float], list[bool]]] = defaultdict(lambda: ([], []))
+    for s in sorted(fragments, key=lambda s: s.start):
+        starts, tied = by_voice[s.note.part, s.note.voice]
+        starts.append(s.start)
+        tied.append(s.note.tie_start)
 
     def may_follow(note: WrittenNote, other: _Sounding) -> bool:
         return note.tie_stop or (not note.grace and note.bar - last[id(other)].bar in (0, 1))
+
+    def leads_over(fragment: _Sounding, other: _Sounding) -> bool:
+        bars = fragment.note.bar - last[id(other)].bar
+        same_way = bars == fragment.played_bar - other.played_bar and fragment.note.voice == last[id(other)].voice
+        if not (fragment.note.tie_stop and 0 <= bars <= LONGEST_GAP and same_way):
+            return False
+        # All that is struck meanwhile is held as well.
+        starts, tied = by_voice[fragment.note.part, fragment.note.voice]
+        first, stop = bisect_left(starts, other.end - SAME), bisect_left(starts, fragment.start - SAME)
+        return first < stop and all(tied[first:stop])
 
     def order(s: _Sounding) -> tuple[float, bool, int, bool]:
         return round(s.start, PLACE_DIGITS), not s.note.grace, -s.note.grace, not s.note.tie_stop
@@ -132,18 +158,24 @@ def _join_ties(fragments: Sequence[_Sounding]) -> list[_Sounding]:
         near = [
             other for other in held[key] if other.end < fragment.start + 2 * SAME and may_follow(note, other)
         ]
+        if not near and key in waiting and leads_over(fragment, waiting[key]):
+            near = [waiting[key]]
+        waiting.pop(key, None)
         if not near:
             heard.append(fragment)
             if note.tie_start:
                 held[key].append(fragment)
+                waiting[key] = fragment
                 last[id(fragment)] = note
             continue
         joined = min(near, key=lambda other: last[id(other)].voice != note.voice)
         joined.end = fragment.end
         joined.marks |= note.marks
         last[id(joined)] = note
-        if not note.tie_start:
-            held[key].remove(joined)
+        held[key] = [other for other in held[key] if other is not joined]
+        if note.tie_start:
+            held[key].append(joined)
+            waiting[key] = joined
     return heard
 
 
@@ -265,4 +297,6 @@ def _score(
         pedal=pedal_place,
         lead=lead,
         left_out=tuple(f"{count} {kind}" for kind, count in sorted(written.left_out.items())),
+        readings=tuple(dict.fromkeys(written.readings)),
+        problems=tuple(written.problem_lines()),
     )

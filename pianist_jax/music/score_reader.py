@@ -34,6 +34,7 @@ class Reader:
     name: str
     written: Written
     part: int
+    silent_cues: bool = True
     divisions: float = 1.0
     transpose: int = 0
     bar: int = 0
@@ -43,6 +44,7 @@ class Reader:
     sounding: float = 0.0  # the last end of a note in this bar
     run_ends: list[float] = field(default_factory=list)  # where its voices ended
     nominal: float = 0.0  # length of a bar by the time signature; 0: none yet
+    nominals: dict[int, float] = field(default_factory=dict)  # of the bars that are to be full
     brackets: frozenset[int] = field(default_factory=frozenset)
     graces: list[list[WrittenNote]] = field(default_factory=list)
     slurs: dict[str, tuple[int, float, int]] = field(default_factory=dict)
@@ -71,6 +73,27 @@ def number(text: str | None, name: str, low: float, high: float) -> float:
             f"{name}: {shown} stands where a number from {low:g} to {high:g} belongs; export it again"
         )
     return value
+
+
+def clamped(reader: Reader, text: str, low: float, high: float, what: str) -> float:
+    """A number without which the notes stay what they are: the nearest within limits, and a problem of the score.
+
+    What is no number is taken for the lower limit, or 0 where that is within.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if low <= value <= high:
+        return value
+    nearest = min(max(0.0, low), high) if math.isnan(value) else min(max(value, low), high)
+    reader.written.problem(f"{what} {ascii(text.strip()[:20])[1:-1] or 'empty'} taken for {nearest:g}", reader.bar)
+    return nearest
+
+
+def clamped_whole(reader: Reader, text: str | None, low: int, high: int, default: int, what: str) -> int:
+    """As `clamped`, an integer; the default where there is none."""
+    return default if text is None else round(clamped(reader, text, low, high, what))
 
 
 def whole(text: str | None, name: str, low: int, high: int, default: int) -> int:

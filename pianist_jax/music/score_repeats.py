@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import groupby, pairwise
+from typing import NamedTuple
 
 MAX_BARS = 20_000
 
@@ -13,65 +14,152 @@ MAX_BARS = 20_000
 class Jumps:
     """The signs at one written bar that send the player elsewhere.
 
-    `repeat_end` is how often the section that ends here is played (0: no repeat ends here); `endings` are the
-    passes on which a bar under a volta bracket is played (empty: always).
+    `repeat_end` is how often the section that ends here is played (0: no repeat ends here), `repeat_again` whether also
+    after a da capo or dal segno; `endings` are the passes on which a bar under a volta bracket is played (empty:
+    always). A da capo or dal segno goes `until` the "fine" or the "coda" (empty: whichever comes), with all repeats
+    if `again`. `fine_at` is where in the bar the fine stands (quarters; 0: at its end),
+    `fine_sure` whether a program says so. `coda_sign` is one of which the
+    page does not say whether it leads to the coda or begins it. Names tell several segni or codas apart.
     """
 
     repeat_start: bool = False
     repeat_end: int = 0
+    repeat_again: bool = False
     endings: frozenset[int] = field(default_factory=frozenset)
     segno: bool = False
     coda: bool = False
     fine: bool = False
+    fine_at: float = 0.0
+    fine_sure: bool = False
     to_coda: bool = False
+    coda_sign: bool = False
     da_capo: bool = False
     dal_segno: bool = False
+    until: str = ""
+    again: bool = False
+    segno_name: str = ""
+    coda_name: str = ""
+    leap_name: str = ""
+    to_coda_name: str = ""
+
+
+class Form(NamedTuple):
+    """Indices of the written bars as they are played, and where the last one breaks off (quarters; 0: at its end)."""
+
+    order: list[int]
+    breaks_off: float = 0.0
 
 
 def played_order(bars: Sequence[Jumps], *, repeats: bool = True) -> list[int]:
-    """Indices of the written bars in the order in which they are played, at most `MAX_BARS`.
+    """Indices of the written bars in the order in which they are played, at most `MAX_BARS` (`played_form`)."""
+    return played_form(bars, repeats=repeats).order
 
-    Repeats are played out, each volta on its pass. After a da capo or dal segno repeats are not played again,
-    the last volta is taken, and the piece ends at the fine or goes on from the coda. With `repeats=False`
-    every bar is played once; of voltas the last alone. A bracket that no repeat leads to is played as it stands.
-    Raises ValueError where the signs make more than `MAX_BARS` bars.
+
+@dataclass
+class _Section:
+    """The section that is being repeated: where it begins, its pass, and those around it that are not finished.
+
+    `row`: the row of brackets inside which it begins, if it does; `row_pass` the pass on which that was entered.
+    """
+
+    start: int = 0
+    turn: int = 1
+    row: frozenset[int] | None = None
+    row_pass: int = 0
+    around: list[tuple[int, int]] = field(default_factory=list)
+
+    def begin(self, bar: int) -> None:
+        """Begin anew at a bar, outside of all brackets."""
+        self.start, self.turn, self.row = bar, 1, None
+        self.around.clear()
+
+    def begin_inside(self, bar: int, row: frozenset[int]) -> None:
+        """Begin under a bracket; what is around it goes on later, unless this is its last pass."""
+        if self.row is not row:
+            if self.turn < max(row):
+                self.around.append((self.start, self.turn))
+            self.row_pass = self.turn
+        self.start, self.turn, self.row = bar, 1, row
+
+
+def played_form(bars: Sequence[Jumps], *, repeats: bool = True) -> Form:
+    """In what order the written bars are played, at most `MAX_BARS`.
+
+    Repeats are played out, each volta on its pass, those under a bracket inside it. A da capo or dal segno is taken
+    once; after it, in bars that were heard before, repeats are not played again, the last volta is taken, and the piece
+    ends at the fine or goes on from the coda. With `repeats=False` every bar is played once; of voltas the last alone.
+    A bracket that no repeat leads to is played as it stands. Raises ValueError where it makes more than `MAX_BARS`.
     """
     passes = _volta_passes(bars)
-    last_pass = {bar: max(among) for bar, among in passes.items()}
     if not repeats:
-        order = [bar for bar in range(len(bars)) if bar not in passes or last_pass[bar] in bars[bar].endings]
-        _require_bounded(order)
-        return order
-    order, bar, start, turn = [], 0, 0, 1
-    jumped = False
+        once = [bar for bar in range(len(bars)) if bar not in passes or max(passes[bar]) in bars[bar].endings]
+        _require_bounded(once)
+        return Form(once)
+    order: list[int] = []
+    section, bar = _Section(), 0
+    heard: set[int] = set()  # before the last jump
+    taken: set[int] = set()
+    until: str | None = None  # no jump yet
+    again = False
     while bar < len(bars):
-        here = bars[bar]
-        if here.repeat_start and bar != start:
-            start, turn = bar, 1
-        if bar in passes and (last_pass[bar] if jumped else turn) not in here.endings:
-            bar += 1
-            if bar not in passes or passes[bar] is not passes[bar - 1]:
-                start, turn = bar, 1
-            continue
+        here, row = bars[bar], passes.get(bar)
+        quiet = bar in heard and not again
+        if row is not None:
+            turn = max(row) if quiet else section.row_pass if section.row is row else section.turn
+            if turn not in here.endings:
+                bar += 1
+                if passes.get(bar) is not row:
+                    section.begin(bar)
+                continue
+        if here.repeat_start and bar != section.start:
+            section.begin(bar) if row is None else section.begin_inside(bar, row)
         order.append(bar)
         _require_bounded(order)
-        times = max(here.repeat_end, last_pass.get(bar, 0)) if here.repeat_end else 0
-        if turn < times and not jumped:
-            bar, turn = start, turn + 1
+        if (back := _back(bars, passes, bar, section, quiet)) is not None:
+            bar = back
             continue
-        leap = None if jumped else _leap(bars, bar)
-        if jumped and here.fine:
-            break
-        if jumped and here.to_coda:
-            leap = next((other for other in range(bar + 1, len(bars)) if bars[other].coda), None)
+        if until is not None and here.fine and until != "coda":
+            return Form(order, here.fine_at)
+        leap = None
+        if until is not None and here.to_coda and until != "fine":
+            leap, until = _coda(bars, bar), ""
+        elif bar not in taken and (here.da_capo or here.dal_segno):
+            taken.add(bar)
+            leap, until, again, heard = _leap(bars, bar), _until(bars, bar), here.again, set(order)
         if leap is not None:
-            jumped, bar, start, turn = True, leap, leap, 1
+            bar = leap
+            section.begin(bar)
             continue
         bar += 1
-        left_volta = bar - 1 in passes and passes.get(bar) is not passes[bar - 1]
-        if here.repeat_end or left_volta:
-            start, turn = bar, 1
-    return order
+    return Form(order)
+
+
+def _back(
+    bars: Sequence[Jumps], passes: dict[int, frozenset[int]], bar: int, section: _Section, quiet: bool
+) -> int | None:
+    """Where a repeat leads back to from the end of a bar; None where the player goes on, maybe to a new section."""
+    here, row, following = bars[bar], passes.get(bar), passes.get(bar + 1)
+    times = here.repeat_end
+    if times and row is not None and section.row is not row:
+        times = max(times, max(row))
+    if section.turn < times and (not quiet or here.repeat_again):
+        section.turn += 1
+        return section.start
+    ends = times > 0
+    if ends and section.row is not None and section.around:  # what was repeated under a bracket is done
+        section.start, section.turn = section.around.pop()
+        section.row, ends = None, False
+    if row is not None and section.row is not row:
+        next_bracket = following is row and section.turn not in bars[bar + 1].endings
+        if next_bracket and section.turn < max(row) and not quiet:  # whether a sign stands there or not
+            section.turn += 1
+            return section.start
+        ends |= following is not row
+    if ends and row is not None and section.row is row and following is row:  # the bracket goes on
+        section.start, section.turn = bar + 1, 1
+    elif ends:
+        section.begin(bar + 1)
+    return None
 
 
 def _require_bounded(order: list[int]) -> None:
@@ -79,13 +167,27 @@ def _require_bounded(order: list[int]) -> None:
         raise ValueError(f"more than {MAX_BARS} bars, repeats played out")
 
 
-def _leap(bars: Sequence[Jumps], bar: int) -> int | None:
-    """Where a da capo or dal segno at the end of a bar leads."""
+def _leap(bars: Sequence[Jumps], bar: int) -> int:
+    """Where a da capo or dal segno at the end of a bar leads: to the segno of its name, else to the last before it."""
     if bars[bar].da_capo:
         return 0
-    if bars[bar].dal_segno:
-        return next((other for other in range(bar, -1, -1) if bars[other].segno), 0)
-    return None
+    before = [other for other in range(bar, -1, -1) if bars[other].segno]
+    named = [other for other in before if bars[other].segno_name == bars[bar].leap_name]
+    return next(iter(named or before), 0)
+
+
+def _coda(bars: Sequence[Jumps], bar: int) -> int | None:
+    """The coda that a sign at the end of a bar leads to: the one of its name, else the next."""
+    after = [other for other in range(bar + 1, len(bars)) if bars[other].coda]
+    named = [other for other in after if bars[other].coda_name == bars[bar].to_coda_name]
+    return next(iter(named or after), None)
+
+
+def _until(bars: Sequence[Jumps], bar: int) -> str:
+    """What ends the way after a jump: either sign, where the one it names stands nowhere."""
+    until = bars[bar].until
+    there = any(each.fine if until == "fine" else each.to_coda for each in bars)
+    return until if there else ""
 
 
 def _volta_passes(bars: Sequence[Jumps]) -> dict[int, frozenset[int]]:

@@ -15,6 +15,7 @@ from pianist_jax.music.score_repeats import Jumps
 MAX_NOTES = 200_000
 MAX_QUARTERS = 200_000.0  # a bar, a note or a piece: a day of music at 140 quarters a minute
 PLACE_DIGITS = 6  # places that agree to a millionth of a quarter are one
+SHOWN, MAX_PROBLEMS = 6, 40  # bars that are named in a line; lines
 LEVELS = ("pppp", "ppp", "pp", "p", "mp", "mf", "f", "ff", "fff", "ffff")
 LEVEL_VELOCITY = (8, 16, 33, 49, 64, 80, 96, 112, 126, 127)
 DEFAULT_VELOCITY = 80
@@ -45,11 +46,15 @@ class Mark(IntFlag):
 
 @dataclass
 class WrittenBar:
-    """One bar of the page: its length in quarters, its printed number, and where it sends the player."""
+    """One bar of the page: its length in quarters, its printed number, and where it sends the player.
+
+    `divided`: the page does not count it, as where a line divides a bar.
+    """
 
     length: float
     number: int
     pickup: bool = False
+    divided: bool = False
     jumps: Jumps = field(default_factory=Jumps)
 
 
@@ -97,6 +102,30 @@ class Span:
     kind: int = 0
 
 
+@dataclass(frozen=True)
+class TempoHint:
+    """What says a tempo only beside what is in force there: words, or that one note value becomes another.
+
+    `becomes`: (the quarters of the old note value, those of the new one that lasts as long); None for words.
+    """
+
+    bar: int
+    offset: float
+    words: str = ""
+    becomes: tuple[float, float] | None = None
+
+
+@dataclass
+class WrittenPart:
+    """Who plays a part, as far as the file says: the name, the sounds' names, the MIDI program (0: not said)."""
+
+    name: str
+    sounds: str = ""
+    program: int = 0
+    staves: int = 1
+    percussion: bool = False
+
+
 @dataclass
 class Written:
     """A whole score as written. Times, keys, tempos and pedal hold for all parts.
@@ -104,7 +133,9 @@ class Written:
     Values of the signs: `times` (beats, beat type), `keys` (fifths, 1 for minor), `tempos` (quarters a minute,
     quarters of its note value or 0, 1 where it is seen), `pedal` (0..127), `levels` (index into LEVELS or -1,
     velocity), `sforzandi` (velocity of the attack).
-    Hairpins are of kind 1 (crescendo) or -1. `left_out` counts what was read but is not played.
+    Hairpins are of kind 1 (crescendo) or -1. `left_out` counts what was read but is not played; `readings` say in words
+    how something was understood, `problems` what is odd about the file, and in which bars. `parts` are those that the
+    notes' `part` counts into; none where the reader knows nothing of them.
     """
 
     bars: list[WrittenBar] = field(default_factory=list)
@@ -118,6 +149,24 @@ class Written:
     slurs: list[Span] = field(default_factory=list)
     hairpins: list[Span] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
+    tempo_hints: list[TempoHint] = field(default_factory=list)
+    parts: list[WrittenPart] = field(default_factory=list)
+    readings: list[str] = field(default_factory=list)
+    problems: dict[str, list[int]] = field(default_factory=dict)
+
+    def problem(self, what: str, *bars: int) -> None:
+        """Note something odd, and in which bars (indices)."""
+        self.problems.setdefault(what, []).extend(bars)
+
+    def problem_lines(self) -> list[str]:
+        """One line a kind, with the printed numbers of its first bars."""
+        lines = []
+        for what, bars in self.problems.items():
+            numbers = list(dict.fromkeys(str(self.bars[bar].number) for bar in bars))
+            more = f" and {len(numbers) - SHOWN} more" * (len(numbers) > SHOWN)
+            where = f"bar{'s' * (len(numbers) > 1)} {', '.join(numbers[:SHOWN])}{more}: " if numbers else ""
+            lines.append(f"{where}{what}")
+        return lines[:MAX_PROBLEMS]
 
 
 def bar_starts(lengths: Iterable[float]) -> list[float]:

@@ -3,18 +3,21 @@
 import dataclasses
 import itertools
 import os
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import Future
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import jax
 
-from pianist_jax.errors import PianistError
+from pianist_jax.errors import PianistError, in_words
 from pianist_jax.music.pace import AS_WRITTEN, Pace
 from pianist_jax.parallel import initialise_distributed
+from pianist_jax.rendering.ahead import ahead, in_background
+from pianist_jax.rendering.claims import Claims, clear_stale
 from pianist_jax.rendering.expression import NEUTRAL, Expression
 from pianist_jax.rendering.extras import Extras, check_plot, plot_wishes
 from pianist_jax.rendering.finding import Job, place, share_of, shelf
@@ -24,7 +27,6 @@ from pianist_jax.rendering.outputs import (
     FORMAT,
     file_hash,
     is_made,
-    make_folder,
     save_rendering,
     wanted_paths,
 )
@@ -42,9 +44,9 @@ from pianist_jax.rendering.renderer import (
 from pianist_jax.rendering.sampling import DEFAULT, Sampling
 
 READ_AHEAD = 32  # scores that wait, ready to be performed
+LONGEST_NAME = 255  # bytes, of a file
+PATIENCE = 1.0  # seconds until one looks again what others have done
 WRITTEN_BEHIND = 8  # renderings that wait to be written
-
-T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -60,9 +62,11 @@ class Order:
     expression: Expression = NEUTRAL
     extras: Extras = DEFAULT_EXTRAS
     force: bool = False
+    log: Path | None = None
+    part: str | None = None
 
     def digest(self) -> str:
-        """A hash of all but the folder."""
+        """A hash of all but the folder and the log."""
         wishes = {
             "format": FORMAT,
             "model": model_identity(self.model),
@@ -72,6 +76,7 @@ class Order:
             "sampling": dataclasses.asdict(self.sampling),
             "pace": self.pace.told(),
             "expression": self.expression.told(),
+            **({"part": self.part} if self.part is not None else {}),
             "extras": {**dataclasses.asdict(self.extras), **plot_wishes(self.extras)},
         }
         return digest(wishes)
@@ -115,19 +120,59 @@ def render_scores(
     """Perform the `share` of the scores that falls to this process and write each as soon as it is done.
 
     Left alone is what was made before from the same score and order, by the manifest or by its own JSON file; set
-    aside with an error what cannot be read or would replace something else. Of several scores the manifest tells what
-    became of them. No more than a few batches are in memory at a time. `advance` is told of every so many notes.
+    aside with an error what cannot be read or would replace something else, or fails in whatever other way. Of several
+    scores the manifest tells what became of them. No more than a few batches are in memory at a time. `advance` is told
+    of every so many notes. Several processes may fill one folder: each leaves alone what another is at.
     """
-    tally, own = tally or Tally(), share_of(jobs, share)
-    tally.unread = sum(job.size for job in own)
-    notebook = _Notebook(manifest_path(order.folder, share) if len(jobs) > 1 else None, order)
+    tally, todo = tally or Tally(), share_of(jobs, share)
+    tally.unread = sum(job.size for job in todo)
+    run = _Run(
+        order,
+        _Notebook(manifest_path(order.folder, share) if len(jobs) > 1 else None, order),
+        {place(job.score) for job in jobs},
+        tally,
+    )
+    try:
+        while todo:
+            later: list[Job] = []
+            yield from _performed(todo, later, run, advance)
+            if len(later) == len(todo):
+                time.sleep(PATIENCE)
+            if later:
+                run.notebook.look_again()
+                run.again = True
+            todo = later
+    finally:
+        run.claims.release_all()
+
+
+@dataclasses.dataclass
+class _Run:
+    """What one run needs everywhere; `again`: it looks at what others were at the first time."""
+
+    order: Order
+    notebook: "_Notebook"
+    inputs: set[str]
+    tally: Tally
+    claims: Claims = dataclasses.field(default_factory=Claims)
+    again: bool = False
+
+
+def _performed(
+    jobs: Sequence[Job], later: list[Job], run: _Run, advance: Callable[[int], None] | None
+) -> Iterator[Outcome]:
+    """What becomes of jobs; those that another process is at are put off until `later`."""
+    order, notebook, tally = run.order, run.notebook, run.tally
     waiting: dict[int, tuple[Job, str]] = {}
     finished: deque[Outcome] = deque()
 
     def pieces() -> Iterator[Piece]:
-        with _ahead(_read(own, {place(job.score) for job in jobs}, order, notebook), READ_AHEAD) as results:
+        with ahead(_read(jobs, run), READ_AHEAD) as results:
             for job, result in results:
-                tally.unread -= job.size
+                tally.unread -= job.size if not run.again else 0
+                if result is None:
+                    later.append(job)
+                    continue
                 if isinstance(result, Outcome):
                     finished.append(result)
                     continue
@@ -137,22 +182,19 @@ def render_scores(
                 waiting[next(numbers)] = job, source
                 yield piece
 
+    def set_aside(number: int, error: Exception) -> None:
+        job, source = waiting.pop(number)
+        finished.append(Outcome(job.score, error=in_words(job.score, error, order.log)))
+        notebook.note(job, finished[-1], source)
+        run.claims.release(order.folder / job.stem)
+
     numbers = itertools.count()
-    rendered = render_all(
-        pieces(),
-        order.model,
-        seed=order.seed,
-        samples=order.samples,
-        sampling=order.sampling,
-        pace=order.pace,
-        expression=order.expression,
-        advance=advance,
-    )
-    with _in_background() as submit:
+    with in_background() as submit:
         writing: deque[Future[Outcome]] = deque()
-        for number, rendering in rendered:
+        for number, rendering in _rendered_apart(pieces(), order, advance, set_aside):
             job, source = waiting.pop(number)
-            writing.append(submit(_write, job, source, rendering, order, notebook))
+            writing.append(submit(_write, job, source, rendering, run))
+            run.claims.touch()
             del rendering  # only the one who writes it needs it
             while writing and (len(writing) > WRITTEN_BEHIND or writing[0].done()):
                 finished.append(writing.popleft().result())
@@ -161,6 +203,59 @@ def render_scores(
         yield from finished
         while writing:
             yield writing.popleft().result()
+
+
+def _rendered_apart(
+    pieces: Iterator[Piece],
+    order: Order,
+    advance: Callable[[int], None] | None,
+    set_aside: Callable[[int, Exception], None],
+) -> Iterator[tuple[int, Rendering]]:
+    """`render_all`, but a piece that cannot be performed is `set_aside` (its number, why) and the others go on.
+
+    Pieces are performed side by side: which of them failed is found out by performing those at hand one by one, which
+    gives the same performances.
+    """
+    at_hand: dict[int, Piece] = {}
+    count, ended, broken = 0, False, False
+
+    def taken() -> Iterator[Piece]:
+        nonlocal count, ended, broken
+        while not ended:
+            try:
+                piece = next(pieces, None)
+            except BaseException:  # of the run, not of a piece
+                broken = True
+                raise
+            if piece is None:
+                ended = True
+                return
+            at_hand[count] = piece
+            count += 1
+            yield piece
+
+    def rendered(some: Iterable[Piece]) -> Iterator[tuple[int, Rendering]]:
+        how: dict[str, Any] = {name: getattr(order, name) for name in ("seed", "samples", "sampling", "pace")}
+        return render_all(some, order.model, **how, expression=order.expression, advance=advance)
+
+    while not ended:
+        first = count
+        try:
+            for number, rendering in rendered(taken()):
+                del at_hand[first + number]
+                yield first + number, rendering
+            continue
+        except Exception:
+            if broken or not at_hand:
+                raise
+        for number, piece in list(at_hand.items()):
+            del at_hand[number]
+            try:
+                ((_, rendering),) = rendered([piece])
+            except Exception as error:
+                set_aside(number, error)
+            else:
+                yield number, rendering
 
 
 def own_share() -> str:
@@ -189,6 +284,10 @@ class _Notebook:
         self.wishes = self.order.digest()
         self.before = read_manifests(self.order.folder) if self.path and not self.order.force else {}
 
+    def look_again(self) -> None:
+        """Take in what other processes have noted since."""
+        self.before = read_manifests(self.order.folder) if self.path else {}
+
     def found(self, job: Job, source: str) -> tuple[Path, ...]:
         """The files of the score, if the manifest tells that this rendering is there and it still is."""
         told = self.before.get(job.stem.as_posix(), {})
@@ -207,88 +306,81 @@ class _Notebook:
             written = tuple(path for path in outcome.files if path.exists())
             told |= {"state": "made" if outcome.rendering else "found", "source": source, "order": self.wishes}
             told["files"] = hashes(self.order.folder, written)
+            if outcome.rendering:
+                told |= _figures(outcome.rendering)
         append_line(self.path, told)
 
 
-def _read(
-    jobs: Iterable[Job], inputs: set[str], order: Order, notebook: _Notebook
-) -> Iterator[tuple[Job, Outcome | tuple[str, Piece]]]:
-    """Every score, with the hash of its file, or what became of it already."""
+def _figures(rendering: Rendering) -> dict[str, Any]:
+    """How many notes a rendering has, the seconds they took at the speed of the run, and its settings."""
+    notes, speed = len(rendering.score), rendering.report["notes_per_second"]
+    seconds = round(notes * len(rendering.performances) / max(speed, 0.01), 3)
+    identity = {key: rendering.identity[key] for key in ("seed", "settings")}
+    return {"notes": notes, "seconds": seconds, "model": rendering.identity["model"]["name"], **identity}
+
+
+def _read(jobs: Iterable[Job], run: _Run) -> Iterator[tuple[Job, Outcome | tuple[str, Piece] | None]]:
+    """Every score, with the hash of its file, or what became of it already; None where another process is at it."""
+    order, notebook = run.order, run.notebook
     with shelf() as file_of:
         for job in jobs:
+            run.claims.touch()
+            source, stem = "", order.folder / job.stem
+            files: tuple[Path, ...] = ()
+            result: Outcome | Piece | None
             try:
-                source = ""
                 path = file_of(job)
                 try:
                     source = file_hash(path)
                     files = notebook.found(job, source)
-                    result = Outcome(job.score, files) if files else _read_one(job, path, inputs, order)
+                    result = Outcome(job.score, files) if files else _read_one(job, path, run)
                 except PianistError as error:
                     raise PianistError(str(error).replace(str(path), str(job.score))) from error
-                except OSError as error:  # a name too long, a disk that fails
-                    raise PianistError(f"{job.score}: {error.strerror}; check the path") from error
-            except PianistError as error:
-                result = Outcome(job.score, error=error)
+            except Exception as error:  # one bad score never stops the others, whatever is wrong with it
+                result = Outcome(job.score, error=in_words(job.score, error, order.log))
+            if files:
+                clear_stale(stem)
             if isinstance(result, Outcome):
                 if result.error or not files:
                     notebook.note(job, result, source)
-                yield job, result
-            else:
-                yield job, (source, result)
+                run.claims.release(stem)
+            yield job, (source, result) if isinstance(result, Piece) else result
 
 
-def _read_one(job: Job, path: Path, inputs: set[str], order: Order) -> Outcome | Piece:
+def _read_one(job: Job, path: Path, run: _Run) -> Outcome | Piece | None:
+    order = run.order
     stem = order.folder / job.stem
-    piece = read_piece(path)
+    piece = read_piece(path) if order.part is None else read_piece(path, order.part)
     check_pace(piece, order.pace, order.expression)
     check_plot(piece.grid, order.extras)
     has_bars = piece.grid is not None
     paths = wanted_paths(stem, order.samples, order.extras, has_bars=has_bars)
     for wanted in paths:
-        if place(wanted) in inputs:
+        if len(os.fsencode(wanted.name)) > LONGEST_NAME:
+            raise PianistError(f"{job.score}: its name is too long for {wanted.suffix} files named after it; rename it")
+        if place(wanted) in run.inputs:
             raise PianistError(f"{wanted}: is itself a score to render; choose another folder with -o")
     wishes = (order.sampling, order.pace, order.expression)
     identity = identity_of(piece, order.model, order.seed, order.samples, *wishes)
     if not order.force and is_made(stem, identity, order.extras, has_bars=has_bars):
         return Outcome(job.score, tuple(paths))
-    make_folder(stem.parent)
+    if not run.claims.take(stem):
+        return None
+    # Meanwhile another process may have made it.
+    with suppress(PianistError):
+        if (run.again or not order.force) and is_made(stem, identity, order.extras, has_bars=has_bars):
+            return Outcome(job.score, tuple(paths))
     return piece
 
 
-def _write(job: Job, source: str, rendering: Rendering, order: Order, notebook: _Notebook) -> Outcome:
+def _write(job: Job, source: str, rendering: Rendering, run: _Run) -> Outcome:
+    order = run.order
     try:
         # Forced, as `_read_one` has asked what is in the way.
         files = save_rendering(rendering, order.folder / job.stem, force=True, extras=order.extras)
         outcome = Outcome(job.score, tuple(files), rendering)
-    except PianistError as error:
-        outcome = Outcome(job.score, error=error)
-    notebook.note(job, outcome, source)
+    except Exception as error:
+        outcome = Outcome(job.score, error=in_words(job.score, error, order.log))
+    run.notebook.note(job, outcome, source)
+    run.claims.release(order.folder / job.stem)
     return outcome
-
-
-@contextmanager
-def _in_background() -> Iterator[Callable[..., Future[Any]]]:
-    """A function that has others called one after the other in a thread; what has not begun at the end never does."""
-    thread = ThreadPoolExecutor(1)
-    try:
-        yield thread.submit
-    finally:
-        thread.shutdown(cancel_futures=True)
-
-
-@contextmanager
-def _ahead(items: Iterator[T], count: int) -> Iterator[Iterator[T]]:
-    """The items, up to `count` of them made in advance."""
-    end = object()
-    with _in_background() as submit:
-
-        def taken() -> Iterator[T]:
-            made = deque(submit(next, items, end) for _ in range(count))
-            while (item := made.popleft().result()) is not end:
-                made.append(submit(next, items, end))
-                yield item
-
-        try:
-            yield taken()
-        finally:
-            submit(getattr(items, "close", int)).result()

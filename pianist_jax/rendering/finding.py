@@ -1,6 +1,7 @@
 """Which scores are meant by what is given — files, folders, lists, tar archives — and where their renderings go."""
 
 import dataclasses
+import lzma
 import os
 import tarfile
 import tempfile
@@ -12,13 +13,23 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pianist_jax.errors import PianistError
+from pianist_jax.music.score_files import MAX_BYTES
+from pianist_jax.rendering.archives import (
+    ARCHIVES,
+    close_archive,
+    open_archive,
+    require_proportion,
+    require_regular,
+    take_out,
+)
 from pianist_jax.rendering.outputs import MADE
 
 # Of files that differ in their suffix alone the first of these is performed: notation knows bars, hands and dynamics.
 SCORE_SUFFIXES = (".musicxml", ".mxl", ".xml", ".mei", ".krn", ".kern", ".mid", ".midi")
 XML_SCORES = (b"<score-partwise", b"<score-timewise", b"<mei")
-ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 LIST = ".txt"
+LONGEST_LIST = 64 << 20  # bytes
+LONGEST_NAME = 200  # bytes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,7 +91,7 @@ def place(path: Path) -> str:
 def shelf() -> Iterator[Callable[[Job], Path]]:
     """A function that gives the file of a job; a member of an archive is taken out until the next one is asked for.
 
-    That raises PianistError where the archive cannot be read.
+    That raises PianistError where the archive cannot be read, and for what is no file or larger than a score is.
     """
     archive: tarfile.TarFile | None = None
     of: Path | None = None
@@ -89,30 +100,29 @@ def shelf() -> Iterator[Callable[[Job], Path]]:
         def file_of(job: Job) -> Path:
             nonlocal archive, of
             if job.archive is None:
+                require_regular(job.score, MAX_BYTES, "one score")
                 return job.score
             if archive is None or of != job.archive:
                 if archive is not None:
-                    archive.close()
-                archive, of = _open_archive(job.archive), job.archive
-            file = Path(folder) / job.score.name
+                    close_archive(archive)
+                archive, of = open_archive(job.archive), job.archive
+            name = job.score.name
+            file = Path(folder) / (name if len(os.fsencode(name)) <= LONGEST_NAME else f"score{job.score.suffix}")
             for old in Path(folder).iterdir():
                 old.unlink()
-            try:
-                member = archive.extractfile(job.member)
-                file.write_bytes(member.read() if member else b"")
-            except (OSError, EOFError, tarfile.TarError, KeyError) as error:
-                raise PianistError(f"{job.score}: cannot be taken out of the archive; pack it again") from error
+            file.write_bytes(take_out(archive, job.member, job.score))
             return file
 
         try:
             yield file_of
         finally:
             if archive is not None:
-                archive.close()
+                close_archive(archive)
 
 
 def _listed(path: Path) -> list[str]:
     """The lines of a list but for empty ones and those that begin with #."""
+    require_regular(path, LONGEST_LIST, "a list")
     try:
         lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
@@ -128,14 +138,15 @@ def _jobs_of(argument: str) -> list[Job]:
     path = Path(argument)
     if not argument:
         raise PianistError("an empty path is no score; give a file or a folder")
-    if path.is_dir():
-        jobs = _jobs_below(path)
-    elif path.name.lower().endswith(ARCHIVES):
-        jobs = _jobs_inside(path)
-    else:
-        return [Job(path, Path(path.stem), size=_size(path))]
+    try:
+        folder = path.is_dir()
+        if not folder and not path.name.lower().endswith(ARCHIVES):
+            return [Job(path, Path(path.stem), size=_size(path))]
+        jobs = _jobs_below(path) if folder else _jobs_inside(path)
+    except OSError as error:  # a name longer than names can be, a folder that may not be looked into
+        raise PianistError(f"{path}: cannot be looked for ({error.strerror}); check the path") from error
     if not jobs:
-        raise PianistError(f"{path}: no scores in it; give another {'folder' if path.is_dir() else 'archive'}")
+        raise PianistError(f"{path}: no scores in it; give another {'folder' if folder else 'archive'}")
     return jobs
 
 
@@ -150,31 +161,27 @@ def _jobs_below(folder: Path) -> list[Job]:
 
 def _jobs_inside(path: Path) -> list[Job]:
     members: dict[Path, tarfile.TarInfo] = {}
-    with _open_archive(path) as archive:
-        try:
-            for member in archive:
-                name = PurePosixPath(member.name)
-                if not member.isfile() or name.is_absolute() or ".." in name.parts or not _is_score(Path(name)):
-                    continue
-                opened = partial(archive.extractfile, member)
-                if name.suffix.lower() != ".xml" or _is_notation(opened):
-                    members[Path(name)] = member
-        except (OSError, EOFError, tarfile.TarError) as error:
-            raise PianistError(f"{path}: breaks off or is damaged; pack it again") from error
+    archive, unpacked = open_archive(path), 0
+    try:
+        for member in archive:
+            unpacked += 0 if member.issparse() else member.size
+            require_proportion(path, unpacked)
+            name = PurePosixPath(member.name)
+            if not member.isfile() or name.is_absolute() or ".." in name.parts or not _is_score(Path(name)):
+                continue
+            opened = partial(archive.extractfile, member)
+            if name.suffix.lower() != ".xml" or _is_notation(opened):
+                members[Path(name)] = member
+    except (OSError, EOFError, ValueError, tarfile.TarError, lzma.LZMAError) as error:
+        raise PianistError(f"{path}: breaks off or is damaged; pack it again") from error
+    finally:
+        close_archive(archive)
     jobs = []
     for best, *twins in _with_twins(members):
         member, inside = members[best], [path / twin for twin in twins]
         job = Job(path / best, best.with_suffix(""), tuple(inside), path, member.name, member.offset, member.size)
         jobs.append(job)
     return sorted(jobs, key=lambda job: job.offset)  # a compressed archive can only be read forwards
-
-
-def _open_archive(path: Path) -> tarfile.TarFile:
-    try:
-        return tarfile.open(path)
-    except (OSError, EOFError, tarfile.TarError) as error:
-        reason = getattr(error, "strerror", None) or "is no tar archive"
-        raise PianistError(f"{path}: cannot be read ({reason}); check the path") from error
 
 
 def _with_twins(files: Iterable[Path]) -> list[list[Path]]:

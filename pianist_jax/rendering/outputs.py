@@ -191,6 +191,7 @@ def _grid_lines(grid: "ScoreGrid") -> dict[str, Any]:
         "key_signatures": [list(signature) for signature in grid.key_signatures],
         "tempi": [list(mark) for mark in grid.tempi],
         "hash": grid_hash(grid),
+        "remarks": list(grid.remarks),
     }
 
 

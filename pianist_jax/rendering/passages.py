@@ -120,6 +120,7 @@ def rerender_file(
     tempo_events: str | None = None,
     force: bool = False,
     takes: int = TAKES,
+    part: str | None = None,
 ) -> tuple[list[Path], Rendering | None]:
     """Perform bars of the rendering at `stem` (a path without suffix) anew and write its files again.
 
@@ -129,7 +130,7 @@ def rerender_file(
     path = stem.with_name(stem.name + ".json")
     if not path.exists():
         raise PianistError(f"{path}: no rendering there; render the whole score first, or name its folder with -o")
-    piece, stored = read_piece(score), read_rendering(path)
+    piece, stored = read_piece(score, part), read_rendering(path)
     extras = dataclasses.replace(stored.extras.also(extras), tempo_events=tempo_events or stored.extras.tempo_events)
     old = apply_edits(stored)
     passage_of(piece, old, bars, expression)

@@ -106,9 +106,9 @@ def render(
     return rendering
 
 
-def read_piece(score: Score) -> Piece:
-    """Read, normalise and tokenise a score. Raises PianistError."""
-    name, raw, grid = ("score", score, None) if isinstance(score, Notes) else _read_file(Path(score))
+def read_piece(score: Score, part: str | None = None) -> Piece:
+    """Read, normalise and tokenise a score, of several parts the `part` that is wanted. Raises PianistError."""
+    name, raw, grid = ("score", score, None) if isinstance(score, Notes) else _read_file(Path(score), part)
     if not len(raw):
         raise PianistError(f"{name}: no notes; give a score with a piano part")
     notes, note_of_raw = normalise(raw)
@@ -166,17 +166,11 @@ def guess_of(piece: Piece, model: Model) -> float | None:
     return factor
 
 
-def _read_file(path: Path) -> "tuple[str, Notes, ScoreGrid]":
-    """Name, notes and grid of a score file: notation by its suffix, anything else as MIDI."""
-    from pianist_jax.music.grid import NOTATION, grid_of_midi, grid_of_score
-    from pianist_jax.music.midi import read_midi
+def _read_file(path: Path, part: str | None) -> "tuple[str, Notes, ScoreGrid]":
+    """Name, notes and grid of a score file."""
+    from pianist_jax.music.score_input import read_input
 
-    if path.suffix.lower() not in NOTATION:
-        return path.stem, read_midi(path), grid_of_midi(path)
-    from pianist_jax.music.score import read_score
-
-    written = read_score(path)
-    return path.stem, written.notes, grid_of_score(written)
+    return path.stem, *read_input(path, part)
 
 
 def render_all(

@@ -210,7 +210,10 @@ def _grid(told: dict[str, Any], places: list[dict[str, Any]]) -> ScoreGrid:
     onset, duration, part = (np.array([own[key] for own in places]) for key in ("tick", "ticks", "part"))
     times, keys = (tuple(tuple(own) for own in told[key]) for key in ("time_signatures", "key_signatures"))
     tempi = tuple(TempoMark(*mark) for mark in told.get("tempi", ()))
-    return ScoreGrid(told["ticks_per_quarter"], onset, duration, part, tuple(told["parts"]), times, keys, tempi)
+    return ScoreGrid(
+        told["ticks_per_quarter"], onset, duration, part, tuple(told["parts"]), times, keys, tempi,
+        tuple(map(str, told.get("remarks", ()))),
+    )  # fmt: skip
 
 
 def _events(events: Any, what: str) -> tuple[np.ndarray, np.ndarray]:

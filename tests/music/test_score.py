@@ -306,9 +306,17 @@ def test_articulation_ornaments_and_slurs_are_marks(tmp_path):
     assert score.marks.tolist() == [0, 0, under | Mark.SLUR_START, under, under | Mark.SLUR_STOP, 0]
 
 
-def test_small_notes_sound_and_are_marked(tmp_path):
-    score = read(tmp_path, score_xml(attributes() + note("C4", 48, inside="<cue/>") + note("D4", 48)))
-    assert score.marks.tolist() == [int(Mark.SMALL), 0]
+@pytest.mark.parametrize("software", ["MuseScore 2.3.2", "MuseScore 3.6.2", "Finale 2014", "MuseScore 4.4.2", ""])
+def test_cue_notes_are_silent_but_where_a_program_means_small_ones(tmp_path, software):
+    """MuseScore, before its fourth version, and Finale mark as cues what is printed small, cadenzas for one."""
+    text = score_xml(attributes() + note("C4", 48, inside="<cue/>") + note("D4", 48))
+    told = f"<identification><encoding><software>{software}</software></encoding></identification><part-list>"
+    score = read(tmp_path, text.replace("<part-list>", told))
+    if software.startswith(("MuseScore 2", "MuseScore 3", "Finale")):
+        assert score.marks.tolist() == [int(Mark.SMALL), 0]
+    else:
+        assert rows(score) == [(62, 2, 2)]
+        assert score.left_out == ("1 cue notes",)
 
 
 def test_written_pedal_becomes_pedal_events(tmp_path):

@@ -150,12 +150,11 @@ def test_damaged_archives(tmp_path, data, says):
         (PLAIN.replace("<octave>4", "<octave>four"), "'four' stands where a number"),
         (PLAIN.replace("<step>C", "<step>H"), "without a step"),
         (PLAIN.replace("<octave>4", "<octave>12"), "1 notes beyond MIDI's range left out"),
-        (PLAIN.replace("<note ", '<sound tempo="fast"/><note '), "'fast' stands where a number"),
         ("<a>" * 5000 + "</a>" * 5000, "more XML than a score needs"),
         ("<a>" + "<b/>" * 2_000_000 + "</a>", "more XML than a score needs"),
         (PLAIN.replace('"UTF-8"', '"klingon"'), "not well-formed XML"),
     ],
-    ids=range(18),
+    ids=range(17),
 )
 def test_damaged_musicxml(tmp_path, text, says):
     assert says in refused(tmp_path, text)

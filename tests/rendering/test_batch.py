@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from itertools import islice
@@ -12,8 +13,9 @@ import pytest
 
 from pianist_jax.errors import PianistError
 from pianist_jax.music.midi import write_midi
-from pianist_jax.rendering import batch
+from pianist_jax.rendering import batch, renderer
 from pianist_jax.rendering.batch import Order, Tally, own_share, render_scores
+from pianist_jax.rendering.claims import claim_path
 from pianist_jax.rendering.finding import find_scores
 from pianist_jax.rendering.manifest import append_line, read_manifests
 from pianist_jax.rendering.sampling import REHEARSALS, Sampling
@@ -74,6 +76,87 @@ def test_one_bad_score_does_not_stop_the_others(here):
     assert Path("out/taken.json").read_text() == "mine"
     assert sorted(path.name for path in OUT.iterdir()) == sorted([*names, "manifest.jsonl", "taken.json"])
     assert states() == {**dict.fromkeys(["bad", "taken", "gone", "loop", "x" * 250], "failed"), "good": "made"}
+
+
+def test_whatever_happens_to_one_score_the_others_are_made(here, monkeypatch):
+    """While it is read, made ready, performed and written; told in a line, and in full where that is wanted."""
+    names = ["reading", "memory", "performing", "writing", "good", "better"]
+    for k, name in enumerate(names):
+        write_midi(f"{name}.mid", made_up_score(5 + k, seed=k))
+    read, save, express = batch.read_piece, batch.save_rendering, renderer.express
+
+    def fails(where, error, call, *given, **named):
+        if where in str(given) + str(named):
+            raise error
+        return call(*given, **named)
+
+    def reading(path):
+        if "memory" in str(path):
+            raise MemoryError
+        return fails("reading", IndexError("list index out of range"), read, path)
+
+    def expressing(score, played, expression):
+        if len(score) == 7:
+            raise ZeroDivisionError("division by zero")
+        return express(score, played, expression)
+
+    def saving(rendering, stem, **named):
+        return fails("writing", KeyError("x"), save, rendering, stem, **named)
+
+    monkeypatch.setattr(batch, "read_piece", reading)
+    monkeypatch.setattr(renderer, "express", expressing)
+    monkeypatch.setattr(batch, "save_rendering", saving)
+    outcomes = by_name(make(*(f"{name}.mid" for name in names), log=Path("log.txt")))
+    assert states() == {**dict.fromkeys(names[:4], "failed"), "good": "made", "better": "made"}
+    for name in names[:4]:
+        said = str(outcomes[f"{name}.mid"].error)
+        assert said.startswith(f"{name}.mid: ")
+        assert "; " in said
+        assert "Error" not in said
+    log = Path("log.txt").read_text()
+    assert all(error in log for error in ("IndexError", "MemoryError", "ZeroDivisionError", "KeyError", "Traceback"))
+    monkeypatch.undo()
+    os.chdir(here)
+    alone = by_name(make("better.mid", folder=Path("alone")))["better.mid"].files[0]
+    assert alone.read_bytes() == (OUT / alone.name).read_bytes()
+
+
+def test_what_another_process_is_at_is_left_to_it(here, monkeypatch):
+    """Until it is done, or gone: then the score is made here, and no score twice."""
+    monkeypatch.setattr(batch, "PATIENCE", 0.05)
+    write_scores("s", [5, 6, 7])
+    OUT.mkdir()
+    other = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    told = json.dumps({"host": socket.gethostname(), "pid": other.pid})
+    for name in ("000", "001"):
+        claim_path(OUT / name).write_text(told)
+    run = make("s", seed=3)
+    assert next(run).score.name == "002.mid"
+    list(make("s/001.mid", seed=3, folder=Path("elsewhere")))  # what the other one makes
+    for path in Path("elsewhere").iterdir():
+        path.rename(OUT / path.name)
+    claim_path(OUT / "001").unlink()
+    left = next(run)
+    assert (left.score.name, left.rendering) == ("001.mid", None)
+    other.communicate(b"\n")
+    assert next(run).rendering
+    assert list(run) == []
+    assert states() == {"000": "made", "001": "found", "002": "made"}
+    assert not list(OUT.glob(".*"))
+    made = next(line for line in lines() if line["stem"] == "002")
+    assert (made["notes"], made["seed"], made["settings"]["samples"], made["seconds"] > 0) == (7, 3, 1, True)
+
+
+def test_a_manifest_that_fails_ends_the_run(here, monkeypatch):
+    """Where nothing can be noted down any more, it is not the scores' fault."""
+    write_scores("s", [5, 6])
+
+    def full(path, told):
+        raise PianistError("manifest.jsonl: cannot be written (No space left on device); make room")
+
+    monkeypatch.setattr(batch, "append_line", full)
+    with pytest.raises(PianistError, match="No space left"):
+        list(make("s"))
 
 
 def test_a_score_is_never_replaced(here):

@@ -1,6 +1,8 @@
 """Which scores are meant, and where their renderings go."""
 
+import gzip
 import io
+import os
 import tarfile
 from pathlib import Path
 
@@ -171,3 +173,65 @@ def test_ten_thousand_of_one_name_are_soon_told_apart(here):
     found = stems("list.txt")
     assert len(set(found.values())) == 10_000
     assert found["corpus/0/7/score.mid"] == "0/7/score"
+
+
+def test_pipes_devices_and_giants_are_not_read(here):
+    """A pipe without a writer would be waited for; a sparse file costs no disk and claims gigabytes."""
+    for name in ("pipe.mid", "pipe.tar", "pipe.txt"):
+        os.mkfifo(name)
+    Path("device.mid").symlink_to("/dev/zero")
+    with Path("sparse.musicxml").open("wb") as file:
+        file.truncate(1 << 40)
+    files = ["pipe.mid", "device.mid", "sparse.musicxml", "a\0.mid"]
+    jobs, errors = find_scores([*files, "pipe.tar", "pipe.txt", "y" * 300])
+    assert [str(error).split("; ")[0] for _, error in errors] == [
+        "pipe.tar: not a file", "pipe.txt: not a file", f"{'y' * 300}: cannot be looked for (File name too long)",
+    ]  # fmt: skip
+    said = []
+    with shelf() as file_of:
+        for job in jobs:
+            with pytest.raises(PianistError) as caught:
+                file_of(job)
+            said.append(str(caught.value).split("; ")[0])
+    assert said == [
+        "pipe.mid: not a file", "device.mid: not a file", "sparse.musicxml: larger than 32 MiB, the limit of one score",
+        "a\0.mid: cannot be read (not a valid path)",
+    ]  # fmt: skip
+
+
+def claims(name, size, kind=tarfile.REGTYPE, opener=open):
+    """An archive of one good score and a member whose header claims so many bytes, which are not there."""
+    told = tarfile.TarInfo("big.mid")
+    told.size, told.type = size, kind
+    with opener(name, "wb") as file:
+        good = tarfile.TarInfo("a.mid")
+        good.size = 4
+        file.write(good.tobuf() + b"good" + bytes(508) + told.tobuf(format=tarfile.GNU_FORMAT) + bytes(4096))
+
+
+def test_members_that_claim_gigabytes_are_not_allocated(here):
+    with tarfile.open("sparse.tar", "w", format=tarfile.PAX_FORMAT) as archive:
+        told = tarfile.TarInfo("holes.mid")
+        told.pax_headers = {"GNU.sparse.major": "0", "GNU.sparse.minor": "1", "GNU.sparse.map": "0,4",
+                            "GNU.sparse.size": str(8 << 30), "GNU.sparse.numblocks": "1"}  # fmt: skip
+        told.size = 4
+        archive.addfile(told, io.BytesIO(b"MThd"))
+    (job,), errors = find_scores(["sparse.tar"])
+    assert not errors
+    with shelf() as file_of, pytest.raises(PianistError, match=r"sparse\.tar/holes\.mid: claims 8192 MiB"):
+        file_of(job)
+    claims("header.tar", 8 << 30, tarfile.XHDTYPE)  # tarfile reads such a header at once, whatever its size
+    claims("bomb.tar.gz", 8 << 30, opener=gzip.open)
+    jobs, errors = find_scores(["header.tar", "bomb.tar.gz"])
+    assert jobs == []
+    assert [str(error).split("; ")[0] for _, error in errors] == [
+        "header.tar: breaks off or is damaged", "bomb.tar.gz: unpacks to more than scores do",
+    ]  # fmt: skip
+
+
+def test_a_member_with_a_name_longer_than_names_can_be(here):
+    long_name = "n" * 300 + ".mid"
+    pack("long.tar", {long_name: b"notes"})
+    (job,), _ = find_scores(["long.tar"])
+    with shelf() as file_of:
+        assert file_of(job).read_bytes() == b"notes"
