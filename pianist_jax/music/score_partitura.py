@@ -15,13 +15,10 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
-from xml.etree.ElementTree import Element
 
 import numpy as np
 
 from pianist_jax.music.score_files import ScoreError
-from pianist_jax.music.score_mei import add_mei_facts, name_everything
 from pianist_jax.music.score_repeats import MAX_BARS
 from pianist_jax.music.score_written import (
     MAX_NOTES,
@@ -35,17 +32,6 @@ from pianist_jax.music.score_written import (
 
 MAX_MEI, MAX_KERN = 4 << 20, 1 << 20  # bytes; partitura takes half a minute for either
 STEP = 1e-6
-
-
-def read_mei(root: Element, name: str) -> Written:
-    """An MEI document (parsed by `parse_xml`) as written. Raises ScoreError where partitura cannot read it."""
-    name_everything(root)
-    clean = ElementTree.tostring(root, encoding="utf-8")
-    if len(clean) > MAX_MEI:
-        raise ScoreError(f"{name}: more than {MAX_MEI >> 20} MiB of MEI; split it or export it as MusicXML")
-    written = _through_partitura(clean, "score.mei", name)
-    add_mei_facts(written, root)
-    return written
 
 
 def read_kern(data: bytes, name: str) -> Written:

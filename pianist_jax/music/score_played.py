@@ -62,7 +62,7 @@ def play(written: Written, *, repeats: bool = True) -> Score:
     """
     if sum(map(len, (written.times, written.keys, written.tempos, written.pedal))) > MAX_NOTES:
         raise ValueError(f"more than {MAX_NOTES} tempo marks, signatures and pedal marks")
-    order = played_order([bar.jumps for bar in written.bars], repeats=repeats)
+    order = list(written.orders.get(repeats, ())) or played_order([bar.jumps for bar in written.bars], repeats=repeats)
     starts = bar_starts(written.bars[bar].length for bar in order)
     if starts[-1] > MAX_QUARTERS:
         raise ValueError(f"more than {MAX_QUARTERS:g} quarters long, repeats played out")

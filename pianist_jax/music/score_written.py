@@ -104,7 +104,8 @@ class Written:
     Values of the signs: `times` (beats, beat type), `keys` (fifths, 1 for minor), `tempos` (quarters a minute,
     quarters of its note value or 0, 1 where it is seen), `pedal` (0..127), `levels` (index into LEVELS or -1,
     velocity), `sforzandi` (velocity of the attack).
-    Hairpins are of kind 1 (crescendo) or -1. `left_out` counts what was read but is not played.
+    Hairpins are of kind 1 (crescendo) or -1. `left_out` counts what was read but is not played. `orders` are the
+    bars in the order in which they are played, by whether repeats are, where the score itself names that order.
     """
 
     bars: list[WrittenBar] = field(default_factory=list)
@@ -118,6 +119,7 @@ class Written:
     slurs: list[Span] = field(default_factory=list)
     hairpins: list[Span] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
+    orders: dict[bool, tuple[int, ...]] = field(default_factory=dict)
 
 
 def bar_starts(lengths: Iterable[float]) -> list[float]:

@@ -1,0 +1,220 @@
+"""What MEI writes beside its layers: ties, slurs, octave lines, dynamics, tempo, pedal, marks at notes."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from xml.etree.ElementTree import Element
+
+from pianist_jax.music.score_directions import ATTACKS, EXTREMES, FASTEST, SLOWEST, end_word
+from pianist_jax.music.score_mei_notes import add_slur
+from pianist_jax.music.score_mei_reader import MeiReader
+from pianist_jax.music.score_mei_tree import real, references, text_of
+from pianist_jax.music.score_reader import Reader, whole
+from pianist_jax.music.score_signs import say_dynamics, say_pedal, say_tempo, say_words
+from pianist_jax.music.score_written import LEVELS, Mark, Sign, Span, WrittenNote
+
+AT_NOTES = {
+    "fermata": Mark.FERMATA,
+    "trill": Mark.TRILL,
+    "mordent": Mark.MORDENT,
+    "turn": Mark.TURN,
+    "arpeg": Mark.ARPEGGIO,
+    "breath": Mark.BREATH,
+    "caesura": Mark.BREATH,
+}
+HAIRPINS = {"cres": 1, "dim": -1}
+PEDALS = {"down": "start", "half": "start", "up": "stop", "bounce": "change"}
+SEMITONES = {"8": 12, "15": 24, "22": 36}
+# Those of a measure; a scoreDef's tempo comes beside them.
+EVENTS = {*AT_NOTES, "tie", "slur", "octave", "hairpin", "dynam", "dir", "tempo", "pedal"}
+PLACE = 1e-6  # quarters within which a sign stands at a note
+
+Place = tuple[int, float]
+
+
+@dataclass(frozen=True)
+class Event:
+    """A sign of a bar, and the metre's unit there, in which its places are counted."""
+
+    bar: int
+    unit: float
+    element: Element
+
+
+def add_events(reader: MeiReader, events: list[Event]) -> None:
+    """Add to the score what the control events of all bars say, whose notes have been read."""
+    parts = {staff.part for staff in reader.staves.values()}
+    says = {part: Reader(reader.name, reader.written, part) for part in parts}
+    octaves: defaultdict[tuple[str, int], list[tuple[Place, Place]]] = defaultdict(list)
+    placed = [(place_of(reader, event), event) for event in events if event.bar < len(reader.written.bars)]
+    placed.sort(key=lambda pair: pair[0])
+    for place, event in placed:
+        element, tag = event.element, event.element.tag
+        if tag in AT_NOTES:
+            for note in _notes_at(reader, event, place):
+                note.marks |= AT_NOTES[tag]
+        elif tag == "tie":
+            _tie(reader, event, place)
+        elif tag == "slur":
+            first, last = _end_notes(reader, event, place)
+            if first is not None and last is not None:
+                add_slur(reader.written, first, last)
+        elif tag == "octave":
+            semitones = SEMITONES.get(element.get("dis", "8"), 12)
+            below = element.get("dis.place") == "below"
+            for staff in _staves(reader, element, event):
+                octaves[staff, -semitones if below else semitones].append((place, end_of(reader, event)))
+        elif tag == "hairpin":
+            end, kind = end_of(reader, event), HAIRPINS.get(element.get("form", ""), 0)
+            for part in _parts(reader, event) if kind and place < end else ():
+                reader.written.hairpins.append(Span(place, end, part, kind=kind))
+        else:
+            _say(reader, says, event, place)
+    last_bar = len(reader.written.bars) - 1
+    for say in says.values():
+        say.bar = last_bar
+        end_word(say, reader.written.bars[last_bar].length)
+    _shift_octaves(reader, octaves)
+
+
+def place_of(reader: MeiReader, event: Event) -> Place:
+    """Bar and offset at which a sign begins: by its tstamp, or at the event that it names."""
+    element = event.element
+    beat = real(element, "tstamp", reader.name, -1e6, 1e6)
+    named = [reader.places[key] for key in references(element) if key in reader.places]
+    if named and (beat is None or element.tag not in ("dynam", "tempo", "pedal")):
+        return named[0][:2]
+    offset = 0.0 if beat is None else (beat - 1) * 4 / event.unit
+    return event.bar, min(max(offset, 0.0), reader.written.bars[event.bar].length)
+
+
+def end_of(reader: MeiReader, event: Event) -> Place:
+    """Bar and offset at which a sign ends: by its endid, or its tstamp2 ("2m+1.5": in the second bar after)."""
+    named = event.element.get("endid", "").strip().removeprefix("#")
+    if named in reader.places:
+        return reader.places[named][:2]
+    found = re.fullmatch(r"\s*(?:(\d{1,5})m\s*\+\s*)?(\d{1,5}(?:\.\d{1,9})?)\s*", event.element.get("tstamp2", ""))
+    if found is None:
+        return event.bar, 0.0
+    bar = event.bar + int(found[1] or 0)
+    if bar >= len(reader.written.bars):
+        return len(reader.written.bars) - 1, reader.written.bars[-1].length
+    return bar, min(max((float(found[2]) - 1) * 4 / event.unit, 0.0), reader.written.bars[bar].length)
+
+
+def _staves(reader: MeiReader, element: Element, event: Event) -> list[str]:
+    """The staves that a sign is for: those that it names, or that of the note that it names."""
+    found = [staff for staff in element.get("staff", "").split()[:100] if staff in reader.staves]
+    named = [reader.places[key][2] for key in references(element) if key in reader.places]
+    return found or named[:1]
+
+
+def _parts(reader: MeiReader, event: Event) -> list[int]:
+    """The parts that a sign is for; all where it does not say."""
+    staves = _staves(reader, event.element, event) or list(reader.staves)
+    return sorted({reader.staves[staff].part for staff in staves})
+
+
+def _notes_at(reader: MeiReader, event: Event, place: Place) -> Iterator[WrittenNote]:
+    keys = [key for key in references(event.element) if key in reader.places]
+    if keys:
+        for key in keys:
+            yield from reader.sounded.get(key, ())
+        return
+    if "tstamp" not in event.element.attrib:
+        return
+    for staff in _staves(reader, event.element, event):
+        for note in reader.at.get((place[0], staff), ()):
+            if abs(note.offset - place[1]) < PLACE and not note.grace:
+                yield note
+
+
+def _end_notes(reader: MeiReader, event: Event, place: Place) -> tuple[WrittenNote | None, WrittenNote | None]:
+    """The first and last note of a slur: named, or at its places on its staff."""
+    ends = []
+    for key, where in (("startid", place), ("endid", end_of(reader, event))):
+        named = event.element.get(key, "").strip().removeprefix("#")
+        notes = reader.sounded.get(named, [])
+        if not notes and key not in event.element.attrib:
+            at = (reader.at.get((where[0], staff), []) for staff in _staves(reader, event.element, event))
+            notes = [note for found in at for note in found if abs(note.offset - where[1]) < PLACE]
+        ends.append(notes[0] if notes else None)
+    return ends[0], ends[1]
+
+
+def _tie(reader: MeiReader, event: Event, place: Place) -> None:
+    """A tie by its places; those that name their notes have been read with them."""
+    element = event.element
+    if "startid" in element.attrib or "tstamp" not in element.attrib:
+        return
+    end = end_of(reader, event)
+    for staff in _staves(reader, element, event):
+        first = [note for note in reader.at.get((place[0], staff), ()) if abs(note.offset - place[1]) < PLACE]
+        last = [note for note in reader.at.get((end[0], staff), ()) if abs(note.offset - end[1]) < PLACE]
+        both = {note.pitch for note in first} & {note.pitch for note in last}
+        for note in first:
+            note.tie_start |= note.pitch in both
+        for note in last:
+            note.tie_stop |= note.pitch in both
+
+
+def _say(reader: MeiReader, says: dict[int, Reader], event: Event, place: Place) -> None:
+    element, text = event.element, text_of(event.element)
+    if element.tag == "tempo":
+        _say_tempo(reader, says[min(says)], place, element, text)
+    elif element.tag == "scoreDef":
+        _set_tempo(reader, place, element)
+    elif element.tag == "pedal":
+        kind = PEDALS.get(element.get("dir", ""))
+        if kind and element.get("func", "sustain") in ("sustain", "damper"):
+            say_pedal(says[min(says)], *place, kind)
+    elif text:
+        mark = text.strip(" .[]()")
+        level = EXTREMES.get(mark, mark) in LEVELS or mark in ATTACKS
+        staves = [reader.staves[staff] for staff in _staves(reader, element, event)]
+        for part in _parts(reader, event):
+            inside = {staff.number for staff in staves if staff.part == part}
+            number = inside.pop() if len(inside) == 1 else 0
+            if element.tag == "dynam" and level:
+                say_dynamics(says[part], *place, number, mark)
+            else:
+                say_words(says[part], *place, number, text)
+
+
+def _mm(reader: MeiReader, element: Element) -> tuple[float, float, float]:
+    """`mm` units a minute, quarters of that unit, quarters a minute by `midi.bpm`; 0 for what is not said."""
+    beats = real(element, "mm", reader.name, 0, 1e6) or 0.0
+    quarters = real(element, "midi.bpm", reader.name, 0, 1e6) or 0.0
+    unit = 4 / (real(element, "mm.unit", reader.name, 0.25, 256) or reader.unit)
+    return beats, unit * (2 - 0.5 ** whole(element.get("mm.dots"), reader.name, 0, 4, 0)), quarters
+
+
+def _say_tempo(reader: MeiReader, say: Reader, place: Place, element: Element, words: str) -> None:
+    beats, unit, quarters = _mm(reader, element)
+    say_tempo(say, *place, beats, unit, quarters, words)
+
+
+def _set_tempo(reader: MeiReader, place: Place, element: Element) -> None:
+    """The tempo of a scoreDef, which programs see alone."""
+    beats, unit, quarters = _mm(reader, element)
+    rate = quarters or beats * unit
+    if SLOWEST <= rate <= FASTEST:
+        reader.written.tempos.append(Sign(*place, (rate, 0.0, 0.0)))
+
+
+def _shift_octaves(reader: MeiReader, octaves: dict[tuple[str, int], list[tuple[Place, Place]]]) -> None:
+    """Notes under an octave line sound higher or lower than written, unless they say themselves where (oct.ges)."""
+    for (staff, semitones), spans in octaves.items():
+        known = reader.staves[staff]
+        begins, ends = sorted(span[0] for span in spans), sorted(span[1] for span in spans)
+        for note in reader.written.notes:
+            if (note.part, note.staff) != (known.part, known.number) or note.id in reader.octave_given:
+                continue
+            here = (note.bar, note.offset)
+            inside = bisect_right(begins, (here[0], here[1] + PLACE)) - bisect_left(ends, (here[0], here[1] - PLACE))
+            if inside > 0:
+                note.pitch += semitones
