@@ -52,7 +52,7 @@ def read_score(path: str | os.PathLike[str], *, repeats: bool = True) -> Score:
         raise ScoreError(f"{name}: not a score format that is read; give one of {', '.join(SUFFIXES)}")
     if suffix in (".mid", ".midi"):
         return read_midi_score(path)
-    written = _read_written(read_bytes(path, MAX_BYTES), suffix, name)
+    written = read_written(path)
     if not written.notes:
         what = ", ".join(f"{count} {kind}" for kind, count in written.left_out.items())
         raise ScoreError(
@@ -68,7 +68,10 @@ def read_score(path: str | os.PathLike[str], *, repeats: bool = True) -> Score:
     return score
 
 
-def _read_written(data: bytes, suffix: str, name: str) -> Written:
+def read_written(path: str | os.PathLike[str]) -> Written:
+    """A score of any format but MIDI as it stands on the page, before it is played out. Raises ScoreError."""
+    name, suffix = printable(path), Path(os.fsdecode(path)).suffix.lower()
+    data = read_bytes(path, MAX_BYTES)
     if data.startswith(b"PK\x03\x04"):
         data = unpack_mxl(data, name)
     elif suffix == ".mxl":

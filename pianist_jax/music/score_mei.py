@@ -11,8 +11,9 @@ from pianist_jax.music.score_directions import MAX_PASSES
 from pianist_jax.music.score_files import ScoreError
 from pianist_jax.music.score_mei_definitions import define, known_staff
 from pianist_jax.music.score_mei_events import EVENTS, Event, add_events
-from pianist_jax.music.score_mei_layers import ratio, read_layer
+from pianist_jax.music.score_mei_layers import fill_gaps, read_layer
 from pianist_jax.music.score_mei_reader import Layer, MeiReader
+from pianist_jax.music.score_mei_spans import collect_spans
 from pianist_jax.music.score_mei_tree import ID, Tree, references
 from pianist_jax.music.score_repeats import MAX_BARS
 from pianist_jax.music.score_written import Written, WrittenBar
@@ -44,7 +45,7 @@ def read_mei(root: Element, name: str) -> Written:
     """
     tree = Tree(root, name)
     reader = MeiReader(name, Written(), tree)
-    _collect_spans(reader, root)
+    collect_spans(reader, root)
     form = _Form()
     if root.tag != "mei":
         raise ScoreError(f"{name}: not an MEI score (<{root.tag[:40]}>); give a MusicXML, MEI, kern or MIDI file")
@@ -53,7 +54,7 @@ def read_mei(root: Element, name: str) -> Written:
             _read_score(reader, form, score)
             break  # a movement's other form holds the same music
     if not reader.written.bars:
-        raise ScoreError(f"{name}: a score without bars; export it again")
+        raise ScoreError(f"{name}: cannot be read (no bars in it); export it again")
     reader.speller.settle()
     add_events(reader, form.events)
     reader.speller.within_midi(reader.written)
@@ -65,17 +66,6 @@ def read_mei(root: Element, name: str) -> Written:
 
 def _first_metre(written: Written) -> float:
     return next((4 * sign.value[0] / sign.value[1] for sign in written.times if sign.bar == 0), 0.0)
-
-
-def _collect_spans(reader: MeiReader, root: Element) -> None:
-    """What names its first and last note and must be known before these are read."""
-    for element in root.iter():
-        first, last = (element.get(key, "").strip().removeprefix("#") for key in ("startid", "endid"))
-        if element.tag == "tie":
-            reader.tie_starts |= {first} - {""}
-            reader.tie_ends |= {last} - {""}
-        elif element.tag == "tupletSpan" and first and last:
-            reader.tuplets[first] = (ratio(element.get("num"), element.get("numbase"), reader.name), last)
 
 
 def _read_score(reader: MeiReader, form: _Form, score: Element) -> None:
@@ -155,6 +145,9 @@ def _read_measure(reader: MeiReader, form: _Form, measure: Element) -> None:
             setattr(bar.jumps, REPEAT_MARKS[child.get("func", "")], True)
         elif child.tag in EVENTS:
             form.events.append(Event(reader.bar, reader.unit, child))
+    known = [layer.place for layer in layers if not layer.gaps and layer.place]
+    for layer in layers:
+        fill_gaps(layer, max(known, default=reader.nominal))
     reader.speller.spell_bar(reader.spelled, reader.changes)
     reader.spelled, reader.changes = [], []
     bar.length = max(bar.length, float(_length(reader, measure, layers)))

@@ -24,6 +24,7 @@ def define(reader: MeiReader, element: Element) -> None:
     """
     if element.tag == "scoreDef":
         _define_metre(reader, element)
+        reader.ppq = real(element, "ppq", reader.name, 0, 1e6) or reader.ppq
         key, minor = signature(element)
         if key is not None:
             reader.key = key
@@ -76,6 +77,7 @@ def _define_staff(reader: MeiReader, element: Element) -> None:
     staff.transpose = whole(element.get("trans.semi"), reader.name, -60, 60, staff.transpose)
     staff.ppq = real(element, "ppq", reader.name, 0, 1e6) or staff.ppq
     staff.duration = element.get("dur.default", staff.duration)
+    staff.octave = element.get("oct.default", staff.octave)
     clef = element.get("clef.shape") or next((c.get("shape") for c in element if c.tag == "clef"), None)
     channels = [child.get("midi.channel") for child in element if child.tag == "instrDef"]
     staff.percussion = clef == "perc" or DRUMS in channels or (staff.percussion and clef is None)

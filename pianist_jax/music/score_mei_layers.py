@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from fractions import Fraction
 from xml.etree.ElementTree import Element
 
@@ -10,9 +11,9 @@ from pianist_jax.music.score_files import MAX_DEPTH, ScoreError
 from pianist_jax.music.score_mei_notes import event_length, make_notes
 from pianist_jax.music.score_mei_pitch import signature
 from pianist_jax.music.score_mei_reader import Layer, MeiReader
-from pianist_jax.music.score_mei_tree import ID
+from pianist_jax.music.score_mei_tree import ID, ratio
 from pianist_jax.music.score_mei_tremolos import read_tremolo, repeat_before, stroke_length, write_out
-from pianist_jax.music.score_reader import number, whole
+from pianist_jax.music.score_reader import whole
 from pianist_jax.music.score_written import MAX_QUARTERS
 
 NO_NOTES = {"clef", "barLine", "artic", "dot", "verse", "syl", "accid", "pad", "custos", "ligature", "lv"}
@@ -30,6 +31,20 @@ def read_layer(reader: MeiReader, element: Element, staff: str, order: int) -> L
     reader.last[layer.key] = (layer.place, layer.spelled)
     reader.spelled += layer.spelled
     return layer
+
+
+def fill_gaps(layer: Layer, length: Fraction) -> None:
+    """Give the spaces that say no length what the layer lacks of the bar's, in equal shares."""
+    share = (length - layer.place) / len(layer.gaps) if layer.gaps else Fraction(0)
+    if share <= 0:
+        return
+    for index, one in enumerate(layer.spelled):
+        one.place += share * bisect_right(layer.gaps, index)
+        one.note.offset = float(one.place)
+    for count, key in layer.placed:
+        bar, offset, staff = layer.reader.places[key]
+        layer.reader.places[key] = (bar, offset + float(share * count), staff)
+    layer.place = length
 
 
 def _walk(layer: Layer, element: Element, depth: int) -> None:
@@ -69,27 +84,23 @@ def _tuplet(layer: Layer, element: Element, depth: int) -> None:
     layer.scale = before
 
 
-def ratio(num: str | None, numbase: str | None, name: str) -> Fraction:
-    """How long a note of a tuplet is, of what it is written. Three for two unless told."""
-    actual = Fraction(round(number(num or "3", name, 1, 999)))
-    return Fraction(round(number(numbase or "2", name, 1, 999))) / actual
-
-
 def _event(layer: Layer, element: Element) -> None:
     """One note, chord, rest or tremolo, and the tupletSpans that begin and end with it."""
     reader = layer.reader
     tag = element.tag
     inside = [child for child in element.iter() if child.tag in ("note", "chord", "rest", "space")]
     ids = {key for each in (element, *inside) if (key := each.get(ID)) is not None}
+    heads = {element, *inside, *ids}
     spans = reader.open_tuplets[layer.key]
     if layer.scale == 1 and reader.tuplets:  # a <tuplet> around says it already
-        spans += [reader.tuplets[key] for key in ids if key in reader.tuplets][:10]
+        spans += [reader.tuplets[head] for head in heads if head in reader.tuplets][:10]
     scale = layer.scale
     for span, _ in spans:
         scale *= span
     here = (reader.bar, float(layer.place), layer.staff)
     for key in ids:
         reader.places.setdefault(key, here)
+        layer.placed.append((len(layer.gaps), key))
     if tag in ("mRest", "mSpace"):
         layer.filled = True
     elif tag in ("bTrem", "fTrem"):
@@ -97,19 +108,21 @@ def _event(layer: Layer, element: Element) -> None:
         layer.place += read_tremolo(layer, element, scale)
     elif tag in ("rest", "space"):
         _close_graces(layer)
-        if element.get("grace") is None and not layer.grace:
-            layer.place += event_length(layer, element) * scale
+        length = Fraction(0) if layer.grace or "grace" in element.attrib else event_length(layer, element)
+        if length is None:
+            layer.gaps.append(len(layer.spelled))
+        layer.place += (length or 0) * scale
     else:
         _sound(layer, element, scale)
     if spans:
-        reader.open_tuplets[layer.key] = [span for span in spans if span[1] not in ids]
+        reader.open_tuplets[layer.key] = [span for span in spans if span[1] not in heads]
 
 
 def _sound(layer: Layer, element: Element, scale: Fraction) -> None:
-    grace = layer.grace or element.get("grace") not in (None, "unknown")
+    grace = layer.grace or element.get("grace") is not None
     if element.tag == "chord":
         grace = grace or any(child.get("grace") for child in element if child.tag == "note")
-    length = Fraction(0) if grace else event_length(layer, element) * scale
+    length = Fraction(0) if grace else (event_length(layer, element) or 0) * scale
     notes = make_notes(layer, element, layer.place, length, grace)
     if grace:
         if notes:

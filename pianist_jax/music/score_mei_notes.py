@@ -24,8 +24,11 @@ ARTICULATIONS = {
 }
 
 
-def event_length(layer: Layer, element: Element) -> Fraction:
-    """Quarters of a note, chord, rest or space by its note value; a tuplet's scale is not in it."""
+def event_length(layer: Layer, element: Element) -> Fraction | None:
+    """Quarters of a note, chord, rest or space by its note value; a tuplet's scale is not in it.
+
+    None where a space holds a place for the engraver and does not say how long it is.
+    """
     reader, attribute = layer.reader, layer.reader.tree.attribute
     staff = reader.staves[layer.staff]
     text = attribute(element, "dur")
@@ -33,10 +36,11 @@ def event_length(layer: Layer, element: Element) -> Fraction:
         first = next((child for child in reader.tree.children(element) if child.tag == "note"), None)
         text = None if first is None else attribute(first, "dur")
     ticks = real(element, "dur.ppq", reader.name, 0, 1e6)
-    if text is None and ticks is not None and staff.ppq:
-        return Fraction(ticks / staff.ppq).limit_denominator(4096) / (layer.scale or 1)
+    ppq = staff.ppq or reader.ppq
+    if text is None and ticks is not None and ppq:
+        return Fraction(ticks / ppq).limit_denominator(4096) / (layer.scale or 1)
     if text is None and element.tag == "space":
-        return Fraction(0)  # holds a place for the engraver
+        return None
     dots = whole(attribute(element, "dots"), reader.name, 0, 4, sum(child.tag == "dot" for child in element))
     return note_length(text or staff.duration, min(dots, 4), reader.name)
 
@@ -80,8 +84,9 @@ def _note(layer: Layer, head: Element, chord: Element | None, place: Fraction, l
     if letter not in STEPS or own.percussion:
         reader.written.left_out["percussion notes" if own.percussion else "notes without a pitch"] += 1
         return None
-    octave_text = reader.tree.attribute(head, "oct")
-    octave = round(number(octave_text if octave_text is not None else head.get("oct.ges"), name, -2, 12))
+    texts = (reader.tree.attribute(head, "oct"), head.get("oct.ges"), own.octave)
+    octave = round(number(next((text for text in texts if text is not None), "4"), name, -2, 12))
+    own.octave = str(octave)
     sounding = whole(head.get("oct.ges"), name, -2, 12, octave)
     key = _name(reader, head)
     if "oct.ges" in head.attrib:
@@ -116,8 +121,8 @@ def _note(layer: Layer, head: Element, chord: Element | None, place: Fraction, l
 
 
 def _name(reader: MeiReader, head: Element) -> str:
-    """The id of the document; one of our own where there is none, or where a copy has it already."""
-    key = (head.get(ID) or f"n{len(reader.written.notes) + 1}")[:100]
+    """The id of the document, with a number behind it where a copy has it already."""
+    key = head.get(ID, "")[:100]
     times = reader.names[key] = reader.names.get(key, 0) + 1
     return key if times == 1 else f"{key}.{times}"
 

@@ -39,8 +39,11 @@ def key_alterations(text: str | None) -> dict[str, int] | None:
 def signature(element: Element) -> tuple[dict[str, int] | None, bool]:
     """Semitones by letter of a scoreDef, staffDef or keySig element (None: it says nothing), and whether minor."""
     text = next((element.get(key) for key in ("keysig", "key.sig", "sig") if element.get(key) is not None), None)
-    minor = element.get("key.mode", element.get("mode", "")) == "minor"
+    mode = element.get("key.mode", element.get("mode"))
+    minor = mode == "minor"
     key = key_alterations(text)
+    if text is None and mode is not None:  # some programs leave a signature without signs out
+        key = key_alterations(_of_tonic(element, minor))
     accidentals = [child for child in element if child.tag == "keyAccid"]
     if accidentals and element.tag == "keySig":
         key = {child.get("pname", ""): alteration(child.get("accid")) or 0 for child in accidentals}
@@ -48,6 +51,14 @@ def signature(element: Element) -> tuple[dict[str, int] | None, bool]:
     if key is None and inner is not None and element.tag != "keySig":
         return signature(inner)
     return key, minor
+
+
+def _of_tonic(element: Element, minor: bool) -> str:
+    """The signature that a named key has: C major's where none is named."""
+    letter = element.get("key.pname", element.get("pname", "a" if minor else "c"))
+    fifths = SHARPS.find(letter) - 1 - 3 * minor
+    fifths += 7 * (alteration(element.get("key.accid", element.get("accid"))) or 0)
+    return f"{abs(fifths)}{'s' if fifths > 0 else 'f'}" if fifths else "0"
 
 
 @dataclass

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 from fractions import Fraction
+from xml.etree.ElementTree import Element
 
 from pianist_jax.music.score_mei_pitch import Spelled, Speller
 from pianist_jax.music.score_mei_tree import Tree
@@ -21,6 +22,7 @@ class Staff:
     ppq: float = 0.0
     percussion: bool = False
     duration: str | None = None
+    octave: str | None = None  # of notes that do not say theirs: as said of the staff, or as of the note before
 
 
 @dataclass
@@ -43,10 +45,12 @@ class MeiReader:
     places: dict[str, tuple[int, float, str]] = field(default_factory=dict)  # bar, offset, staff of an event
     at: defaultdict[tuple[int, str], list[WrittenNote]] = field(default_factory=lambda: defaultdict(list))
     octave_given: set[str] = field(default_factory=set)
-    tuplets: dict[str, tuple[Fraction, str]] = field(default_factory=dict)  # tupletSpan: ratio, last id by first
-    open_tuplets: defaultdict[tuple[str, str], list[tuple[Fraction, str]]] = field(
+    # Tuplets that are no <tuplet>: scale and last event by the first, each an id or the element itself.
+    tuplets: dict[Element | str, tuple[Fraction, Element | str]] = field(default_factory=dict)
+    open_tuplets: defaultdict[tuple[str, str], list[tuple[Fraction, Element | str]]] = field(
         default_factory=lambda: defaultdict(list)
     )
+    ppq: float = 0.0
     tie_starts: set[str] = field(default_factory=set)
     tie_ends: set[str] = field(default_factory=set)
     slurs: dict[tuple[int, str], WrittenNote] = field(default_factory=dict)
@@ -73,3 +77,5 @@ class Layer:
     filled: bool = False  # has a rest of the whole bar
     graces: list[list[WrittenNote]] = field(default_factory=list)
     spelled: list[Spelled] = field(default_factory=list)
+    gaps: list[int] = field(default_factory=list)  # spaces without a length: how many notes stand before each
+    placed: list[tuple[int, str]] = field(default_factory=list)  # ids, and how many gaps stand before each

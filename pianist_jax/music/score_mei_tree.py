@@ -24,7 +24,10 @@ LENGTHS = {"breve": Fraction(8), "long": Fraction(16), "maxima": Fraction(32)} |
 
 
 class Tree:
-    """An MEI document: children as they are read, elements by id. Raises ScoreError where copies grow without end."""
+    """An MEI document: children as they are read, elements by id, every note with one.
+
+    Raises ScoreError where copies grow without end.
+    """
 
     def __init__(self, root: Element, name: str) -> None:
         self.name = name
@@ -34,6 +37,9 @@ class Tree:
             element.tag = element.tag.rpartition(":")[2]
             if (key := element.get(ID)) is not None:
                 self.by_id.setdefault(key, element)
+        for count, note in enumerate(root.iter("note"), 1):
+            if ID not in note.attrib:
+                note.set(ID, f"n{count}" if f"n{count}" not in self.by_id else f"n{count}.own")
 
     def children(self, element: Element, depth: int = 0) -> Iterator[Element]:
         """The children that are read: of alternatives one, of editors' marks the content, of a copy its model's."""
@@ -108,3 +114,9 @@ def note_length(text: str | None, dots: int, name: str) -> Fraction:
         shown = ascii((text or "").strip()[:20])
         raise ScoreError(f"{name}: {shown} stands where a note value (dur) belongs; export it again")
     return length * (2 - Fraction(1, 1 << dots))
+
+
+def ratio(num: str | None, numbase: str | None, name: str) -> Fraction:
+    """How long a note of a tuplet is, of what it is written. Three for two unless told."""
+    actual = Fraction(round(number(num or "3", name, 1, 999)))
+    return Fraction(round(number(numbase or "2", name, 1, 999))) / actual

@@ -34,7 +34,7 @@ def read_tremolo(layer: Layer, element: Element, scale: Fraction) -> Fraction:
     heads = heads[: 2 if element.tag == "fTrem" else 1]
     if not heads:
         return Fraction(0)
-    length = event_length(layer, heads[0]) * scale
+    length = (event_length(layer, heads[0]) or Fraction(0)) * scale
     share = length / len(heads)  # what the engraver gives to each of two notes
     notes = [make_notes(layer, head, layer.place + index * share, share, False) for index, head in enumerate(heads)]
     unit = LENGTHS.get(element.get("unitdur", ""), Fraction(0))

@@ -1,0 +1,170 @@
+"""Are kern and MEI scores read right? Notes against Verovio, which reads them with code of its own.
+
+    pip install verovio==6.4.1
+    python -m experiments.score_suites FOLDER [--out FILE.json] [--all]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from collections import Counter, defaultdict
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+from pianist_jax.errors import PianistError
+from pianist_jax.music.score import read_written
+from pianist_jax.music.score_files import parse_xml
+from pianist_jax.music.score_marks import deal_out
+from pianist_jax.music.score_mei_tree import Tree
+from pianist_jax.music.score_played import play
+from pianist_jax.music.score_repeats import Jumps
+from pianist_jax.music.score_written import Mark, Written, WrittenNote, bar_starts
+
+SECONDS = 300  # for the referee and one file
+EXACT = 0.002  # quarters
+SPREAD = 0.6  # quarters by which the referee moves notes behind grace notes and of arpeggios
+SEVERE = 0.01  # share of notes
+SUFFIXES = (".mei", ".krn", ".kern")
+
+REFEREE = """
+import base64, io, json, sys, mido, verovio
+verovio.enableLog(verovio.LOG_OFF)
+toolkit = verovio.toolkit()
+toolkit.setOptions({"expandNever": True})
+notes, struck = [], []
+if toolkit.loadFile(sys.argv[1]):
+    for event in toolkit.renderToTimemap({}):
+        for key in event.get("on", []):
+            notes.append((key, toolkit.getMIDIValuesForElement(key)["pitch"], event["qstamp"]))
+    midi = mido.MidiFile(file=io.BytesIO(base64.b64decode(toolkit.renderToMIDI())))
+    struck = [m.note for track in midi.tracks for m in track if m.type == "note_on" and m.velocity]
+print(json.dumps((notes, struck)))
+"""
+
+Head = tuple[int, float]  # pitch, place in quarters
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One file: its error, or notes that are not the referee's: of the heads on the page, and of those struck."""
+
+    file: str
+    error: str = ""
+    heads: int = 0
+    referee: int = 0
+    differ: int = 0
+    struck: int = 0
+    what: str = ""
+
+    @property
+    def wrong(self) -> float:
+        """Share of heads that are not the referee's, or of notes struck."""
+        return max(self.differ, self.struck) / max(self.heads, self.referee, 1)
+
+
+def named(path: Path) -> bytes:
+    """The file's content, notes of MEI with ids, so that both sides name each note alike."""
+    data = path.read_bytes()
+    if path.suffix.lower() != ".mei":
+        return data
+    root = parse_xml(data, path.name)
+    Tree(root, path.name)
+    return ElementTree.tostring(root, encoding="utf-8")
+
+
+def referee(path: Path) -> tuple[list[tuple[str, int, float]], list[int]]:
+    """(id, pitch, place) of all heads, and the pitches struck, ties joined; by Verovio in a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder, path.name)
+        copy.write_bytes(named(path))
+        command = [sys.executable, "-c", REFEREE, str(copy)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
+    lines = done.stdout.strip().splitlines()
+    return json.loads(lines[-1]) if done.returncode == 0 and lines else ([], [])
+
+
+def heads_of(written: Written) -> tuple[dict[str, Head], set[str], set[str]]:
+    """Heads on the page by id (what tremolos repeat left out), ids of grace notes, ids that the referee may move."""
+    starts = bar_starts(bar.length for bar in written.bars)
+    names = {note.id for note in written.notes}
+    places: defaultdict[tuple[int, float], list[WrittenNote]] = defaultdict(list)
+    heads: dict[str, Head] = {}
+    for note in written.notes:
+        again = re.fullmatch(r"(.+)\.\d+", note.id)
+        places[note.bar, round(note.offset, 3)].append(note)
+        if not note.grace and not (again and again[1] in names):
+            heads[note.id] = (note.pitch, starts[note.bar] + note.offset)
+    loose = {
+        note.id
+        for group in places.values()
+        if any(note.grace or note.marks & Mark.ARPEGGIO for note in group)
+        for note in group
+    }
+    return heads, {note.id for note in written.notes if note.grace}, loose
+
+
+def differing(ours: dict[str, Head], theirs: dict[str, Head], loose: set[str]) -> list[str]:
+    """Heads that differ, in words: by id where both have it, the rest by pitch and place."""
+    found = []
+    for key in ours.keys() & theirs.keys():
+        (pitch, at), (other, there) = ours[key], theirs[key]
+        if pitch != other or abs(at - there) > (SPREAD if key in loose else EXACT):
+            found.append((there, f"{key}: {pitch} at {at:.3f}, referee {other} at {there:.3f}"))
+    left = Counter((pitch, round(at, 2)) for key, (pitch, at) in ours.items() if key not in theirs)
+    right = Counter((pitch, round(at, 2)) for key, (pitch, at) in theirs.items() if key not in ours)
+    found += [(at, f"{pitch} at {at:.3f}, not the referee's") for pitch, at in (left - right).elements()]
+    found += [(at, f"{pitch} at {at:.3f}, the referee's alone") for pitch, at in (right - left).elements()]
+    return [text for _, text in sorted(found)]
+
+
+def judge(path: Path) -> Verdict:
+    """Read one file and compare it, every bar of the page once."""
+    try:
+        written = read_written(path)
+        ours, graces, loose = heads_of(written)
+        written.orders.clear()
+        for bar in written.bars:
+            bar.jumps = Jumps()
+        deal_out(written)
+        score = play(written)
+    except (PianistError, ValueError) as error:
+        return Verdict(path.name, str(error) or type(error).__name__)
+    notes, struck = referee(path)
+    theirs = {key.removeprefix("note-"): (pitch, at) for key, pitch, at in notes}
+    theirs = {key: head for key, head in theirs.items() if key not in graces}
+    found = differing(ours, theirs, loose)
+    mine, other = Counter(score.notes.pitch.tolist()), Counter(struck)
+    ties = max((mine - other).total(), (other - mine).total())
+    return Verdict(path.name, "", len(ours), len(theirs), len(found), ties, "; ".join(found[:2]))
+
+
+def main() -> None:
+    """Judge every score below a folder."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--all", action="store_true", help="show also what is right")
+    options = parser.parse_args()
+    verdicts = []
+    for path in sorted(path for path in options.folder.rglob("*") if path.suffix.lower() in SUFFIXES):
+        verdict = judge(path)
+        verdicts.append(verdict)
+        if options.all or verdict.error or verdict.wrong:
+            counts = f"{verdict.heads}/{verdict.referee} heads, {verdict.differ} differ, {verdict.struck} struck"
+            print(f"{verdict.wrong:6.1%} {path.name}: {verdict.error or counts}  {verdict.what}", flush=True)
+    read = [verdict for verdict in verdicts if not verdict.error]
+    right = sum(not verdict.wrong for verdict in read)
+    severe = sum(verdict.wrong > SEVERE for verdict in read)
+    print(f"{len(read)} of {len(verdicts)} read, {right} right, {severe} wrong by more than {SEVERE:.0%} of the notes")
+    if options.out:
+        options.out.write_text(json.dumps([asdict(verdict) for verdict in verdicts], indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
