@@ -14,11 +14,11 @@ from pathlib import Path
 from pianist_jax.files import printable
 from pianist_jax.music.score_facts import Bar, KeySignature, Score, Tempo, TimeSignature
 from pianist_jax.music.score_files import MAX_BYTES, ScoreError, parse_xml, read_bytes, unpack_mxl
+from pianist_jax.music.score_kern import read_kern
 from pianist_jax.music.score_marks import deal_out
 from pianist_jax.music.score_mei import read_mei
 from pianist_jax.music.score_midi import read_midi_score
 from pianist_jax.music.score_musicxml import read_musicxml
-from pianist_jax.music.score_partitura import read_kern
 from pianist_jax.music.score_played import play
 from pianist_jax.music.score_written import DEFAULT_VELOCITY, LEVELS, Mark, Written
 
