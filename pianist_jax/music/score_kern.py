@@ -158,15 +158,12 @@ def _sound(reader: KernReader, spine: Spine, text: str, field: int, layer: int) 
     heads = [read_token(head) for head in text.split(" ") if head]
     known = next((head.length for head in heads if head.length is not None), None)
     grace = any(head.grace for head in heads)
-    notes = [
-        note
-        for place, head in enumerate(heads, 1)
-        if (
-            note := _note(
-                reader, spine, head, known, f"L{reader.line}F{field}" + (f"S{place}" if len(heads) > 1 else ""), layer
-            )
-        )
-    ]
+    notes: list[WrittenNote] = []
+    for place, head in enumerate(heads, 1):
+        key = f"L{reader.line}F{field}" + (f"S{place}" if len(heads) > 1 else "")
+        note = _note(reader, spine, head, known, key, layer)
+        if note is not None:
+            notes.append(note)
     if grace:
         if notes:
             spine.graces.append(notes)
@@ -212,7 +209,18 @@ def _note(
     if len(reader.written.notes) > MAX_NOTES:
         raise ScoreError(f"{reader.name}: more than {MAX_NOTES} notes; split it")
     _slurs(reader, spine, head, note)
+    if head.parted:
+        _hold(reader, note)
     return note
+
+
+def _hold(reader: KernReader, note: WrittenNote) -> None:
+    """A tie over a gap ([[ and ]]): the note before is held until this one, which goes on with it."""
+    begun, before = reader.parted.pop((note.part, note.pitch), (Fraction(0), None))
+    if before is not None and note.tie_stop:
+        before.length = max(before.length, float(reader.now - begun))
+    if note.tie_start and not note.grace:
+        reader.parted[note.part, note.pitch] = (reader.now, note)
 
 
 def _slurs(reader: KernReader, spine: Spine, head: Token, note: WrittenNote) -> None:

@@ -45,6 +45,7 @@ class Token:
     tie_stop: bool
     slur_starts: int
     slur_stops: int
+    parted: bool  # whether its tie leads over a gap: to a note that begins after this one has ended
     stroke: Fraction  # quarters of one stroke of a measured tremolo; 0 for none
 
 
@@ -69,6 +70,7 @@ def read_token(text: str) -> Token:
         "]" in text or "_" in text,
         text.count("("),
         text.count(")"),
+        any(sign in text for sign in ("[[", "]]", "__")),
         Fraction(4, int(tremolo[1])) if tremolo and int(tremolo[1]) else Fraction(0),
     )
 

@@ -42,6 +42,7 @@ class KernReader:
     lists: dict[bool, list[str]] = field(default_factory=dict)  # sections as played, by whether repeats are
     slurs: dict[tuple[int, int], list[WrittenNote]] = field(default_factory=dict)
     hairpins: dict[int, tuple[int, float, int]] = field(default_factory=dict)  # open ones, by part
+    parted: dict[tuple[int, int], tuple[Fraction, WrittenNote]] = field(default_factory=dict)  # ties over gaps
     says: dict[int, Reader] = field(default_factory=dict)
 
     @property
