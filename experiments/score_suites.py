@@ -26,7 +26,7 @@ from pianist_jax.music.score_played import play
 from pianist_jax.music.score_repeats import Jumps
 from pianist_jax.music.score_written import Mark, Written, WrittenNote, bar_starts
 
-SECONDS = 300  # for the referee and one file
+SECONDS = 900  # for the referee and one file
 EXACT = 0.002  # quarters
 SPREAD = 2.1  # quarters by which the referee moves notes behind grace notes and of arpeggios
 SEVERE = 0.01  # share of notes
@@ -85,15 +85,24 @@ def named(path: Path) -> bytes:
     return ElementTree.tostring(root, encoding="utf-8")
 
 
-def referee(path: Path) -> tuple[list[tuple[str, int, float]], list[int]]:
-    """(id, pitch, place) of all heads, and the pitches struck, ties joined; by Verovio in a process of its own."""
+def referee(path: Path, kept: Path | None = None) -> tuple[list[tuple[str, int, float]], list[int]]:
+    """(id, pitch, place) of all heads, and the pitches struck, ties joined; by Verovio in a process of its own.
+
+    What it answered before is taken from the folder `kept`, where one is given.
+    """
+    answer = None if kept is None else kept / f"{path.name}.json"
+    if answer is not None and answer.exists():
+        return json.loads(answer.read_text())
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder, path.name)
         copy.write_bytes(named(path))
         command = [sys.executable, "-c", REFEREE, str(copy)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
     lines = done.stdout.strip().splitlines()
-    return json.loads(lines[-1]) if done.returncode == 0 and lines else ([], [])
+    found = json.loads(lines[-1]) if done.returncode == 0 and lines else ([], [])
+    if answer is not None:
+        answer.write_text(json.dumps(found))
+    return found
 
 
 def heads_of(written: Written) -> tuple[dict[str, Head], set[str], set[str]]:
@@ -130,7 +139,7 @@ def differing(ours: dict[str, Head], theirs: dict[str, Head], loose: set[str]) -
     return [text for _, text in sorted(found)]
 
 
-def judge(path: Path) -> Verdict:
+def judge(path: Path, kept: Path | None = None) -> Verdict:
     """Read one file and compare it, every bar of the page once."""
     try:
         written = read_written(path)
@@ -142,7 +151,7 @@ def judge(path: Path) -> Verdict:
         score = play(written)
     except (PianistError, ValueError) as error:
         return Verdict(path.name, str(error) or type(error).__name__)
-    notes, struck = referee(path)
+    notes, struck = referee(path, kept)
     theirs = {key.removeprefix("note-"): (pitch, at) for key, pitch, at in notes}
     theirs = {key: head for key, head in theirs.items() if key not in graces}
     found = differing(ours, theirs, loose)
@@ -156,11 +165,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="the referee answers once, and is kept there")
     parser.add_argument("--all", action="store_true", help="show also what is right")
     options = parser.parse_args()
     verdicts = []
     for path in sorted(path for path in options.folder.rglob("*") if path.suffix.lower() in SUFFIXES):
-        verdict = judge(path)
+        verdict = judge(path, options.keep)
         verdicts.append(verdict)
         if options.all or verdict.error or verdict.wrong:
             counts = f"{verdict.heads}/{verdict.referee} heads, {verdict.differ} differ, {verdict.struck} struck"

@@ -27,8 +27,9 @@ def interpret(reader: KernReader, spine: Spine, token: str) -> None:
     elif not spine.kern:
         return
     elif token.startswith("*M") and (metre := METRE.match(token)):
-        beats = sum(number(text, reader.name, 1, 999) for text in metre[1].split("+")[:20])
-        beat_type = number(metre[2], reader.name, 1, 128) / number(metre[3] or "1", reader.name, 1, 128)
+        name = f"{reader.name}, line {reader.line}"
+        beats = sum(number(text, name, 1, 999) for text in metre[1].split("+")[:20])
+        beat_type = number(metre[2], name, 1, 128) / number(metre[3] or "1", name, 1, 128)
         reader.nominal = 4 * beats / beat_type
         reader.metre.append(reader.nominal)
         if beat_type >= 1:

@@ -147,19 +147,33 @@ def _end_notes(reader: MeiReader, event: Event, place: Place) -> tuple[WrittenNo
 
 
 def _tie(reader: MeiReader, event: Event, place: Place) -> None:
-    """A tie by its places; those that name their notes have been read with them."""
+    """A tie by its places; of one that names its notes they know already, and only a gap is left to bridge."""
     element = event.element
-    if "startid" in element.attrib or "tstamp" not in element.attrib:
+    named = [reader.sounded.get(key, []) for side in ("startid", "endid") for key in references(element, side)[:1]]
+    if len(named) == 2:
+        for first in named[0]:
+            for last in named[1]:
+                if first.pitch == last.pitch and not first.grace:
+                    _hold(reader, first, last)
         return
     end = end_of(reader, event)
     for staff in _staves(reader, element, event):
-        first = [note for note in reader.at.get((place[0], staff), ()) if abs(note.offset - place[1]) < PLACE]
-        last = [note for note in reader.at.get((end[0], staff), ()) if abs(note.offset - end[1]) < PLACE]
-        both = {note.pitch for note in first} & {note.pitch for note in last}
-        for note in first:
+        begun = [note for note in reader.at.get((place[0], staff), ()) if abs(note.offset - place[1]) < PLACE]
+        ended = [note for note in reader.at.get((end[0], staff), ()) if abs(note.offset - end[1]) < PLACE]
+        both = {note.pitch for note in begun} & {note.pitch for note in ended}
+        for note in begun:
             note.tie_start |= note.pitch in both
-        for note in last:
+        for note in ended:
             note.tie_stop |= note.pitch in both
+
+
+def _hold(reader: MeiReader, first: WrittenNote, last: WrittenNote) -> None:
+    """Hold a note of an arpeggio written out until the note that it is tied to, which begins after it has ended."""
+    bars = reader.written.bars
+    if last.bar - first.bar not in (0, 1) or (last.bar > first.bar and bars[first.bar].jumps.repeat_end):
+        return
+    until = last.offset + (bars[first.bar].length if last.bar > first.bar else 0.0)
+    first.length = max(first.length, until - first.offset)
 
 
 def _say(reader: MeiReader, says: dict[int, Reader], event: Event, place: Place) -> None:

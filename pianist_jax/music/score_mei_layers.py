@@ -12,7 +12,7 @@ from pianist_jax.music.score_mei_notes import event_length, make_notes
 from pianist_jax.music.score_mei_pitch import signature
 from pianist_jax.music.score_mei_reader import Layer, MeiReader
 from pianist_jax.music.score_mei_tree import ID, ratio
-from pianist_jax.music.score_mei_tremolos import read_tremolo, repeat_before, stroke_length, write_out
+from pianist_jax.music.score_mei_tremolos import MEASURED, read_tremolo, repeat_before, stroke_length, write_out
 from pianist_jax.music.score_reader import whole
 from pianist_jax.music.score_written import MAX_QUARTERS
 
@@ -131,7 +131,7 @@ def _sound(layer: Layer, element: Element, scale: Fraction) -> None:
     _close_graces(layer)
     stroke = stroke_length(layer, element, element.get("stem.mod"))
     if stroke:
-        write_out(layer, [notes], length, stroke * scale)
+        write_out(layer, [notes], length, stroke * scale if stroke > MEASURED else Fraction(0))
     layer.place += length
 
 
