@@ -31,9 +31,12 @@ PEDALS = {"down": "start", "half": "start", "up": "stop", "bounce": "change"}
 SEMITONES = {"8": 12, "15": 24, "22": 36}
 # Those of a measure; a scoreDef's tempo comes beside them.
 EVENTS = {*AT_NOTES, "tie", "slur", "octave", "hairpin", "dynam", "dir", "tempo", "pedal"}
-PLACE = 1e-6  # quarters within which a sign stands at a note
+PLACE = 1e-6  # quarters
+STAMP = 2  # digits to which a sign's place and a note's agree: stamps are rounded
+MAX_AT = 64  # notes that one sign can be for
 
 Place = tuple[int, float]
+Index = dict[tuple[int, int, int, float], list[WrittenNote]]  # by bar, part, staff, offset
 
 
 @dataclass(frozen=True)
@@ -49,18 +52,19 @@ def add_events(reader: MeiReader, events: list[Event]) -> None:
     """Add to the score what the control events of all bars say, whose notes have been read."""
     parts = {staff.part for staff in reader.staves.values()}
     says = {part: Reader(reader.name, reader.written, part) for part in parts}
+    at = _by_place(reader)
     octaves: defaultdict[tuple[str, int], list[tuple[Place, Place]]] = defaultdict(list)
     placed = [(place_of(reader, event), event) for event in events if event.bar < len(reader.written.bars)]
     placed.sort(key=lambda pair: pair[0])
     for place, event in placed:
         element, tag = event.element, event.element.tag
         if tag in AT_NOTES:
-            for note in _notes_at(reader, event, place):
+            for note in _notes_at(reader, at, event, place):
                 note.marks |= AT_NOTES[tag]
         elif tag == "tie":
-            _tie(reader, event, place)
+            _tie(reader, at, event, place)
         elif tag == "slur":
-            first, last = _end_notes(reader, event, place)
+            first, last = _end_notes(reader, at, event, place)
             if first is not None and last is not None:
                 add_slur(reader.written, first, last)
         elif tag == "octave":
@@ -79,6 +83,22 @@ def add_events(reader: MeiReader, events: list[Event]) -> None:
         say.bar = last_bar
         end_word(say, reader.written.bars[last_bar].length)
     _shift_octaves(reader, octaves)
+
+
+def _by_place(reader: MeiReader) -> Index:
+    index: Index = {}
+    for note in reader.written.notes:
+        group = index.setdefault((note.bar, note.part, note.staff, round(note.offset, STAMP)), [])
+        if not note.grace and len(group) < MAX_AT:
+            group.append(note)
+    return index
+
+
+def _there(reader: MeiReader, at: Index, event: Event, place: Place) -> list[WrittenNote]:
+    """The notes at a place, on the staves of a sign."""
+    known = [reader.staves[staff] for staff in _staves(reader, event.element, event)]
+    keys = [(place[0], staff.part, staff.number, round(place[1], STAMP)) for staff in known]
+    return [note for key in keys for note in at.get(key, ())]
 
 
 def place_of(reader: MeiReader, event: Event) -> Place:
@@ -119,52 +139,45 @@ def _parts(reader: MeiReader, event: Event) -> list[int]:
     return sorted({reader.staves[staff].part for staff in staves})
 
 
-def _notes_at(reader: MeiReader, event: Event, place: Place) -> Iterator[WrittenNote]:
+def _notes_at(reader: MeiReader, at: Index, event: Event, place: Place) -> Iterator[WrittenNote]:
     keys = [key for key in references(event.element) if key in reader.places]
     if keys:
-        for key in keys:
+        for key in dict.fromkeys(keys):
             yield from reader.sounded.get(key, ())
-        return
-    if "tstamp" not in event.element.attrib:
-        return
-    for staff in _staves(reader, event.element, event):
-        for note in reader.at.get((place[0], staff), ()):
-            if abs(note.offset - place[1]) < PLACE and not note.grace:
-                yield note
+    elif "tstamp" in event.element.attrib:
+        yield from _there(reader, at, event, place)
 
 
-def _end_notes(reader: MeiReader, event: Event, place: Place) -> tuple[WrittenNote | None, WrittenNote | None]:
+def _end_notes(
+    reader: MeiReader, at: Index, event: Event, place: Place
+) -> tuple[WrittenNote | None, WrittenNote | None]:
     """The first and last note of a slur: named, or at its places on its staff."""
     ends = []
     for key, where in (("startid", place), ("endid", end_of(reader, event))):
         named = event.element.get(key, "").strip().removeprefix("#")
         notes = reader.sounded.get(named, [])
         if not notes and key not in event.element.attrib:
-            at = (reader.at.get((where[0], staff), []) for staff in _staves(reader, event.element, event))
-            notes = [note for found in at for note in found if abs(note.offset - where[1]) < PLACE]
+            notes = _there(reader, at, event, where)
         ends.append(notes[0] if notes else None)
     return ends[0], ends[1]
 
 
-def _tie(reader: MeiReader, event: Event, place: Place) -> None:
+def _tie(reader: MeiReader, at: Index, event: Event, place: Place) -> None:
     """A tie by its places; of one that names its notes they know already, and only a gap is left to bridge."""
     element = event.element
     named = [reader.sounded.get(key, []) for side in ("startid", "endid") for key in references(element, side)[:1]]
     if len(named) == 2:
+        last = {note.pitch: note for note in reversed(named[1])}
         for first in named[0]:
-            for last in named[1]:
-                if first.pitch == last.pitch and not first.grace:
-                    _hold(reader, first, last)
+            if first.pitch in last and not first.grace:
+                _hold(reader, first, last[first.pitch])
         return
-    end = end_of(reader, event)
-    for staff in _staves(reader, element, event):
-        begun = [note for note in reader.at.get((place[0], staff), ()) if abs(note.offset - place[1]) < PLACE]
-        ended = [note for note in reader.at.get((end[0], staff), ()) if abs(note.offset - end[1]) < PLACE]
-        both = {note.pitch for note in begun} & {note.pitch for note in ended}
-        for note in begun:
-            note.tie_start |= note.pitch in both
-        for note in ended:
-            note.tie_stop |= note.pitch in both
+    begun, ended = _there(reader, at, event, place), _there(reader, at, event, end_of(reader, event))
+    both = {note.pitch for note in begun} & {note.pitch for note in ended}
+    for note in begun:
+        note.tie_start |= note.pitch in both
+    for note in ended:
+        note.tie_stop |= note.pitch in both
 
 
 def _hold(reader: MeiReader, first: WrittenNote, last: WrittenNote) -> None:
@@ -222,13 +235,14 @@ def _set_tempo(reader: MeiReader, place: Place, element: Element) -> None:
 
 def _shift_octaves(reader: MeiReader, octaves: dict[tuple[str, int], list[tuple[Place, Place]]]) -> None:
     """Notes under an octave line sound higher or lower than written, unless they say themselves where (oct.ges)."""
+    by_staff: defaultdict[tuple[int, int], list[WrittenNote]] = defaultdict(list)
+    for note in reader.written.notes if octaves else ():
+        if note.id not in reader.octave_given:
+            by_staff[note.part, note.staff].append(note)
     for (staff, semitones), spans in octaves.items():
         known = reader.staves[staff]
         begins, ends = sorted(span[0] for span in spans), sorted(span[1] for span in spans)
-        for note in reader.written.notes:
-            if (note.part, note.staff) != (known.part, known.number) or note.id in reader.octave_given:
-                continue
-            here = (note.bar, note.offset)
-            inside = bisect_right(begins, (here[0], here[1] + PLACE)) - bisect_left(ends, (here[0], here[1] - PLACE))
-            if inside > 0:
+        for note in by_staff[known.part, known.number]:
+            bar, offset = note.bar, note.offset
+            if bisect_right(begins, (bar, offset + PLACE)) > bisect_left(ends, (bar, offset - PLACE)):
                 note.pitch += semitones

@@ -17,6 +17,7 @@ from pianist_jax.music.score_reader import whole
 from pianist_jax.music.score_written import MAX_QUARTERS
 
 NO_NOTES = {"clef", "barLine", "artic", "dot", "verse", "syl", "accid", "pad", "custos", "ligature", "lv"}
+MAX_SPANS = 4  # tuplets inside one another
 MAX_SCALE = 10_000  # a note of a tuplet in tuplets, longer or shorter than written
 
 
@@ -28,6 +29,7 @@ def read_layer(reader: MeiReader, element: Element, staff: str, order: int) -> L
     layer = Layer(reader, staff, (staff, label), min(known.number, 99) * 100 + inside)
     _walk(layer, element, 0)
     _close_graces(layer)
+    reader.open_tuplets.pop(layer.key, None)  # one whose end is missing ends with its bar
     reader.last[layer.key] = (layer.place, layer.spelled)
     reader.spelled += layer.spelled
     return layer
@@ -93,7 +95,7 @@ def _event(layer: Layer, element: Element) -> None:
     heads = {element, *inside, *ids}
     spans = reader.open_tuplets[layer.key]
     if layer.scale == 1 and reader.tuplets:  # a <tuplet> around says it already
-        spans += [reader.tuplets[head] for head in heads if head in reader.tuplets][:10]
+        spans += [reader.tuplets[head] for head in heads if head in reader.tuplets][: MAX_SPANS - len(spans)]
     scale = layer.scale
     for span, _ in spans:
         scale *= span

@@ -12,6 +12,7 @@ from pianist_jax.music.score_mei_tree import ID, note_length, real
 from pianist_jax.music.score_reader import number, whole
 from pianist_jax.music.score_written import MAX_NOTES, Mark, Span, Written, WrittenNote
 
+MAX_SHARED = 64  # notes of one id: a chord's, or those of copies
 ARTICULATIONS = {
     "stacc": Mark.STACCATO,
     "spicc": Mark.STACCATISSIMO,
@@ -60,10 +61,9 @@ def make_notes(layer: Layer, element: Element, place: Fraction, length: Fraction
         made.append(one)
         layer.spelled.append(one)
         reader.written.notes.append(one.note)
-        reader.at[reader.bar, layer.staff].append(one.note)
         for each in (head,) if head is element else (head, element):
-            if (key := each.get(ID)) is not None:
-                reader.sounded.setdefault(key, []).append(one.note)
+            if ID in each.attrib and len(sounded := reader.sounded.setdefault(each.attrib[ID], [])) < MAX_SHARED:
+                sounded.append(one.note)
         _slur(reader, head, one.note)
     if element.tag == "chord" and made:
         _slur(reader, element, made[0].note)

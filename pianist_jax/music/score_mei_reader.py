@@ -43,7 +43,6 @@ class MeiReader:
     changes: list[tuple[Fraction, str, dict[str, int]]] = field(default_factory=list)  # keys inside this bar
     sounded: dict[str, list[WrittenNote]] = field(default_factory=dict)  # by ids of notes and chords
     places: dict[str, tuple[int, float, str]] = field(default_factory=dict)  # bar, offset, staff of an event
-    at: defaultdict[tuple[int, str], list[WrittenNote]] = field(default_factory=lambda: defaultdict(list))
     octave_given: set[str] = field(default_factory=set)
     # Tuplets that are no <tuplet>: scale and last event by the first, each an id or the element itself.
     tuplets: dict[Element | str, tuple[Fraction, Element | str]] = field(default_factory=dict)
