@@ -60,6 +60,7 @@ class Verdict:
     referee: int = 0
     differ: int = 0
     struck: int = 0
+    odd_bars: int = 0
     what: str = ""
 
     @property
@@ -139,11 +140,32 @@ def differing(ours: dict[str, Head], theirs: dict[str, Head], loose: set[str]) -
     return [text for _, text in sorted(found)]
 
 
+def odd_bars(written: Written) -> int:
+    """Bars that are not as long as their metre says: a referee that needs no library.
+
+    Pick-ups count, and cadenzas; two bars that are one together (a repeat in mid-bar) do not.
+    """
+    metre = {sign.bar: 4 * sign.value[0] / sign.value[1] for sign in written.times}
+    nominal, odd = 0.0, 0
+    lacking = 0.0  # what the bar before lacks
+    for index, bar in enumerate(written.bars):
+        nominal = metre.get(index, nominal)
+        short = nominal - bar.length
+        if not nominal or abs(short) < EXACT:
+            lacking = 0.0
+        elif lacking and abs(bar.length - lacking) < EXACT:
+            odd, lacking = odd - 1, 0.0
+        else:
+            odd, lacking = odd + 1, max(short, 0.0)
+    return odd
+
+
 def judge(path: Path, kept: Path | None = None) -> Verdict:
     """Read one file and compare it, every bar of the page once."""
     try:
         written = read_written(path)
         ours, graces, loose = heads_of(written)
+        odd = odd_bars(written)
         written.orders.clear()
         for bar in written.bars:
             bar.jumps = Jumps()
@@ -157,7 +179,7 @@ def judge(path: Path, kept: Path | None = None) -> Verdict:
     found = differing(ours, theirs, loose)
     mine, other = Counter(score.notes.pitch.tolist()), Counter(struck)
     ties = max((mine - other).total(), (other - mine).total())
-    return Verdict(path.name, "", len(ours), len(theirs), len(found), ties, "; ".join(found[:2]))
+    return Verdict(path.name, "", len(ours), len(theirs), len(found), ties, odd, "; ".join(found[:2]))
 
 
 def main() -> None:
@@ -174,10 +196,12 @@ def main() -> None:
         verdicts.append(verdict)
         if options.all or verdict.error or verdict.wrong:
             counts = f"{verdict.heads}/{verdict.referee} heads, {verdict.differ} differ, {verdict.struck} struck"
+            counts += f", {verdict.odd_bars} odd bars"
             print(f"{verdict.wrong:6.1%} {path.name}: {verdict.error or counts}  {verdict.what}", flush=True)
     read = [verdict for verdict in verdicts if not verdict.error]
     right = sum(not verdict.wrong for verdict in read)
     severe = sum(verdict.wrong > SEVERE for verdict in read)
+    print(f"{sum(verdict.odd_bars for verdict in read)} bars of another length than their metre's")
     print(f"{len(read)} of {len(verdicts)} read, {right} right, {severe} wrong by more than {SEVERE:.0%} of the notes")
     if options.out:
         options.out.write_text(json.dumps([asdict(verdict) for verdict in verdicts], indent=1) + "\n")
