@@ -1,7 +1,37 @@
 """Are kern and MEI scores read right? Notes against Verovio, which reads them with code of its own.
 
-    pip install verovio==6.4.1
-    python -m experiments.score_suites FOLDER [--out FILE.json] [--all]
+    pip install "pianist_jax[referee]"
+    python -m experiments.score_suites FOLDER [--keep FOLDER] [--out FILE.json] [--all]
+
+Reads every score below a folder, each bar of the page once, and compares the pitch and place of every notehead with
+Verovio's (6.4.1, in a process of its own), note by note by their ids, and the pitches struck, ties joined, with its
+MIDI. Its notes behind grace notes and of arpeggios, which it moves, may lie elsewhere within `SPREAD`. A second referee
+needs no library: bars as long as their metre.
+
+Result, kern (77 scores: Joplin, Mozart, Beethoven, first editions of Chopin):
+
+    77 read; 58 equal in every note, 5 more in every head, 4 wrong by more than 1% by the referee
+    36 of 11701 bars are not as long as their metre: pick-ups, last bars, cadenzas
+
+That was before ties over gaps ([[ and ]]) were held, which are what the 5 differ by. Compared again since: two of them,
+one equal, one with 3 of 2743 notes struck otherwise. 10 of the others differ by 1 to 9 heads, behind grace notes that the
+referee gives time (then 0.6 quarters were let pass), or for a slip of the pen in the file. In the 4 all that follows is
+shifted from one bar on, at rests among grace notes or lines that hold nothing: the referee gives them time, here the bars
+fill their metre. `named` takes both out of the referee's copy now; these files have not been compared again.
+
+Result, MEI (62 complete examples of the sample encodings, MEI 5.1):
+
+    62 read (of 123 of them, other than these included, 51 were before); 31 equal in every note
+
+    7  the referee takes no key signature into account where `accid.ges` is not written
+    4  nor the transposition of an instrument (in three of them the MIDI, which has it, agrees), nor leaves out drums
+    8  spaces without `dur`: a quarter there; here `dur.ppq`, or what the layer lacks of the bar
+    3  tuplets that attributes alone show, 2 octave lines without `oct.ges`, 2 copies (`copyof`) or separate parts
+    3  one or two notes by a tie (two files), ten (mended since, not compared again)
+    1  a change to no signature that is not written out (mended since, not compared again)
+    1  Ives's The Cage, whose layers do not add up in the file: not explained
+
+So 31 of 62 are proved right, 28 differ for a reason that the page speaks against, and 3 are open.
 """
 
 from __future__ import annotations
@@ -143,17 +173,17 @@ def differing(ours: dict[str, Head], theirs: dict[str, Head], loose: set[str]) -
 def odd_bars(written: Written) -> int:
     """Bars that are not as long as their metre says: a referee that needs no library.
 
-    Pick-ups count, and cadenzas; two bars that are one together (a repeat in mid-bar) do not.
+    Pick-ups count, and cadenzas; two bars that are one together, around a repeat sign, do not.
     """
     metre = {sign.bar: 4 * sign.value[0] / sign.value[1] for sign in written.times}
     nominal, odd = 0.0, 0
-    lacking = 0.0  # what the bar before lacks
+    lacking = 0.0  # what the last odd bar lacks
     for index, bar in enumerate(written.bars):
         nominal = metre.get(index, nominal)
         short = nominal - bar.length
         if not nominal or abs(short) < EXACT:
-            lacking = 0.0
-        elif lacking and abs(bar.length - lacking) < EXACT:
+            continue
+        if lacking and abs(bar.length - lacking) < EXACT:
             odd, lacking = odd - 1, 0.0
         else:
             odd, lacking = odd + 1, max(short, 0.0)
