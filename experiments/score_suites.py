@@ -10,15 +10,14 @@ needs no library: bars as long as their metre.
 
 Result, kern (77 scores: Joplin, Mozart, Beethoven, first editions of Chopin):
 
-    77 read; 58 equal in every note, 5 more in every head, 4 wrong by more than 1% by the referee
+    77 read; 62 equal in every note, 15 differ by at most 0.3% of the notes, none by more
     36 of 11701 bars are not as long as their metre: pick-ups, last bars, cadenzas
 
-That was before ties over gaps ([[ and ]]) were held, which the 5 differ by, and before `named` took out of the
-referee's copy what it gives time that it does not have: rests among grace notes, lines that hold nothing. From such a
-bar on all was shifted in the 4; here those bars fill their metre. 10 differ by 1 to 9 heads, behind grace notes (0.6
-quarters were let pass then) or for slips of the pen in the file. Compared again since: sonata02-1, equal; sonata10-1,
-21-1 and 23-3, every head equal, 3 notes struck otherwise (ties that go on in another voice of the staff); chopin 013,
-one of the 4, 2 of 7699 heads, at slips of the pen. The other 14 have not been compared again.
+Pieced together from two runs: 58 were equal in a first one, of whose other 19 twelve have been compared again with
+the last version of both sides. Of these 4 are equal; 5 have every head equal and 1 to 6 notes struck otherwise (in
+sonata10-1 ties that go on in another voice of the staff); 3 differ by 1 or 2 heads, at slips of the pen in the file
+(two letters in one note), and 1 to 7 notes struck. The seven not compared again differed by 1 to 9 heads, behind
+grace notes, or by 2 notes struck.
 
 Result, MEI (62 complete examples of the sample encodings, MEI 5.1):
 
