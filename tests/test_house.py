@@ -42,7 +42,7 @@ FREE = {"cli", "commands", "__init__"}
 # Libraries that one place alone imports.
 SOLE_IMPORTERS = {
     "miditoolkit": ("music/midi.py",),
-    "partitura": ("music/score_partitura.py", "music/alignment.py"),
+    "partitura": ("music/alignment.py",),
     "parangonar": ("music/alignment.py",),
     "grain": ("data/",),
     "array_record": ("data/",),

@@ -16,10 +16,11 @@ from pianist_jax.music.score_check import check, sound_metres
 from pianist_jax.music.score_facts import Bar, KeySignature, Score, Tempo, TimeSignature
 from pianist_jax.music.score_files import MAX_BYTES, ScoreError, parse_xml, read_bytes, unpack_mxl
 from pianist_jax.music.score_form import settle_form
+from pianist_jax.music.score_kern import read_kern
 from pianist_jax.music.score_marks import deal_out
+from pianist_jax.music.score_mei import read_mei
 from pianist_jax.music.score_midi import read_midi_score
 from pianist_jax.music.score_musicxml import read_musicxml
-from pianist_jax.music.score_partitura import read_kern, read_mei
 from pianist_jax.music.score_parts import keep_parts
 from pianist_jax.music.score_played import play
 from pianist_jax.music.score_tempi import settle_tempi
@@ -56,7 +57,7 @@ def read_score(path: str | os.PathLike[str], *, repeats: bool = True, part: str 
         raise ScoreError(f"{name}: not a score format that is read; give one of {', '.join(SUFFIXES)}")
     if suffix in (".mid", ".midi"):
         return read_midi_score(path, part)
-    written = _read_written(read_bytes(path, MAX_BYTES), suffix, name)
+    written = read_written(path)
     keep_parts(written, part, name)
     if not written.notes:
         what = ", ".join(f"{count} {kind}" for kind, count in written.left_out.items())
@@ -77,7 +78,10 @@ def read_score(path: str | os.PathLike[str], *, repeats: bool = True, part: str 
     return score
 
 
-def _read_written(data: bytes, suffix: str, name: str) -> Written:
+def read_written(path: str | os.PathLike[str]) -> Written:
+    """A score of any format but MIDI as it stands on the page, before it is played out. Raises ScoreError."""
+    name, suffix = printable(path), Path(os.fsdecode(path)).suffix.lower()
+    data = read_bytes(path, MAX_BYTES)
     if data.startswith(b"PK\x03\x04"):
         data = unpack_mxl(data, name)
     elif suffix == ".mxl":

@@ -21,7 +21,7 @@ from pianist_jax.music.score_facts import (
     TimeSignature,
     elapsed,
 )
-from pianist_jax.music.score_repeats import played_form
+from pianist_jax.music.score_repeats import Form, played_form
 from pianist_jax.music.score_written import (
     MAX_NOTES,
     MAX_QUARTERS,
@@ -64,7 +64,9 @@ def play(written: Written, *, repeats: bool = True) -> Score:
     """
     if sum(map(len, (written.times, written.keys, written.tempos, written.pedal))) > MAX_NOTES:
         raise ValueError(f"more than {MAX_NOTES} tempo marks, signatures and pedal marks")
-    order, breaks_off = played_form([bar.jumps for bar in written.bars], repeats=repeats)
+    named = written.orders.get(repeats)
+    form = Form(list(named)) if named else played_form([bar.jumps for bar in written.bars], repeats=repeats)
+    order, breaks_off = form
     lengths = [written.bars[bar].length for bar in order]
     if breaks_off:
         lengths[-1] = min(breaks_off, lengths[-1])

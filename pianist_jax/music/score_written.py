@@ -135,7 +135,8 @@ class Written:
     velocity), `sforzandi` (velocity of the attack).
     Hairpins are of kind 1 (crescendo) or -1. `left_out` counts what was read but is not played; `readings` say in words
     how something was understood, `problems` what is odd about the file, and in which bars. `parts` are those that the
-    notes' `part` counts into; none where the reader knows nothing of them.
+    notes' `part` counts into; none where the reader knows nothing of them. `orders` are the bars in the order in which
+    they are played, by whether repeats are, where the score itself names that order.
     """
 
     bars: list[WrittenBar] = field(default_factory=list)
@@ -153,6 +154,7 @@ class Written:
     parts: list[WrittenPart] = field(default_factory=list)
     readings: list[str] = field(default_factory=list)
     problems: dict[str, list[int]] = field(default_factory=dict)
+    orders: dict[bool, tuple[int, ...]] = field(default_factory=dict)
 
     def problem(self, what: str, *bars: int) -> None:
         """Note something odd, and in which bars (indices)."""
