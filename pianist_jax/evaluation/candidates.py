@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pianist_jax.errors import PianistError
-from pianist_jax.evaluation.aligned import slowness
-from pianist_jax.evaluation.curves import Frame, Piece, Played, deal, frame_of, time_map
+from pianist_jax.evaluation.curves import Frame, Piece, Played, curves_of, deal, frame_of, time_map
 from pianist_jax.music.pace import Pace, on_clock
 
 if TYPE_CHECKING:
@@ -36,24 +35,26 @@ class Candidates:
 
 
 def humans_slowness(piece: Piece) -> float:
-    """The geometric mean of what the humans of a piece take from its first to its last onset, over what is written."""
+    """How many times slower than written the humans of a piece play it: the geometric mean of `usual_slowness`."""
     frame = frame_of(piece.score)
-    return float(np.exp(np.mean(np.log([_slowness(frame, human) for human in piece.humans]))))
+    return float(np.exp(np.mean(np.log([usual_slowness(frame, human) for human in piece.humans]))))
 
 
 def at_tempo_of_humans(piece: Piece, performances: Sequence[Played]) -> tuple[Played, ...]:
-    """Anybody's performances of a piece, each evenly faster or slower so that it takes as long as the humans do."""
+    """Anybody's performances of a piece, each evenly faster or slower so that it is as slow as the humans are."""
     frame, told = frame_of(piece.score), humans_slowness(piece)
     changed = []
     for one in performances:
-        begin, times = float(one.notes.onset.min()), told / _slowness(frame, one)
+        begin, times = float(one.notes.onset.min()), told / usual_slowness(frame, one)
         clocks = np.array([begin, begin + 1000.0]), np.array([begin, begin + 1000.0 * times])
         changed.append(dataclasses.replace(one, notes=on_clock(one.notes, *clocks)))
     return tuple(changed)
 
 
-def _slowness(frame: Frame, played: Played) -> float:
-    return slowness(frame, time_map(frame, deal(played.notes, played.match)))
+def usual_slowness(frame: Frame, played: Played) -> float:
+    """The geometric mean of performed over written gaps: the tempo that is usual, whatever the pauses and the end."""
+    dealt = deal(played.notes, played.match)
+    return float(np.exp(np.nanmean(curves_of(frame, dealt, time_map(frame, dealt), played.aligned)["log_ioi"])))
 
 
 def render_candidates(
@@ -69,8 +70,8 @@ def render_candidates(
 ) -> Candidates:
     """Performs every piece `samples` times, the same that `pianist render` makes of its score file with this `tempo`.
 
-    "humans": the model is told the humans' mean tempo of each piece (`humans_slowness`), and keeps it. Raises
-    PianistError.
+    """Performs every piece `samples` times, the same that `pianist render` makes of its score file at this `tempo`.
+    it evenly, as is what anybody else plays. Raises PianistError.
     """
     from pianist_jax.rendering.renderer import read_piece, render_all
 
@@ -85,10 +86,11 @@ def render_candidates(
         if not np.array_equal(rendering.score.pitch, piece.score.pitch):
             raise PianistError(f"{piece.source}: was changed while it was rendered; run it again")
         everyone = np.arange(len(piece.score))
-        made[piece.name] = tuple(
+        played = tuple(
             Played(f"{name} {number}", notes, everyone, aligned=False)
             for number, notes in enumerate(rendering.performances, 1)
         )
+        made[piece.name] = at_tempo_of_humans(piece, played) if tempo == HUMANS else played
         boundaries[piece.name] = rendering.joins
     about = {"model": model.name, "hash": model.hash, "seed": seed, "samples": samples, "tempo": tempo}
     return Candidates(name, made, boundaries, {**about, **dataclasses.asdict(sampling)})
