@@ -68,10 +68,10 @@ def render_candidates(
     tempo: str = "score",
     advance: Callable[[int], None] | None = None,
 ) -> Candidates:
-    """Performs every piece `samples` times, the same that `pianist render` makes of its score file with this `tempo`.
-
     """Performs every piece `samples` times, the same that `pianist render` makes of its score file at this `tempo`.
-    it evenly, as is what anybody else plays. Raises PianistError.
+
+    "humans": the model is told the humans' mean tempo of each piece (`humans_slowness`), and what it plays is brought
+    to it evenly, as is what anybody else plays. Raises PianistError.
     """
     from pianist_jax.rendering.renderer import read_piece, render_all
 
