@@ -138,7 +138,8 @@ def test_sequencers_and_notation_programs_find_what_they_look_for(tmp_path, even
     starts = [bar.start.t / file.ticks_per_beat for bar in read[0].measures]
     grid = rendering.grid
     assert grid is not None
-    np.testing.assert_array_equal(starts[:64], (grid.bars() / grid.ticks_per_quarter)[:64])
+    bars = grid.bars() / grid.ticks_per_quarter  # partitura moves a bar line onto a note that is a tick away
+    np.testing.assert_allclose(starts[:64], bars[:64], atol=1.5 / file.ticks_per_beat)
     notes = read.note_array()
     found = sorted(zip(notes["pitch"].tolist(), notes["onset_beat"].tolist(), strict=True))
     written = sorted(zip(rendering.score.pitch.tolist(), grid.quarters.tolist(), strict=True))

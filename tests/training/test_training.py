@@ -180,6 +180,7 @@ def test_flops_are_those_that_xla_counts() -> None:
         "score": jnp.asarray(rng.integers(1, 100, (2, 64, 8)), jnp.int32),
         "performance": jnp.asarray(rng.integers(1, 100, (2, 64, 8)), jnp.int32),
         "note_mask": jnp.ones((2, 64), bool),
+        "has_pedal": jnp.ones(2, bool),
     }
     params = new_state(settings)["params"]
     gradient = jax.jit(jax.grad(lambda p: loss_fn(p, batch, settings, jax.random.key(0), train=True)[0]))
