@@ -13,7 +13,7 @@ from pianist_jax.errors import PianistError
 from pianist_jax.music.fidelity import compare
 from pianist_jax.music.grid import grid_of_midi
 from pianist_jax.music.midi import read_midi
-from pianist_jax.rendering import extras
+from pianist_jax.rendering import extras, renderer
 from pianist_jax.rendering.expression import Expression
 from pianist_jax.rendering.renderer import render
 from tests.rendering.models import lively_model, made_up_score
@@ -112,9 +112,10 @@ def test_what_cannot_be_wished(tmp_path):
 
 @pytest.mark.filterwarnings("ignore::UserWarning:partitura")
 @pytest.mark.parametrize("events", ["onset", "beat"])
-def test_sequencers_and_notation_programs_find_what_they_look_for(tmp_path, events):
+def test_sequencers_and_notation_programs_find_what_they_look_for(tmp_path, monkeypatch, events):
     """MuseScore, Logic and Cubase take tempi, time and key signatures from the first track, and only from there."""
     score = EXAMPLES / "petzold-minuet-bwvanh114.musicxml"
+    monkeypatch.setattr(renderer, "within_limits", lambda score, performance: performance)
     rendering = render(score, lively_model(), tempo="free", expression=Expression(timing=0.1))
     rendering.save(tmp_path / "x", tempo_events=events)
     file = mido.MidiFile(tmp_path / "x.daw.mid")
