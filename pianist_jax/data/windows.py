@@ -15,10 +15,11 @@ from pianist_jax.data.packing import cut
 from pianist_jax.data.parts import Corpus, PairCorpus
 from pianist_jax.data.sources import SOURCES
 from pianist_jax.errors import PianistError
+from pianist_jax.music.limits import LEAST_SHARE, WIDEST
 from pianist_jax.music.tokens import NOTE_TOKENS, SLOTS
 
 Windows = dict[str, Any]
-LEAST_GAP, LEAST_SHARE, WIDEST = 100, 0.25, 200
+LEAST_GAP = 100  # ms from which on a gap that collapses is no ornament
 ROW = ("has_pedal", "expressive", "coarse", "slowness")  # what is told of a window as a whole
 
 

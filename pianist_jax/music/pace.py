@@ -113,11 +113,15 @@ def _metre_beat(grid: ScoreGrid) -> float:
     return beat_quarters(over, under)
 
 
-def factor_of(pace: Pace, score: Notes, grid: ScoreGrid | None, name: str = "score") -> float | None:
-    """What the written times are multiplied by, None where the model has to guess.
+def factor_of(
+    pace: Pace, score: Notes, grid: ScoreGrid | None, name: str = "score", scale: float = 1.0
+) -> float | None:
+    """What the written times are multiplied by before a tempo scale, None where the model has to guess.
 
-    Raises PianistError for beats of notes that have none, and a duration out of all proportion.
+    Raises PianistError for beats of notes that have none, a duration out of all proportion, or one with a `scale`.
     """
+    if pace.duration is not None and scale != 1:
+        raise PianistError("a duration and a tempo scale cannot both rule; give one of them")
     if pace.duration is not None:
         written = int(score.end.max() - score.onset[0]) / 1000
         factor = pace.duration / max(written, 0.001)
@@ -200,6 +204,12 @@ def paced(score: Notes, performance: Notes, starts: list[int]) -> Notes:
         times = (written[end] - written[begin]) / (played[end] - played[begin])
         wanted[begin : end + 1] = wanted[begin] + (played[begin : end + 1] - played[begin]) * times
     return make_playable(on_clock(performance, played, wanted))
+
+
+def to_pace(score: Notes, grid: ScoreGrid | None, performance: Notes, pace: Pace) -> Notes:
+    """A performance in which every section, and where a duration rules the whole, lasts as long as is wanted."""
+    performance = paced(score, performance, sections(score, grid))
+    return performance if pace.duration is None else lasting(performance, 1000 * pace.duration)
 
 
 def lasting(performance: Notes, milliseconds: float) -> Notes:

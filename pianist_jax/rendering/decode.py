@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from pianist_jax.model.token_decoder import Choose
+from pianist_jax.music.limits import LEAST_SHARE, WIDEST
 from pianist_jax.music.tokens import BOS, MAX_IOI, NOTE_TOKENS, PITCH, SLOT_SIZE, SLOT_START, SLOTS
 from pianist_jax.rendering.sampling import Knobs, draw_value, uniforms
 
@@ -22,8 +23,6 @@ Carry = dict[str, Any]
 
 IOI, VELOCITY, DURATION = (SLOTS.index(name) for name in ("ioi", "velocity", "duration"))
 LEAST_IOI = 5  # ms in the performance between notes that the score does not strike together
-# Fewer than 3 in 100 notes of ASAP's pairs come after less, or later within their chord; most of these are misaligned.
-LEAST_SHARE, WIDEST = 0.25, 200
 CHUNK = 64  # notes performed by one call
 BLOCK = 32  # known notes taken in at once
 

@@ -13,18 +13,8 @@ from pianist_jax.errors import PianistError
 from pianist_jax.music.limits import within_limits
 from pianist_jax.music.metre import metre
 from pianist_jax.music.notes import Notes, normalise
-from pianist_jax.music.pace import (
-    AS_WRITTEN,
-    FREE,
-    SCORE,
-    Pace,
-    at_pace,
-    factor_of,
-    lasting,
-    paced,
-    sane,
-    sections,
-)
+from pianist_jax.music.pace import AS_WRITTEN, FREE, SCORE, Pace, at_pace, factor_of, sane
+from pianist_jax.music.pace import to_pace as pace_performance
 from pianist_jax.music.tokens import NOTE_TOKENS, encode
 from pianist_jax.rendering.consensus import Foretold, consensus_of, tempo_of
 from pianist_jax.rendering.expression import NEUTRAL, Expression, express
@@ -150,9 +140,7 @@ def check_pace(piece: Piece, pace: Pace, expression: Expression = NEUTRAL) -> fl
 
     Raises PianistError where it cannot be had, for the tempo scale of `expression` among other things.
     """
-    if pace.duration is not None and expression.tempo_scale != 1:
-        raise PianistError("a duration and a tempo scale cannot both rule; give one of them")
-    return factor_of(pace, piece.score, piece.grid, piece.name)
+    return factor_of(pace, piece.score, piece.grid, piece.name, expression.tempo_scale)
 
 
 def guess_of(piece: Piece, model: Model) -> float | None:
@@ -258,8 +246,7 @@ def to_pace(piece: Piece, performance: Notes, pace: Pace) -> Notes:
     """A performance brought to the pace of its piece; as it is where that is free and the model cannot guess."""
     if pace.tempo == FREE and piece.guess is None:
         return performance
-    performance = paced(piece.score, performance, sections(piece.score, piece.grid))
-    return performance if pace.duration is None else lasting(performance, 1000 * pace.duration)
+    return pace_performance(piece.score, piece.grid, performance, pace)
 
 
 def at_own(expression: Expression) -> Expression:

@@ -11,7 +11,7 @@ import numpy as np
 
 from pianist_jax.errors import PianistError
 from pianist_jax.music.notes import Notes, normalise
-from pianist_jax.music.pace import FREE, Pace, at_pace, factor_of, first_mark, lasting, note_value, paced, sections
+from pianist_jax.music.pace import FREE, Pace, at_pace, factor_of, first_mark, note_value, to_pace
 from pianist_jax.rendering.expression import Expression, express
 from pianist_jax.rendering.windows import Windowing, joins
 
@@ -58,19 +58,15 @@ class Rendering:
 
         Raises PianistError where it cannot be had: a model's guess that was never made, for example.
         """
-        if pace.duration is not None and scale != 1:
-            raise PianistError("a duration and a tempo scale cannot both rule; give one of them")
         told = self.report.get("tempo", {})
         written = normalise(self.raw)[0]
-        factor = factor_of(pace, written, self.grid, self.name)
+        factor = factor_of(pace, written, self.grid, self.name, scale)
         if factor is None:
             factor = told.get("guess")
         if factor is None:
             raise PianistError(f"{self.name}: the model has guessed no tempo for it; render it with --tempo {FREE}")
         score = at_pace(written, factor / scale)
-        performances = [paced(score, notes, sections(score, self.grid)) for notes in self.performances]
-        if pace.duration is not None:
-            performances = [lasting(notes, 1000 * pace.duration) for notes in performances]
+        performances = [to_pace(score, self.grid, notes, pace) for notes in self.performances]
         again = self.replaced(performances, {"pace": pace.told(), "scale": scale})
         report = {**again.report, "tempo": {**told, "factor": factor / scale}}
         return dataclasses.replace(again, score=score, report=report)
