@@ -135,9 +135,7 @@ def _add_sound(note: ET.Element, event: Event, name: str, voice: int, ties: list
     _add(note, "voice", voice)
 
 
-def _add_look(
-    note: ET.Element, event: Event, name: str, staff: int, accidental: bool, beam: list[str]
-) -> None:
+def _add_look(note: ET.Element, event: Event, name: str, staff: int, accidental: bool, beam: list[str]) -> None:
     _add(note, "type", _TYPE[event.value])
     if event.dotted:
         _add(note, "dot")
@@ -158,9 +156,7 @@ def _add_notations(note: ET.Element, event: Event, name: str, ties: list[str]) -
             _add(_add(notations, "ornaments") if sign in _ORNAMENTS else notations, sign)
 
 
-def _add_voice(
-    measure: ET.Element, events: Voice, voice: int, staff: int, shown: set[tuple[int, str]]
-) -> None:
+def _add_voice(measure: ET.Element, events: Voice, voice: int, staff: int, shown: set[tuple[int, str]]) -> None:
     """A voice of one bar; `shown` holds the (start, pitch) of the notes that get an accidental."""
     tied: tuple[str, ...] = ()
     beamed = beams(events)

@@ -61,10 +61,10 @@ from experiments.score_input import EXACT, TOLERANCE, pair, shifts, unique
 from pianist_jax.data.alignments import cached_align
 from pianist_jax.data.pairs import LEAST_MATCHED, Performance, load_alignment, read_metadata
 from pianist_jax.errors import PianistError
-from pianist_jax.music.alignment import align, share_matched
 from pianist_jax.music.midi import read_midi
 from pianist_jax.music.notes import Notes, normalise
-from pianist_jax.music.score import Score, read_score
+from pianist_jax.performance.alignment import align, share_matched
+from pianist_jax.score.load import Score, read_score
 
 BEAT_MS = 8  # annotated beats are rounded otherwise than the score's ticks
 SAME_MS = 3  # the curated files give seconds in their own rounding

@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 
 from pianist_jax.data.parts import PairCorpus, load_pairs
-from pianist_jax.music.curves import chords
-from pianist_jax.music.limits import PLACES, WRITTEN
 from pianist_jax.music.midi import read_midi
 from pianist_jax.music.tokens import MAX_IOI, SLOTS
+from pianist_jax.performance.limits import PLACES, WRITTEN
+from pianist_jax.performance.parameters import chords
 
 IOI, DURATION = SLOTS.index("ioi"), SLOTS.index("duration")
 FAR = 1_000_000  # from the end, where a stretch ends before its piece

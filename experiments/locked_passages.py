@@ -35,13 +35,13 @@ from pianist_jax.evaluation.aligned import Reference, reference_of
 from pianist_jax.evaluation.curves import CURVES, curves_of, deal, time_map
 from pianist_jax.evaluation.dataset import load_pieces
 from pianist_jax.evaluation.folders import Aligner
-from pianist_jax.music.bars import notes_in
+from pianist_jax.inference.engine import load_model
+from pianist_jax.inference.sampling import Sampling
 from pianist_jax.music.notes import Notes
-from pianist_jax.rendering.fitting import ends
+from pianist_jax.performance.fitting import ends
 from pianist_jax.rendering.passages import TAKES, perform_bars
-from pianist_jax.rendering.programs import load_model
 from pianist_jax.rendering.renderer import read_piece, render_all
-from pianist_jax.rendering.sampling import Sampling
+from pianist_jax.score.bars import notes_in
 
 NEAR = 16  # notes
 

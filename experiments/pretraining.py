@@ -1,6 +1,6 @@
 """What is pre-training worth? The same model with and without, and after more and less of it.
 
-    python -m experiments.pretraining --data parts --workdir RUNS --asap ASAP --cache CACHE
+python -m experiments.pretraining --data parts --workdir RUNS --asap ASAP --cache CACHE
 """
 
 import sys

@@ -1,7 +1,7 @@
 """Which settings of fine-tuning pay? One changed at a time, from the same pre-trained weights.
 
-    python -m experiments.pretraining --data parts --workdir RUNS --only pretrained
-    python -m experiments.recipe --data parts --workdir RUNS --asap ASAP --cache CACHE
+python -m experiments.pretraining --data parts --workdir RUNS --only pretrained
+python -m experiments.recipe --data parts --workdir RUNS --asap ASAP --cache CACHE
 """
 
 import sys

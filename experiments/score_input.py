@@ -43,7 +43,7 @@ from pathlib import Path
 import numpy as np
 
 from pianist_jax.errors import PianistError
-from pianist_jax.music.score import Mark, Score, read_score
+from pianist_jax.score.load import Mark, Score, read_score
 
 TOLERANCE = 1 / 40  # quarters
 EXACT = 1 / 500  # paired first, before anything else takes such a note
@@ -220,9 +220,7 @@ def _why_added(score: Score, twin: Score, index: int) -> str:
 
 def table(found: list[Agreement], worst: int | None) -> str:
     """The pieces with the smallest share of equal notes, then the totals."""
-    lines = [
-        f"{'piece':52} {'split':10} {'score':>6} {'twin':>6} {'equal':>6} {'share':>7}  quarters; classes"
-    ]
+    lines = [f"{'piece':52} {'split':10} {'score':>6} {'twin':>6} {'equal':>6} {'share':>7}  quarters; classes"]
     for one in sorted(found, key=lambda one: one.share)[:worst]:
         top = sorted(one.classes.items(), key=lambda item: -item[1])[:4]
         what = ", ".join(f"{count} {name}" for name, count in top)
@@ -253,9 +251,7 @@ def table(found: list[Agreement], worst: int | None) -> str:
 
 def main() -> None:
     """Read, compare, print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--asap", type=Path, required=True)
     parser.add_argument("--out", type=Path, help="all figures as JSON")
     parser.add_argument("--all", action="store_true", help="every piece, not only the worst 25")

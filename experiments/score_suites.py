@@ -49,13 +49,13 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from pianist_jax.errors import PianistError
-from pianist_jax.music.score import read_written
-from pianist_jax.music.score_files import parse_xml
-from pianist_jax.music.score_marks import deal_out
-from pianist_jax.music.score_mei_tree import Tree
-from pianist_jax.music.score_played import play
-from pianist_jax.music.score_repeats import Jumps
-from pianist_jax.music.score_written import Mark, Written, WrittenNote, bar_starts
+from pianist_jax.score.files import parse_xml
+from pianist_jax.score.load import read_written
+from pianist_jax.score.marks import deal_out
+from pianist_jax.score.mei_tree import Tree
+from pianist_jax.score.played import play
+from pianist_jax.score.repeats import Jumps
+from pianist_jax.score.written import Mark, Written, WrittenNote, bar_starts
 
 SECONDS = 900  # for the referee and one file
 EXACT = 0.002  # quarters

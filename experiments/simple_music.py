@@ -16,12 +16,12 @@ import numpy as np
 
 from examples.musicxml import musicxml_bytes
 from examples.simple import SIMPLE
+from pianist_jax.inference.compilation import keep_programs
+from pianist_jax.inference.engine import Model, Stopwatch, load_model
+from pianist_jax.inference.sampling import DEFAULT, Sampling
 from pianist_jax.music.notes import Notes
-from pianist_jax.music.pace import AS_WRITTEN
-from pianist_jax.rendering.compilation import keep_programs
-from pianist_jax.rendering.programs import Model, Stopwatch, load_model
+from pianist_jax.performance.pace import AS_WRITTEN
 from pianist_jax.rendering.renderer import interpretations, read_piece, render_all, to_pace
-from pianist_jax.rendering.sampling import DEFAULT, Sampling
 
 Ratios = dict[str, list[tuple[float, float, float]]]
 

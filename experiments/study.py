@@ -220,8 +220,8 @@ class Judge:
         from pianist_jax.evaluation.composite import composite
         from pianist_jax.evaluation.suite import evaluate_pieces
         from pianist_jax.evaluation.table import figure
-        from pianist_jax.rendering.programs import make_model
-        from pianist_jax.rendering.sampling import Sampling
+        from pianist_jax.inference.engine import make_model
+        from pianist_jax.inference.sampling import Sampling
 
         made = make_model(dataclasses.replace(model, dropout=0.0), params)
         own = render_candidates("model", self.pieces, made, seed=0, samples=samples, sampling=Sampling(chance=1.0))

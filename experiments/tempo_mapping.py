@@ -2,9 +2,9 @@
 
     python -m experiments.tempo_mapping --asap DIR --cache DIR [--split validation]
 
-Every human performance of a split is laid on the beats of its score (`music.tempo`), written, read back by mido
-alone (`music.fidelity`) and compared event by event, in both modes. Notes are those that the alignment matches;
-their times are the performer's own, unsorted: hands that are apart and rolled chords stay so.
+Every human performance of a split is laid on the beats of its score (`performance.tempo_map`), written, read back by
+mido alone (`performance.fidelity`) and compared event by event, in both modes. Notes are those that the alignment
+matches; their times are the performer's own, unsorted: hands that are apart and rolled chords stay so.
 
 Validation, 81 performances of 14 pieces, 229 707 notes; ms, tempo events at every onset | on beats only:
 
@@ -41,10 +41,10 @@ from pathlib import Path
 import numpy as np
 
 from pianist_jax.data.pairs import load_alignment, read_metadata
-from pianist_jax.music.fidelity import KINDS, compare
-from pianist_jax.music.grid import ScoreGrid, grid_of_midi
 from pianist_jax.music.notes import Notes
-from pianist_jax.music.tempo import TEMPO_EVENTS, map_tempo, write_mapped
+from pianist_jax.performance.fidelity import KINDS, compare
+from pianist_jax.performance.tempo_map import TEMPO_EVENTS, map_tempo, write_mapped
+from pianist_jax.score.grid import ScoreGrid, grid_of_midi
 
 
 def matched(grid: ScoreGrid, played: Notes, match: np.ndarray) -> tuple[ScoreGrid, Notes]:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from pianist_jax.errors import PianistError
 
 if TYPE_CHECKING:
-    from pianist_jax.rendering.expression import Expression
+    from pianist_jax.inference.engine import load_model
+    from pianist_jax.performance.expression import Expression
     from pianist_jax.rendering.passages import render_bars
-    from pianist_jax.rendering.programs import load_model
     from pianist_jax.rendering.renderer import render
     from pianist_jax.rendering.result import Rendering
 
@@ -21,9 +21,9 @@ __all__ = ["Expression", "PianistError", "Rendering", "load_model", "render", "r
 
 # Where each name lives. They bring JAX, which takes a second or two, so that they are imported when first used.
 _HOMES = {
-    "Expression": "pianist_jax.rendering.expression",
+    "Expression": "pianist_jax.performance.expression",
     "Rendering": "pianist_jax.rendering.result",
-    "load_model": "pianist_jax.rendering.programs",
+    "load_model": "pianist_jax.inference.engine",
     "render": "pianist_jax.rendering.renderer",
     "render_bars": "pianist_jax.rendering.passages",
 }

@@ -131,10 +131,10 @@ def _joined(results: list[Result]) -> Result:
 def _render(name: str, batch: str, dtype: str, notes: str, *, rehearsed: bool) -> Result:
     import jax
 
+    from pianist_jax.inference.engine import load_model, make_model
+    from pianist_jax.inference.sampling import REHEARSALS, Sampling
     from pianist_jax.model.pianist import count, initialise
-    from pianist_jax.rendering.programs import load_model, make_model
     from pianist_jax.rendering.renderer import draws, read_piece, render_all
-    from pianist_jax.rendering.sampling import REHEARSALS, Sampling
 
     if name in PRESETS:
         params = jax.jit(partial(initialise, preset(name)))(jax.random.key(0))
@@ -213,7 +213,7 @@ def _peak_memory() -> float:
 
 
 if __name__ == "__main__":
-    from pianist_jax.rendering.compilation import keep_programs
+    from pianist_jax.inference.compilation import keep_programs
 
     keep_programs()
     try:

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pianist_jax.files import replace_file
-from pianist_jax.music.bars import require_bars
-from pianist_jax.music.grid import beat_quarters, signature_at
-from pianist_jax.music.tempo import Mapped
+from pianist_jax.performance.tempo_map import Mapped
+from pianist_jax.score.bars import require_bars
+from pianist_jax.score.grid import beat_quarters, signature_at
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -15,9 +15,9 @@ import pytest
 import safetensors.numpy
 
 from pianist_jax import cli, terminal
+from pianist_jax.inference import engine as programs
 from pianist_jax.music.midi import read_midi, write_midi
 from pianist_jax.music.notes import normalise
-from pianist_jax.rendering import programs
 from pianist_jax.weights import load_weights, save_weights
 from tests.model.helpers import lively_params
 from tests.music.helpers import midi, number, off, on, tempo, track

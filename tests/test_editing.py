@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from pianist_jax import cli
+from pianist_jax.inference import engine as programs
 from pianist_jax.music.midi import read_midi, write_midi
 from pianist_jax.music.notes import normalise
-from pianist_jax.rendering import programs
 from pianist_jax.weights import save_weights
 from tests.model.helpers import lively_params
 from tests.rendering.models import NOTE, made_up_score

@@ -54,9 +54,7 @@ def test_no_other_scores_stand_beside_them():
     assert scores == {piece.name for piece in PIECES}
 
 
-@pytest.mark.parametrize(
-    ("piece", "bars", "notes"), [(PRELUDE, 35, 549), (MINUET, 32, 406), (LARGO, 13, 286)]
-)
+@pytest.mark.parametrize(("piece", "bars", "notes"), [(PRELUDE, 35, 549), (MINUET, 32, 406), (LARGO, 13, 286)])
 def test_pieces_are_complete(piece, bars, notes):
     assert [len(parse_hand(piece.right)), len(parse_hand(piece.left))] == [bars, bars]
     assert sum(map(len, midi_notes(piece))) == notes

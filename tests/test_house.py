@@ -23,33 +23,40 @@ ROOMS: dict[str, set[str]] = {
     "errors": set(),
     "config": set(),
     "terminal": set(),
-    "benchmark": {"config", "music", "model", "parallel", "rendering", "training"},
     "files": set(),
     "music": {"config"},
+    "score": {"music"},
+    "performance": {"music", "score"},
     "audio": {"music"},
-    "plotting": {"music"},
-    "data": {"config", "music"},
+    "plotting": {"music", "score", "performance"},
+    "data": {"config", "music", "score", "performance"},
     "model": {"config", "music.tokens"},  # of music the vocabulary alone
     "parallel": {"config"},
     "weights": {"config"},
     "convert": {"config", "music", "model", "weights"},
-    "training": {"config", "music", "data", "model", "parallel", "convert", "weights"},
-    "rendering": {"config", "music", "model", "parallel", "convert", "weights", "audio", "plotting"},
-    "evaluation": {"config", "files", "music", "data", "rendering", "audio", "plotting"},
+    "inference": {"config", "music", "performance", "model", "parallel", "weights"},
+    "training": {"config", "music", "performance", "data", "model", "parallel", "convert", "weights"},
+    "rendering": {
+        *{"config", "music", "score", "performance", "model", "inference", "parallel", "weights"},
+        *{"audio", "plotting"},
+    },
+    "evaluation": {"music", "score", "performance", "data", "inference", "rendering", "audio", "plotting"},
+    "benchmark": {"config", "music", "model", "parallel", "inference", "rendering", "training"},
 }
 FREE = {"cli", "commands", "__init__"}
 
 # Libraries that one place alone imports.
 SOLE_IMPORTERS = {
     "miditoolkit": ("music/midi.py",),
-    "partitura": ("music/alignment.py",),
-    "parangonar": ("music/alignment.py",),
+    "partitura": ("performance/alignment.py",),
+    "parangonar": ("performance/alignment.py",),
     "grain": ("data/",),
     "array_record": ("data/",),
     "orbax": ("training/checkpoints.py",),
 }
 JAX = {"jax", "jaxlib", "flax", "optax", "orbax", "chex"}
-JAX_ROOMS = {"model", "parallel", "training", "rendering", "convert"}
+JAX_ROOMS = {"model", "parallel", "training", "inference", "rendering", "convert"}
+PLAIN = {"music", "score", "performance"}  # no JAX, however it might come
 # What reads or writes files: the model is pure.
 FILES = {"os", "io", "pathlib", "shutil", "tempfile", "json", "pickle", "safetensors"}
 
@@ -57,9 +64,7 @@ MAX_BYTES = 24 * 1024 * 1024
 MAX_FUNCTION = 60
 # No path of somebody's own machine, and no package index: pip's own settings decide where packages come from.
 OWN_PATHS = re.compile(r"(?<![\w.:/~-])/(?:work|root|home|tmp|mnt|Users)/[\w.-]+")
-REGISTRIES = re.compile(
-    r"py[p]i\.org|python[h]osted|--(?:extra-)?index[-]url|--find[-]links|--trusted[-]host"
-)
+REGISTRIES = re.compile(r"py[p]i\.org|python[h]osted|--(?:extra-)?index[-]url|--find[-]links|--trusted[-]host")
 
 
 @dataclass(frozen=True)
@@ -130,8 +135,8 @@ def library_problems(sources: Mapping[str, str]) -> Iterator[str]:
             if owners and not inside.startswith(owners):
                 yield f"{place}: {use.library} belongs to {' and '.join(owners)}"
             brings_jax = use.library in JAX or (use.library == PACKAGE and use.room in JAX_ROOMS)
-            if room == "music" and brings_jax:
-                yield f"{place}: music knows no JAX ({use.target})"
+            if room in PLAIN and brings_jax:
+                yield f"{place}: {room} knows no JAX ({use.target})"
             if room in {"evaluation", "__init__"} and brings_jax and use.on_import:
                 yield f"{place}: {room} imports no JAX when it is imported ({use.target})"
             if room == "model" and use.library in FILES:
@@ -212,10 +217,10 @@ def test_no_large_files(tracked):
     assert list(size_problems({path: (ROOT / path).stat().st_size for path in tracked})) == []
 
 
-def test_music_and_evaluation_load_no_jax(package_sources):
+def test_plain_rooms_and_evaluation_load_no_jax(package_sources):
     """What the syntax cannot show: no import by way of another module or library brings JAX in either."""
     names = [path.removesuffix(".py").replace("/", ".") for path in package_sources]
-    light = [name for name in names if room_of(name.replace(".", "/")) in {"music", "evaluation"}]
+    light = [name for name in names if room_of(name.replace(".", "/")) in {*PLAIN, "evaluation"}]
     assert light
     code = "import importlib, sys\n" + "\n".join(
         f"importlib.import_module({name!r}); assert 'jax' not in sys.modules, {name!r}" for name in light
@@ -227,11 +232,11 @@ def test_music_and_evaluation_load_no_jax(package_sources):
 
 GOOD = {
     f"{PACKAGE}/music/midi.py": "import miditoolkit\nfrom pianist_jax.music.notes import Notes\n",
-    f"{PACKAGE}/music/alignment.py": "def f():\n    import parangonar, partitura\n",
+    f"{PACKAGE}/performance/alignment.py": "def f():\n    import parangonar, partitura\n",
     f"{PACKAGE}/data/pipeline.py": "import grain.python\nfrom pianist_jax.music import notes\n",
     f"{PACKAGE}/model/pianist.py": "import jax\nfrom ..music.tokens import PAD\nfrom . import layers\n",
     f"{PACKAGE}/training/checkpoints.py": "import orbax.checkpoint\nfrom ..model.pianist import P\n",
-    f"{PACKAGE}/evaluation/report.py": "def f():\n    from pianist_jax.rendering import decode\n",
+    f"{PACKAGE}/evaluation/report.py": "def f():\n    from pianist_jax.inference import decode\n",
     f"{PACKAGE}/__init__.py": "def render():\n    from pianist_jax.rendering import renderer\n",
     f"{PACKAGE}/cli.py": "from pianist_jax import load_model\nfrom pianist_jax.training import loop\n",
 }
@@ -251,9 +256,9 @@ def test_good_manners_pass():
         ("model/layers.py", "from pianist_jax.music.midi import read_midi", "model must not use"),
         ("model/layers.py", "from pianist_jax.music import PAD", "model must not use"),
         ("model/layers.py", "from ..music import midi", "model must not use pianist_jax.music.midi"),
-        ("training/loop.py", "import pianist_jax.rendering.decode", "training must not use"),
-        ("rendering/decode.py", "from pianist_jax.training.loop import train", "rendering must not use"),
-        ("rendering/decode.py", "from pianist_jax import load_model", "rendering must not use"),
+        ("training/loop.py", "import pianist_jax.inference.decode", "training must not use"),
+        ("inference/decode.py", "from pianist_jax.training.loop import train", "inference must not use"),
+        ("inference/decode.py", "from pianist_jax import load_model", "inference must not use"),
         ("evaluation/report.py", "if TYPE_CHECKING:\n    import pianist_jax.training", "evaluation must not"),
         ("config.py", "from pianist_jax.music.tokens import PAD", "config must not use"),
         ("errors.py", "from . import cli", "errors must not use pianist_jax.cli"),
@@ -278,7 +283,7 @@ def test_directions_bite(path, source, problem):
         ("music/tokens.py", "def f():\n    import jax.numpy as jnp", "music knows no JAX"),
         ("music/tokens.py", "if TYPE_CHECKING:\n    import flax", "music knows no JAX"),
         ("evaluation/report.py", "try:\n    import jax\nexcept ImportError:\n    pass", "no JAX when it is"),
-        ("evaluation/report.py", "from pianist_jax.rendering import decode", "no JAX when it is"),
+        ("evaluation/report.py", "from pianist_jax.inference import decode", "no JAX when it is"),
         ("evaluation/report.py", "class A:\n    import optax", "no JAX when it is"),
         ("__init__.py", "from pianist_jax.model import pianist", "no JAX when it is"),
         ("model/pianist.py", "from pathlib import Path", "the model sees no files"),

@@ -51,9 +51,7 @@ def test_wheel_runs_outside_the_repository(wheel, tmp_path):
     module, function = commands["console_scripts"]["pianist"].split(":")
     code = f"import sys, {module} as m; print(m.__file__); sys.argv = ['pianist', '--help']; m.{function}()"
     environment = {**os.environ, "PYTHONPATH": str(wheel)}
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True
-    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(str(wheel))
     assert "render" in done.stdout

@@ -8,9 +8,9 @@ import pytest
 
 from pianist_jax import plotting
 from pianist_jax.errors import PianistError
-from pianist_jax.music.grid import ScoreGrid
 from pianist_jax.music.notes import Notes
-from pianist_jax.music.tempo import map_tempo
+from pianist_jax.performance.tempo_map import map_tempo
+from pianist_jax.score.grid import ScoreGrid
 
 
 def draw(*performances, **options) -> Any:  # matplotlib's types know neither legends nor paths

@@ -216,9 +216,7 @@ def test_xpk_is_given_a_command_that_trains(tmp_path: Path, root: Path) -> None:
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a git checkout: there is nothing to send")
 def test_plain_vms_are_given_the_code_and_a_command_that_parses(tmp_path: Path, root: Path) -> None:
     gcloud = 'echo "${@:1:4}"; if [[ $4 == ssh ]]; then bash -n -c "${@: -1}" && echo "${@: -1}" | tail -1; fi'
-    said = launch(
-        tmp_path, "tpu_vm.sh", "slice", "zone-a", str(root), "v5e-16", "pretrain", gcloud=gcloud
-    ).splitlines()
+    said = launch(tmp_path, "tpu_vm.sh", "slice", "zone-a", str(root), "v5e-16", "pretrain", gcloud=gcloud).splitlines()
     assert said[:2] == ["compute tpus tpu-vm scp", "compute tpus tpu-vm ssh"]
     assert said[2].strip() == f"bash tpu/train_host.sh '{root}' 'v5e-16' 'pretrain'"
 

@@ -205,9 +205,7 @@ def _traffic(instruction: Instruction, scope: Computation, computations: dict[st
 
 def _read(inside: Computation, place: int, computations: dict[str, Computation]) -> int:
     """How much of its parameter number `place` a fusion reads: all of it, unless it only takes slices."""
-    parameter = next(
-        (i for i in inside.values() if i.opcode == "parameter" and i.rest.startswith(f"({place})")), None
-    )
+    parameter = next((i for i in inside.values() if i.opcode == "parameter" and i.rest.startswith(f"({place})")), None)
     if parameter is None:
         return 0
     total = 0

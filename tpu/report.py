@@ -102,9 +102,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 1 if failed else 0
 
 
-def _compile(
-    wanted: list[tuple[str, str, str]], changes: dict[str, str], kept: list[Estimate], results: Path
-) -> int:
+def _compile(wanted: list[tuple[str, str, str]], changes: dict[str, str], kept: list[Estimate], results: Path) -> int:
     """Compile each case of which the same program is not kept yet, and keep it; returns how many do not fit."""
     compiler.prepare()
     failed = 0

@@ -24,8 +24,11 @@ def prepare(
     output: Annotated[str, typer.Option("-o", "--output", metavar="DIR", help="A folder in it for each.")] = "prepared",
     held_out: Annotated[
         list[str] | None,
-        typer.Option(metavar="[NAME=]PATH", help="Music to leave out by content: of a corpus its held-out splits; a "
-        "folder, a file, or a .txt of such paths."),
+        typer.Option(
+            metavar="[NAME=]PATH",
+            help="Music to leave out by content: of a corpus its held-out splits; a "
+            "folder, a file, or a .txt of such paths.",
+        ),
     ] = None,
     validation: Annotated[float, typer.Option(help="Share of compositions to validate on, where none is named.")] = 0.0,
     kind: Annotated[str, typer.Option(help="Of corpora of your own: performance, transcription or score.")] = "",

@@ -73,8 +73,8 @@ def inspect(
     part: options.Part = None,
 ) -> None:
     """Say what is in a score, a performance or a rendering: bars, notes, tempi, dynamics, pedal, problems."""
-    from pianist_jax.music.describe import describe
     from pianist_jax.rendering.stored import describe_rendering
+    from pianist_jax.score.describe import describe
 
     errors: list[PianistError | None] = []
     for file in files:

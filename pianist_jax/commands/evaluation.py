@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from pianist_jax.evaluation.candidates import Candidates
     from pianist_jax.evaluation.curves import Piece
     from pianist_jax.evaluation.folders import Aligner
-    from pianist_jax.rendering.programs import Model
-    from pianist_jax.rendering.sampling import Sampling
+    from pianist_jax.inference.engine import Model
+    from pianist_jax.inference.sampling import Sampling
 
 commands = typer.Typer(rich_markup_mode=None)
 
@@ -119,7 +119,7 @@ def _at_tempo(entry: "Candidates", pieces: "list[Piece]", tempo: str) -> "Candid
 
 def _settings(texts: Sequence[str], rehearsals: int, chance: float) -> "dict[str, Sampling]":
     """How to draw, by what was typed. Raises PianistError."""
-    from pianist_jax.rendering.sampling import Sampling
+    from pianist_jax.inference.sampling import Sampling
 
     found = {}
     for text in texts:
@@ -147,7 +147,7 @@ def _cache_folder() -> Path:
     """Where alignments are kept unless it is said: beside the compiled programs."""
     import platformdirs
 
-    from pianist_jax.rendering.compilation import VARIABLE
+    from pianist_jax.inference.compilation import VARIABLE
 
     return Path(os.environ.get(VARIABLE) or platformdirs.user_cache_dir("pianist_jax", appauthor=False)) / "alignments"
 
@@ -208,8 +208,8 @@ def _play(
 
     from pianist_jax.evaluation.candidates import render_candidates
     from pianist_jax.evaluation.likelihood import count_notes, likelihood
-    from pianist_jax.rendering.compilation import keep_programs
-    from pianist_jax.rendering.programs import load_model
+    from pianist_jax.inference.compilation import keep_programs
+    from pianist_jax.inference.engine import load_model
     from pianist_jax.rendering.renderer import draws
 
     keep_programs()

@@ -10,8 +10,8 @@ from pianist_jax.errors import PianistError
 from pianist_jax.terminal import say
 
 if TYPE_CHECKING:
-    from pianist_jax.music.pace import Pace
-    from pianist_jax.rendering.expression import Expression
+    from pianist_jax.performance.expression import Expression
+    from pianist_jax.performance.pace import Pace
     from pianist_jax.rendering.extras import Extras
     from pianist_jax.rendering.result import Rendering
 
@@ -82,7 +82,7 @@ def expression_of(
     binary_pedal: bool,
 ) -> "Expression":
     """What these options want. Raises PianistError."""
-    from pianist_jax.rendering.expression import Expression, parse_strengths
+    from pianist_jax.performance.expression import Expression, parse_strengths
 
     strengths = parse_strengths(strength or [])
     return Expression(
@@ -107,14 +107,14 @@ def log_of(path: str | None) -> Path | None:
 
 def pace_of(tempo: str | None, duration: str | None) -> "Pace":
     """The pace that these options want. Raises PianistError."""
-    from pianist_jax.music.pace import parse_pace
+    from pianist_jax.performance.pace import parse_pace
 
     return parse_pace(tempo, duration)
 
 
 def tell_tempo(rendering: "Rendering", pace: "Pace", tell: Callable[[str], None] = say) -> None:
     """Say which tempo was guessed, where the score tells none, and how to set it."""
-    from pianist_jax.music.pace import SCORE, is_told
+    from pianist_jax.performance.pace import SCORE, is_told
 
     if pace.tempo != SCORE or pace.duration is not None or is_told(rendering.grid):
         return
@@ -133,8 +133,8 @@ def extras_of(
     tempo_events: str | None, plot: bool, plot_bars: str | None, overlay: list[str] | None, audio: bool
 ) -> "Extras":
     """The files that these options want beside the performance; bars or an overlay mean a plot. Raises PianistError."""
-    from pianist_jax.music.bars import parse_bars
     from pianist_jax.rendering.extras import Extras
+    from pianist_jax.score.bars import parse_bars
 
     bars = parse_bars(plot_bars) if plot_bars is not None else None
     overlays = tuple(overlay or ())
@@ -145,7 +145,7 @@ def strengths_among(paths: list[str], strength: list[str] | None) -> tuple[list[
     """The paths and the strengths, where words like `dynamics=1.2` follow the one that --strength takes."""
     if not strength:
         return paths, strength
-    from pianist_jax.rendering.expression import is_strength
+    from pianist_jax.performance.expression import is_strength
 
     more = [path for path in paths if is_strength(path)]
     return [path for path in paths if path not in more], [*strength, *more]

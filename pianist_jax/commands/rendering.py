@@ -10,9 +10,9 @@ from pianist_jax.errors import PianistError, in_words
 from pianist_jax.terminal import conclude, progress, say
 
 if TYPE_CHECKING:
+    from pianist_jax.inference.engine import Model
     from pianist_jax.rendering.batch import Outcome
     from pianist_jax.rendering.finding import Job
-    from pianist_jax.rendering.programs import Model
 
 commands = typer.Typer(rich_markup_mode=None)
 NAMED = 10  # scores that are left alone; the others are counted
@@ -57,7 +57,7 @@ def render(
     same performances; what is there already is left alone, so that a run that was stopped goes on. Several scores are
     told of in DIR/manifest.jsonl. Scores also come in tar archives and in lists (.txt, one path a line).
     """
-    from pianist_jax.rendering.sampling import Sampling
+    from pianist_jax.inference.sampling import Sampling
 
     scores, strength = options.strengths_among(scores, strength)
     kept = options.log_of(log)
@@ -79,13 +79,11 @@ def render(
         _render_bars(scores, Path(output), model, bars, samples, {**wishes, "tempo_events": tempo_events}, kept)
 
 
-def _render_scores(
-    scores: list[str], folder: Path, model: str, share: str | None, wishes: dict[str, Any]
-) -> None:
+def _render_scores(scores: list[str], folder: Path, model: str, share: str | None, wishes: dict[str, Any]) -> None:
+    from pianist_jax.inference.compilation import keep_programs
+    from pianist_jax.inference.engine import load_model
     from pianist_jax.rendering import batch
-    from pianist_jax.rendering.compilation import keep_programs
     from pianist_jax.rendering.finding import find_scores
-    from pianist_jax.rendering.programs import load_model
 
     if wishes["samples"] < 1:
         raise PianistError(f"samples is {wishes['samples']}, but it must be 1 or more")
@@ -123,11 +121,11 @@ def _tell_twins(jobs: "list[Job]") -> None:
 def _render_bars(
     scores: list[str], folder: Path, name: str, bars: str, samples: int, wishes: dict[str, Any], log: Path | None
 ) -> None:
-    from pianist_jax.music.bars import parse_bars
+    from pianist_jax.inference.compilation import keep_programs
+    from pianist_jax.inference.engine import load_model
     from pianist_jax.rendering.batch import Outcome
-    from pianist_jax.rendering.compilation import keep_programs
     from pianist_jax.rendering.finding import find_scores
-    from pianist_jax.rendering.programs import load_model
+    from pianist_jax.score.bars import parse_bars
 
     chosen = parse_bars(bars)
     if samples > 1:

@@ -15,8 +15,8 @@ import numpy as np
 
 from pianist_jax.errors import PianistError
 from pianist_jax.files import replacing
-from pianist_jax.music.alignment import align
 from pianist_jax.music.notes import Notes
+from pianist_jax.performance.alignment import align
 
 
 class KeptAlignmentError(PianistError):

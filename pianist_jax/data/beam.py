@@ -99,14 +99,12 @@ def _build(pipeline: "beam.Pipeline", listed: Sequence[Listed], held_out: HeldOu
     sources = [each.source for each in listed]
     run = run_digest(listed, held_out)
     held = beam.pvalue.AsSingleton(pipeline | "Held out" >> beam.Create([held_out]))
-    entries = (
-        pipeline
-        | "Files" >> beam.Create(jobs)
-        | "Spread" >> beam.Reshuffle()
-        | "Read" >> beam.Map(_entry, held)
-    )
-    decided = entries | "Lighten" >> beam.Map(_light) | "Gather" >> beam.combiners.ToList() | "Decide" >> beam.Map(
-        decide, names, sources, run
+    entries = pipeline | "Files" >> beam.Create(jobs) | "Spread" >> beam.Reshuffle() | "Read" >> beam.Map(_entry, held)
+    decided = (
+        entries
+        | "Lighten" >> beam.Map(_light)
+        | "Gather" >> beam.combiners.ToList()
+        | "Decide" >> beam.Map(decide, names, sources, run)
     )
     shards = (
         entries

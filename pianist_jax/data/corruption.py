@@ -265,9 +265,7 @@ def deadpan(values_NS: jax.Array, key: jax.Array) -> jax.Array:
     coarse = jnp.clip((velocity + 12) // 24 * 24, 20, 110)
     even = jnp.broadcast_to(jax.random.randint(keys[4], (), 50, 100), velocity.shape)
     velocity = jnp.where(jax.random.uniform(keys[5]) < 0.7, even, coarse)
-    times = [
-        jnp.clip(jnp.round(x), low, high) for x, low, high in ((gap, 0, MAX_IOI), (duration, 1, MAX_DURATION))
-    ]
+    times = [jnp.clip(jnp.round(x), low, high) for x, low, high in ((gap, 0, MAX_IOI), (duration, 1, MAX_DURATION))]
     return (
         values_NS.at[:, IOI]
         .set(times[0].astype(jnp.int32))

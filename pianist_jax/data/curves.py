@@ -3,15 +3,15 @@
 import numpy as np
 
 from pianist_jax.data.parts import PairCorpus
-from pianist_jax.music.curves import chords, curves_on
 from pianist_jax.music.tokens import SLOTS
+from pianist_jax.performance.parameters import chords, curves_on
 
 IOI, VELOCITY, DURATION = (SLOTS.index(name) for name in ("ioi", "velocity", "duration"))
 FURTHEST = (np.log(8.0), np.inf, np.log(16.0))  # from the median: what lies beyond is a misalignment
 
 
 def pair_curves(pairs: PairCorpus) -> np.ndarray:
-    """float16 [notes, 3]: gap, velocity and articulation (`music.curves`) of every note of every pair.
+    """float16 [notes, 3]: gap, velocity and articulation (`performance.parameters`) of every note of every pair.
 
     A gap stands at the first note of its chord; a chord's time is the mean of its notes. Each curve is less its mean
     and in units of its standard deviation over all stretches of its performance. NaN where nothing is known: notes

@@ -85,9 +85,7 @@ def _write(stored: Iterable[_Stored], header: dict, out_dir: Path, name: str, pa
     parts = _divide(header, compressed, part_bytes)
     out_dir.mkdir(parents=True, exist_ok=True)
     width = len(str(len(parts)))
-    paths = [
-        out_dir / f"{name}-{number:0{width}d}-of-{len(parts)}.part" for number in range(1, len(parts) + 1)
-    ]
+    paths = [out_dir / f"{name}-{number:0{width}d}-of-{len(parts)}.part" for number in range(1, len(parts) + 1)]
     unfinished = [path.with_suffix(".unfinished") for path in paths]
     for path, content in zip(unfinished, parts, strict=True):
         path.write_bytes(content)
@@ -138,9 +136,7 @@ def _divide(header: dict, blocks: list[tuple[dict, bytes]], limit: int) -> list[
         if not groups or len(_part(header, [*groups[-1], block], 999, 999)) > limit:
             groups.append([])
             if len(_part(header, [block], 999, 999)) > limit:
-                raise PreparedError(
-                    f"{len(block[1])} bytes do not fit into a part of {limit}; allow larger parts"
-                )
+                raise PreparedError(f"{len(block[1])} bytes do not fit into a part of {limit}; allow larger parts")
         groups[-1].append(block)
     return [_part(header, group, number, len(groups)) for number, group in enumerate(groups)]
 

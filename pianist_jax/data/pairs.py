@@ -24,12 +24,12 @@ from pianist_jax.data.records import pack_pair, pedal_kind
 from pianist_jax.data.sources import SPLITS
 from pianist_jax.errors import PianistError
 from pianist_jax.files import replacing
-from pianist_jax.music.alignment import AlignmentError, share_matched
-from pianist_jax.music.grid import grid_of_midi
-from pianist_jax.music.metre import metre
 from pianist_jax.music.midi import read_midi
 from pianist_jax.music.notes import Notes, normalise
 from pianist_jax.music.tokens import LAST_GAP, encode
+from pianist_jax.performance.alignment import AlignmentError, share_matched
+from pianist_jax.score.grid import grid_of_midi
+from pianist_jax.score.metre import metre
 
 LONGEST_GAP = 4
 """A longer run of score notes that were not played cuts the piece."""

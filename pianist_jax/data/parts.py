@@ -142,9 +142,7 @@ def choose_pairs(pairs: PairCorpus, chosen: np.ndarray) -> PairCorpus:
 
 def compress(planes: Sequence[bytes]) -> list[bytes]:
     """The planes of a block, each under LZMA."""
-    return [
-        lzma.compress(plane, lzma.FORMAT_RAW, filters=_filters(index)) for index, plane in enumerate(planes)
-    ]
+    return [lzma.compress(plane, lzma.FORMAT_RAW, filters=_filters(index)) for index, plane in enumerate(planes)]
 
 
 def assemble(header: dict, blocks: Sequence[bytes]) -> bytes:
@@ -163,9 +161,7 @@ def _filters(plane: int) -> list[dict]:
     return [{"id": lzma.FILTER_LZMA2, "preset": 6, "lc": bits, "lp": 0, "pb": 0, "nice_len": 273}]
 
 
-def _load(
-    paths: Sequence[Path | str], kind: str, workers: int | None
-) -> tuple[list[dict], tuple[np.ndarray, ...]]:
+def _load(paths: Sequence[Path | str], kind: str, workers: int | None) -> tuple[list[dict], tuple[np.ndarray, ...]]:
     """Headers of the parts, and uint16[notes, 8] once or (pairs) twice, the score's with its metre if it has one."""
     opened = sorted((_open(Path(path), kind) for path in paths), key=lambda part: part[1]["part"])
     if not opened:

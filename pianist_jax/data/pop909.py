@@ -26,12 +26,12 @@ from pianist_jax.data.prepare import draw_split
 from pianist_jax.data.records import pedal_kind
 from pianist_jax.data.sources import SPLITS
 from pianist_jax.errors import PianistError
-from pianist_jax.music.alignment import share_matched
-from pianist_jax.music.grid import grid_of_midi
-from pianist_jax.music.metre import metre
 from pianist_jax.music.midi import notes_of_bytes, read_bytes, read_midi
 from pianist_jax.music.notes import Notes, normalise
 from pianist_jax.music.tokens import METRE
+from pianist_jax.performance.alignment import share_matched
+from pianist_jax.score.grid import grid_of_midi
+from pianist_jax.score.metre import metre
 
 EVEN = 64  # velocity of every score note: the files' own are the performance's
 UNTOLD = [METRE.index(name) for name in ("bar", "beats")]  # the scores are on beats, but count no bars

@@ -154,9 +154,7 @@ def unpack_piece(record: bytes) -> Piece:
     try:
         return Piece(expand(values), **metadata)
     except TypeError as error:
-        raise RecordError(
-            f"a piece's record has the wrong metadata ({error}): prepare its corpus again"
-        ) from error
+        raise RecordError(f"a piece's record has the wrong metadata ({error}): prepare its corpus again") from error
 
 
 def pack_pair(score_tokens: np.ndarray, performance_tokens: np.ndarray, metadata: dict) -> bytes:
@@ -171,11 +169,7 @@ def pack_pair(score_tokens: np.ndarray, performance_tokens: np.ndarray, metadata
     Raises:
         ValueError: lengths, pitches or ranges that do not fit, missing metadata.
     """
-    if (
-        metadata.get("split") not in SPLITS
-        or metadata.get("pedal") not in PEDALS
-        or "composition" not in metadata
-    ):
+    if metadata.get("split") not in SPLITS or metadata.get("pedal") not in PEDALS or "composition" not in metadata:
         raise ValueError(f"a pair needs composition, split (of {SPLITS}) and pedal (of {PEDALS}): {metadata}")
     score, performance = _from_zero(score_tokens), _from_zero(performance_tokens)
     if len(score) != len(performance) or (score[:, 0] != performance[:, 0]).any():

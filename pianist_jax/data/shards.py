@@ -178,9 +178,7 @@ def read_records(prepared: Prepared) -> Iterator[bytes]:
         seen += len(records)
         yield from records
     if seen != prepared.records:
-        raise PreparedError(
-            f"{prepared.folder}: holds {seen} of {prepared.records} records; prepare it again"
-        )
+        raise PreparedError(f"{prepared.folder}: holds {seen} of {prepared.records} records; prepare it again")
 
 
 def read_shard(shard: Path) -> list[bytes]:

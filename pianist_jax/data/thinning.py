@@ -10,9 +10,9 @@ import numpy as np
 
 from pianist_jax.data.parts import PairCorpus
 from pianist_jax.data.records import compact, expand
-from pianist_jax.music.curves import chords
 from pianist_jax.music.notes import Notes
 from pianist_jax.music.tokens import METRE, METRE_SIZE, NOTE_TOKENS, QUARTER_STEPS, SLOTS, decode, encode
+from pianist_jax.performance.parameters import chords
 
 TEXTURES = ("right hand", "left hand", "melody", "bass", "accompaniment", "outer voices")
 LEAST_NOTES = 64

@@ -15,8 +15,8 @@ from pianist_jax.data.packing import cut
 from pianist_jax.data.parts import Corpus, PairCorpus
 from pianist_jax.data.sources import SOURCES
 from pianist_jax.errors import PianistError
-from pianist_jax.music.limits import LEAST_SHARE, WIDEST
 from pianist_jax.music.tokens import NOTE_TOKENS, SLOTS
+from pianist_jax.performance.limits import LEAST_SHARE, WIDEST
 
 Windows = dict[str, Any]
 LEAST_GAP = 100  # ms from which on a gap that collapses is no ornament
@@ -121,9 +121,7 @@ def mixed(parts: Sequence[tuple[Windows, float]]) -> Windows:
 def draw(windows: Windows, key: jax.Array, batch: int) -> jax.Array:
     """Numbers of `batch` windows drawn by weight, int32 [B]."""
     chance = windows["chance"]
-    return jnp.searchsorted(chance, jax.random.uniform(key, (batch,)) * chance[-1], side="right").astype(
-        jnp.int32
-    )
+    return jnp.searchsorted(chance, jax.random.uniform(key, (batch,)) * chance[-1], side="right").astype(jnp.int32)
 
 
 def take(windows: Windows, number_B: jax.Array, window: int) -> dict[str, jax.Array]:

@@ -120,9 +120,7 @@ def reference_of(piece: Piece) -> Reference:
     Raises PianistError where the piece has no human or one plays nothing of the score.
     """
     if not piece.humans:
-        raise PianistError(
-            f"{piece.name}: no human performance to compare with; add one or leave the piece out"
-        )
+        raise PianistError(f"{piece.name}: no human performance to compare with; add one or leave the piece out")
     frame = frame_of(piece.score)
     performances = []
     for human in piece.humans:
@@ -256,9 +254,7 @@ def _spread_ratio(samples: np.ndarray, humans: np.ndarray) -> float:
     return stats.ratio_of_sums(spread(samples), spread(humans)) if len(humans) > 1 else float("nan")
 
 
-def _seam_metrics(
-    reference: Reference, name: str, samples: np.ndarray, boundaries: np.ndarray
-) -> dict[str, float]:
+def _seam_metrics(reference: Reference, name: str, samples: np.ndarray, boundaries: np.ndarray) -> dict[str, float]:
     # An IOI lies where the note that ends it does.
     notes = reference.frame.first[1:] if name == "log_ioi" else np.arange(len(reference.frame))
     after = notes[:, None] - boundaries[None, :]

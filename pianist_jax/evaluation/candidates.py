@@ -10,11 +10,11 @@ import numpy as np
 
 from pianist_jax.errors import PianistError
 from pianist_jax.evaluation.curves import Frame, Piece, Played, curves_of, deal, frame_of, time_map
-from pianist_jax.music.pace import Pace, on_clock
+from pianist_jax.performance.pace import Pace, on_clock
 
 if TYPE_CHECKING:
-    from pianist_jax.rendering.programs import Model
-    from pianist_jax.rendering.sampling import Sampling
+    from pianist_jax.inference.engine import Model
+    from pianist_jax.inference.sampling import Sampling
 
 
 HUMANS = "humans"  # a tempo: that of the humans of each piece

@@ -65,9 +65,7 @@ class Piece:
             raise PianistError(f"{self.name}: the score has no notes")
         for human in self.humans:
             if human.match.shape != (len(self.score),) or human.match.max(initial=-1) >= len(human.notes):
-                raise PianistError(
-                    f"{self.name}: the alignment of {human.name} does not fit its notes; align it again"
-                )
+                raise PianistError(f"{self.name}: the alignment of {human.name} does not fit its notes; align it again")
 
 
 @dataclass(frozen=True, eq=False)
@@ -275,9 +273,7 @@ def curves_of(frame: Frame, playing: Dealt, mapped: TimeMap, human: bool) -> dic
 def _bounded(ratio: np.ndarray, bound: float, drop: bool) -> np.ndarray:
     """log(ratio), outliers from its median dropped (NaN) or held at the bound; NaN stays NaN."""
     positive = ratio > 0  # False for NaN too
-    log = np.where(
-        positive, np.log(np.where(positive, ratio, 1.0)), np.where(np.isnan(ratio), np.nan, -np.inf)
-    )
+    log = np.where(positive, np.log(np.where(positive, ratio, 1.0)), np.where(np.isnan(ratio), np.nan, -np.inf))
     if not positive.any():
         return np.full(len(ratio), np.nan) if drop else np.where(np.isnan(ratio), np.nan, 0.0)
     middle = np.median(log[positive])

@@ -75,9 +75,7 @@ def as_tokens(playing: Playing) -> np.ndarray:
         )
     tokens = np.asarray(playing)
     if tokens.ndim != 2 or tokens.shape[1] != NOTE_TOKENS:
-        raise PianistError(
-            f"a performance's tokens have shape {tokens.shape}: expected [notes, {NOTE_TOKENS}]"
-        )
+        raise PianistError(f"a performance's tokens have shape {tokens.shape}: expected [notes, {NOTE_TOKENS}]")
     return tokens
 
 
@@ -133,14 +131,10 @@ def compare_histograms(generated: Histograms, human: Histograms) -> Comparison:
     intersection: dict[str, float] = {}
     warnings = []
     for name in FIELDS:
-        empty = [
-            side for side, counts in (("generated", generated), ("human", human)) if not counts[name].any()
-        ]
+        empty = [side for side, counts in (("generated", generated), ("human", human)) if not counts[name].any()]
         if empty:
             js[name], intersection[name] = 1.0, 0.0
-            warnings.append(
-                f"{name}: {' and '.join(empty)} playing has no value in range; counted as disjoint"
-            )
+            warnings.append(f"{name}: {' and '.join(empty)} playing has no value in range; counted as disjoint")
         else:
             js[name] = js_distance(generated[name], human[name])
             intersection[name] = intersection_area(generated[name], human[name])
@@ -193,9 +187,7 @@ def human_baseline(human: Sequence[Sequence[Playing]]) -> Comparison:
     return compare_left_out(human, human)
 
 
-def compare_left_out(
-    generated: Sequence[Sequence[Playing]], human: Sequence[Sequence[Playing]]
-) -> Comparison:
+def compare_left_out(generated: Sequence[Sequence[Playing]], human: Sequence[Sequence[Playing]]) -> Comparison:
     """One performance of each piece against its humans but one: generated[piece][k] against all but
     human[piece][k].
 
@@ -203,9 +195,7 @@ def compare_left_out(
     piece with one human takes no part, which is named in the warnings. Raises PianistError where no piece has
     two.
     """
-    judged = [
-        (ours, theirs) for ours, theirs in zip(generated, human, strict=True) if len(theirs) > 1 and len(ours)
-    ]
+    judged = [(ours, theirs) for ours, theirs in zip(generated, human, strict=True) if len(theirs) > 1 and len(ours)]
     if not judged:
         raise PianistError("the human baseline needs a piece with at least two human performances")
     generated_counts = [[histograms([performance]) for performance in ours] for ours, _ in judged]
@@ -224,9 +214,7 @@ def compare_left_out(
     return Comparison(mean.js, mean.intersection, warned + mean.warnings)
 
 
-def compare_coarsely(
-    generated: Sequence[Playing], human: Sequence[Playing], left_out: bool = False
-) -> Comparison:
+def compare_coarsely(generated: Sequence[Playing], human: Sequence[Playing], left_out: bool = False) -> Comparison:
     """One piece's candidates, each against its humans, with bins `COARSER` times wider; the mean over candidates.
 
     velocity in 16 bins, durations in 25 of 20 ms, IOIs in 20 of 10 ms, pedal as it is. `left_out`: candidate k

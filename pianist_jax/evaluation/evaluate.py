@@ -1,13 +1,13 @@
 """Everything `pianist evaluate` finds out: candidates and controls side by side, as one plain dict.
 
-    about       what was compared: package version, pieces, human performances, seed, what the caller adds
-    systems     by name, the left-out human first, then the candidates, then the controls; each with `kind` (human,
-                candidate or control), `about`, `composite` (`composite.composite`), `summary`, `paper`, `pieces`,
-                `samples` and `warnings` (`suite`), and `likelihood` where it was measured
-    humans      what the humans reach among themselves: ceilings and reliability (`aligned.human_metrics`)
-    composite   the weights of the summary figure
-    controls    which metrics are meant to catch each control, and which are known to miss it
-    warnings    all of them, once
+about       what was compared: package version, pieces, human performances, seed, what the caller adds
+systems     by name, the left-out human first, then the candidates, then the controls; each with `kind` (human,
+            candidate or control), `about`, `composite` (`composite.composite`), `summary`, `paper`, `pieces`,
+            `samples` and `warnings` (`suite`), and `likelihood` where it was measured
+humans      what the humans reach among themselves: ceilings and reliability (`aligned.human_metrics`)
+composite   the weights of the summary figure
+controls    which metrics are meant to catch each control, and which are known to miss it
+warnings    all of them, once
 """
 
 from __future__ import annotations

@@ -22,10 +22,10 @@ from pianist_jax.data.alignments import cached_align
 from pianist_jax.errors import PianistError
 from pianist_jax.evaluation.candidates import Candidates
 from pianist_jax.evaluation.curves import Piece, Played, deal, frame_of, time_map
-from pianist_jax.music.alignment import AlignmentError
-from pianist_jax.music.grid import NOTATION
 from pianist_jax.music.midi import read_midi
 from pianist_jax.music.notes import Notes, normalise
+from pianist_jax.performance.alignment import AlignmentError
+from pianist_jax.score.grid import NOTATION
 
 MIDI = (".mid", ".midi")
 PERFORMANCE, DAW = ".performance", ".daw"
@@ -48,7 +48,7 @@ class Aligner:
 def read_notes(path: Path) -> Notes:
     """The normalised notes of a MIDI file or a notated score. Raises PianistError."""
     if path.suffix.lower() in NOTATION:
-        from pianist_jax.music.score import read_score
+        from pianist_jax.score.load import read_score
 
         notes = normalise(read_score(path).notes)[0]
     else:
@@ -80,9 +80,7 @@ def find_pieces(scores: Path, humans: Path, aligner: Aligner) -> tuple[list[Piec
     return pieces, warnings
 
 
-def find_candidates(
-    folder: Path, pieces: Sequence[Piece], aligner: Aligner, name: str
-) -> tuple[Candidates, list[str]]:
+def find_candidates(folder: Path, pieces: Sequence[Piece], aligner: Aligner, name: str) -> tuple[Candidates, list[str]]:
     """The candidates of a folder for those pieces that it has any of, and warnings about its other files.
 
     A performance that plays every note of the score once is taken as it is, others are aligned. Raises PianistError
@@ -192,9 +190,7 @@ def _files(folder: Path, suffixes: Sequence[str]) -> list[Path]:
     return [path for path in files if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
 
 
-def _by_name(
-    folder: Path, aliases: Mapping[str, str], scores: set[Path]
-) -> tuple[dict[str, list[Path]], list[str]]:
+def _by_name(folder: Path, aliases: Mapping[str, str], scores: set[Path]) -> tuple[dict[str, list[Path]], list[str]]:
     """Performances of a folder by the piece that their names say, in the order of their numbers."""
     found: dict[str, list[tuple[int, Path]]] = {}
     warnings = []
@@ -233,7 +229,7 @@ def _told(path: Path) -> dict[str, Any]:
 def _joins(told: Mapping[str, Any], notes: int) -> np.ndarray | None:
     """Where windows met in a rendering, by what is told of it; None where that is not known."""
     try:
-        from pianist_jax.rendering.windows import Windowing, joins
+        from pianist_jax.inference.windows import Windowing, joins
 
         return joins(notes, Windowing(**told["settings"]["windows"]))
     except (KeyError, TypeError, ValueError):

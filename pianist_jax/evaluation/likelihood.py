@@ -14,7 +14,7 @@ from pianist_jax.evaluation.results import PieceResult, aggregate
 from pianist_jax.music.tokens import SLOTS, TIME, encode
 
 if TYPE_CHECKING:
-    from pianist_jax.rendering.programs import Model
+    from pianist_jax.inference.engine import Model
 
 FIELDS = {
     "ioi": ("ioi",),
@@ -42,7 +42,7 @@ def likelihood(
     compositions, with intervals, as `results.aggregate` gives them. Exact values count: a cell's probability is spread
     evenly over the values it holds. Raises PianistError where no piece has a stretch to measure.
     """
-    from pianist_jax.rendering.likelihood import summed_nll
+    from pianist_jax.inference.likelihood import summed_nll
 
     pairs, owners = [], []
     for index, piece in enumerate(pieces):

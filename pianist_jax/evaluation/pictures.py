@@ -216,7 +216,7 @@ def dynamics_curve(frame: Frame, played: Played, places: np.ndarray, width: floa
 
 def axis_of(piece: Piece, frame: Frame) -> Axis:
     """Bar numbers along a piece whose score is a MIDI file, else seconds of the score."""
-    from pianist_jax.music.grid import grid_of_midi
+    from pianist_jax.score.grid import grid_of_midi
 
     if piece.source is not None and piece.source.suffix.lower() in (".mid", ".midi"):
         grid = grid_of_midi(piece.source)

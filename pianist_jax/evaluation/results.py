@@ -71,9 +71,7 @@ def degenerate(piece: Piece, reference: Reference, samples: Sequence[Performance
             )
         if (stats.variance_valid(reference.curves[name]) <= stats.FLAT).any():
             warnings.append(f"{piece.name}: constant {name} in a human: correlations with it count as 0")
-    if any(len(human.pedal) for human in reference.performances) and not all(
-        len(one.pedal) for one in samples
-    ):
+    if any(len(human.pedal) for human in reference.performances) and not all(len(one.pedal) for one in samples):
         warnings.append(f"{piece.name}: a candidate without any pedal: its pedal F1 counts as 0")
     return warnings
 

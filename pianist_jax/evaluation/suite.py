@@ -64,9 +64,7 @@ def evaluate_pieces(
     Raises PianistError, naming the piece, for candidates that do not fit its score and pieces without humans.
     """
     if len(pieces) != len(candidates) or not pieces:
-        raise PianistError(
-            f"{len(candidates)} sets of candidates for {len(pieces)} pieces; give one for each piece"
-        )
+        raise PianistError(f"{len(candidates)} sets of candidates for {len(pieces)} pieces; give one for each piece")
     rng = rng or np.random.default_rng(0)
     results, humans, playing = [], [], []
     for index, (piece, own) in enumerate(zip(pieces, candidates, strict=True)):
@@ -89,9 +87,7 @@ def evaluate_pieces(
 
 def _playing(own: Candidates, played: Sequence[Played]) -> list[Playing]:
     """What the distributions are taken of: the tokens as they are where there are tokens."""
-    return [
-        given if isinstance(given, np.ndarray) else one.notes for given, one in zip(own, played, strict=True)
-    ]
+    return [given if isinstance(given, np.ndarray) else one.notes for given, one in zip(own, played, strict=True)]
 
 
 def _coarse(playing: Sequence[Playing], piece: Piece, left_out: bool = False) -> dict[str, float]:
@@ -103,9 +99,7 @@ def _paper_metrics(
     pieces: Sequence[Piece], playing: Sequence[Sequence[Playing]]
 ) -> tuple[dict[str, dict[str, float]], list[str]]:
     human = [[one.notes for one in piece.humans] for piece in pieces]
-    compared = {
-        weighting: compare_pieces(playing, human, weighting) for weighting in ("performances", "pieces")
-    }
+    compared = {weighting: compare_pieces(playing, human, weighting) for weighting in ("performances", "pieces")}
     if max(len(performances) for performances in human) > 1:
         compared["human"] = human_baseline(human)
     return (
@@ -193,10 +187,7 @@ def evaluate_controls(
         if name in alone:
             continue
         made = [
-            [
-                _MAKERS[name](piece, one, others[k % len(others)], drawn, rng)
-                for k, one in enumerate(turns)
-            ]
+            [_MAKERS[name](piece, one, others[k % len(others)], drawn, rng) for k, one in enumerate(turns)]
             for piece, turns, others, drawn in zip(judged, own, own[1:] + own[:1], pools, strict=True)
         ]
         reports[name] = _judge(name, judged, references, made, warnings)
@@ -232,9 +223,7 @@ def _judge(
     return _report(results, paper, [*compared.warnings, *warnings], np.random.default_rng(0))
 
 
-def _judge_piece(
-    reference: Reference, made: Sequence[Played], heard: Sequence[np.ndarray] | None
-) -> PieceResult:
+def _judge_piece(reference: Reference, made: Sequence[Played], heard: Sequence[np.ndarray] | None) -> PieceResult:
     """The metrics of the control made from each human, against the others: the mean of those with a value.
 
     heard: for each human which notes of the score are theirs; what the control filled in is not judged.

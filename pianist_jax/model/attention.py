@@ -157,9 +157,7 @@ class Attention(nn.Module):
         self.v = nn.DenseGeneral((c.kv_heads, c.head_size), **dense)
         self.o = nn.DenseGeneral(c.width, axis=(-2, -1), **dense)
 
-    def __call__(
-        self, x_BTD: jax.Array, *, causal: bool, real: jax.Array | None, position_T: jax.Array
-    ) -> jax.Array:
+    def __call__(self, x_BTD: jax.Array, *, causal: bool, real: jax.Array | None, position_T: jax.Array) -> jax.Array:
         """Self-attention over whole sequences, with rotary positions."""
         q, k, v = rotate(self.q(x_BTD), position_T), rotate(self.k(x_BTD), position_T), self.v(x_BTD)
         return self.o(self._attend(q, k, v, causal=causal, real=real))

@@ -34,9 +34,9 @@ class Consensus(nn.Module):
     ) -> jax.Array:
         """Encoder states, embedded notes and the metre's columns -> curves float32 [B, N, 4].
 
-        The first three are those of `music.curves`: the gap behind the note's chord, told at its first note, velocity
-        and articulation, each less its mean over the performance and in units of its standard deviation. The last is
-        how much slower than written the passage is played, a logarithm in units of `TEMPO_UNIT`.
+        The first three are those of `performance.parameters`: the gap behind the note's chord, told at its first note,
+        velocity and articulation, each less its mean over the performance and in units of its standard deviation. The
+        last is how much slower than written the passage is played, a logarithm in units of `TEMPO_UNIT`.
         """
         heads = self.config.consensus // HEAD_SIZE
         c = dataclasses.replace(

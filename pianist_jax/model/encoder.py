@@ -22,8 +22,7 @@ class NoteCompressor(nn.Module):
         """[B, N, 8, D] -> [B, N, D]."""
         part = self.config.width // NOTE_TOKENS
         slots = [
-            dense(part, self.config, bias=True, name=f"slot_{slot}")(x_BNSD[:, :, slot])
-            for slot in range(NOTE_TOKENS)
+            dense(part, self.config, bias=True, name=f"slot_{slot}")(x_BNSD[:, :, slot]) for slot in range(NOTE_TOKENS)
         ]
         return jnp.concatenate(slots, axis=-1)
 

@@ -112,14 +112,10 @@ class Stack(nn.Module):
         block: Any = Block
         if self.config.remat:
             block = nn.remat(Block, static_argnums=(5,), policy=kept_in_remat(self.config))
-        self.blocks = [
-            block(self.config, causal=True, cross=self.cross) for _ in range(self.config.decoder_layers)
-        ]
+        self.blocks = [block(self.config, causal=True, cross=self.cross) for _ in range(self.config.decoder_layers)]
         self.norm = RMSNorm()
 
-    def __call__(
-        self, x_BTD: jax.Array, memory_BND: jax.Array, real: jax.Array, deterministic: bool
-    ) -> jax.Array:
+    def __call__(self, x_BTD: jax.Array, memory_BND: jax.Array, real: jax.Array, deterministic: bool) -> jax.Array:
         """Teacher-forced: all positions at once."""
         position_T = jnp.arange(x_BTD.shape[1])
         for block in self.blocks:

@@ -114,9 +114,7 @@ class Pianist(nn.Module):
         """
         return self.decoder.step(state, n, previous_BS, pitch_B, choose)
 
-    def __call__(
-        self, score_BNS: jax.Array, performance_BNS: jax.Array, note_mask_BN: jax.Array
-    ) -> jax.Array:
+    def __call__(self, score_BNS: jax.Array, performance_BNS: jax.Array, note_mask_BN: jax.Array) -> jax.Array:
         """The same as `nll`; what initialisation traces, the consensus besides."""
         if self.config.consensus:
             self.agree(score_BNS, note_mask_BN)

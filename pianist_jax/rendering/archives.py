@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from pianist_jax.errors import PianistError
-from pianist_jax.music.score_files import MAX_BYTES, MAX_RATIO
+from pianist_jax.score.files import MAX_BYTES, MAX_RATIO
 
 ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 LONGEST_READ = 16 << 20  # bytes; headers of real archives take a few hundred

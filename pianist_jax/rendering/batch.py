@@ -14,11 +14,13 @@ from typing import Any
 import jax
 
 from pianist_jax.errors import PianistError, in_words
-from pianist_jax.music.pace import AS_WRITTEN, Pace
+from pianist_jax.inference.engine import Model
+from pianist_jax.inference.sampling import DEFAULT, Sampling
 from pianist_jax.parallel import initialise_distributed
+from pianist_jax.performance.expression import NEUTRAL, Expression
+from pianist_jax.performance.pace import AS_WRITTEN, Pace
 from pianist_jax.rendering.ahead import ahead, in_background
 from pianist_jax.rendering.claims import Claims, clear_stale
-from pianist_jax.rendering.expression import NEUTRAL, Expression
 from pianist_jax.rendering.extras import Extras, check_plot, plot_wishes
 from pianist_jax.rendering.finding import Job, place, share_of, shelf
 from pianist_jax.rendering.manifest import append_line, digest, hashes, is_whole, manifest_path, read_manifests
@@ -30,7 +32,6 @@ from pianist_jax.rendering.outputs import (
     save_rendering,
     wanted_paths,
 )
-from pianist_jax.rendering.programs import Model
 from pianist_jax.rendering.renderer import (
     Piece,
     Rendering,
@@ -41,7 +42,6 @@ from pianist_jax.rendering.renderer import (
     read_piece,
     render_all,
 )
-from pianist_jax.rendering.sampling import DEFAULT, Sampling
 
 READ_AHEAD = 32  # scores that wait, ready to be performed
 LONGEST_NAME = 255  # bytes, of a file

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pianist_jax.errors import PianistError
-from pianist_jax.music.bars import require_bars
-from pianist_jax.music.fidelity import compare
 from pianist_jax.music.notes import Notes, normalise
-from pianist_jax.music.playable import cut_overlaps
-from pianist_jax.music.tempo import TEMPO_EVENTS, Mapped, map_tempo, write_mapped
+from pianist_jax.performance.fidelity import compare
+from pianist_jax.performance.playable import cut_overlaps
+from pianist_jax.performance.tempo_map import TEMPO_EVENTS, Mapped, map_tempo, write_mapped
+from pianist_jax.score.bars import require_bars
 
 if TYPE_CHECKING:
-    from pianist_jax.music.grid import ScoreGrid
     from pianist_jax.rendering.result import Rendering
+    from pianist_jax.score.grid import ScoreGrid
 
 DAW, PLOT, AUDIO = ".daw.mid", ".png", ".wav"
 MOST_DRAWN = 4  # performances in one picture
@@ -115,8 +115,8 @@ def plot_wishes(extras: Extras) -> dict[str, Any]:
 
 def _overlay(file: str, score: Notes, grid: ScoreGrid) -> tuple[str, Mapped]:
     """Somebody's performance of the score on its beats: the notes of it that were played, aligned note by note."""
-    from pianist_jax.music.alignment import align, share_matched
     from pianist_jax.music.midi import printable, read_midi
+    from pianist_jax.performance.alignment import align, share_matched
 
     path = Path(file)
     played = normalise(read_midi(path))[0]

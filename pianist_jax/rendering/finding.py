@@ -13,7 +13,6 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pianist_jax.errors import PianistError
-from pianist_jax.music.score_files import MAX_BYTES
 from pianist_jax.rendering.archives import (
     ARCHIVES,
     close_archive,
@@ -23,6 +22,7 @@ from pianist_jax.rendering.archives import (
     take_out,
 )
 from pianist_jax.rendering.outputs import MADE
+from pianist_jax.score.files import MAX_BYTES
 
 # Of files that differ in their suffix alone the first of these is performed: notation knows bars, hands and dynamics.
 SCORE_SUFFIXES = (".musicxml", ".mxl", ".xml", ".mei", ".krn", ".kern", ".mid", ".midi")

@@ -29,8 +29,8 @@ from pianist_jax.rendering.extras import (
 from pianist_jax.rendering.result import Rendering, content_hash, grid_hash
 
 if TYPE_CHECKING:
-    from pianist_jax.music.grid import ScoreGrid
-    from pianist_jax.music.tempo import Mapped
+    from pianist_jax.performance.tempo_map import Mapped
+    from pianist_jax.score.grid import ScoreGrid
 
 FORMAT = 2  # of the JSON file
 SUFFIX = ".performance.mid"
@@ -123,9 +123,7 @@ def _placed(stem: Path, wanted: list[Path]) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _write_files(
-    rendering: Rendering, stem: Path, extras: Extras, overlaid: Sequence[tuple[str, "Mapped"]]
-) -> None:
+def _write_files(rendering: Rendering, stem: Path, extras: Extras, overlaid: Sequence[tuple[str, "Mapped"]]) -> None:
     midi_paths, json_path = output_paths(stem, len(rendering.performances))
     for midi_path, notes in zip(midi_paths, rendering.performances, strict=True):
         try:

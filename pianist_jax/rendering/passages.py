@@ -19,25 +19,25 @@ import numpy as np
 
 from pianist_jax.config import ModelConfig
 from pianist_jax.errors import PianistError
+from pianist_jax.inference.decode import IOI, value_bounds
+from pianist_jax.inference.engine import Model, Player, Stopwatch
+from pianist_jax.inference.predictions import consensus_of
+from pianist_jax.inference.sampling import CHANCE, DEFAULT, TOP_P, Sampling
+from pianist_jax.inference.windows import Span, windowing_for
 from pianist_jax.model.pianist import Pianist
-from pianist_jax.music.bars import Bars, notes_in
 from pianist_jax.music.notes import Notes
 from pianist_jax.music.tokens import NOTE_TOKENS, SLOT_START, encode
-from pianist_jax.rendering.consensus import consensus_of
-from pianist_jax.rendering.decode import IOI, value_bounds
-from pianist_jax.rendering.expression import NEUTRAL, Expression, express
+from pianist_jax.performance.averaging import rehearsed
+from pianist_jax.performance.detokenize import realise
+from pianist_jax.performance.expression import NEUTRAL, Expression, express
+from pianist_jax.performance.fitting import ends, graft, lead_back
+from pianist_jax.performance.voicing import voiced
 from pianist_jax.rendering.extras import Extras, check_plot
-from pianist_jax.rendering.fitting import ends, graft, lead_back
 from pianist_jax.rendering.outputs import DEFAULT_EXTRAS, is_made
-from pianist_jax.rendering.programs import Model, Player, Stopwatch
-from pianist_jax.rendering.realise import realise
-from pianist_jax.rendering.rehearsal import rehearsed
 from pianist_jax.rendering.renderer import Piece, Score, at_factor, model_identity, read_piece, sample_key
 from pianist_jax.rendering.result import Rendering
-from pianist_jax.rendering.sampling import CHANCE, DEFAULT, TOP_P, Sampling
 from pianist_jax.rendering.stored import apply_edits, read_rendering, save_again
-from pianist_jax.rendering.voicing import voiced
-from pianist_jax.rendering.windows import Span, windowing_for
+from pianist_jax.score.bars import Bars, notes_in
 
 TAKES = 8
 HEARD = 32  # notes behind the passage by which the takes are judged

@@ -10,24 +10,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pianist_jax.errors import PianistError
-from pianist_jax.music.limits import within_limits
-from pianist_jax.music.metre import metre
+from pianist_jax.inference.engine import Model, Player, Stopwatch, side_by_side
+from pianist_jax.inference.predictions import Foretold, consensus_of, tempo_of
+from pianist_jax.inference.sampling import CHANCE, DEFAULT, REHEARSALS, TOP_P, Sampling
+from pianist_jax.inference.windows import Row, Span, perform_rows, windowing_for
 from pianist_jax.music.notes import Notes, normalise
-from pianist_jax.music.pace import AS_WRITTEN, FREE, SCORE, Pace, at_pace, factor_of, sane
-from pianist_jax.music.pace import to_pace as pace_performance
 from pianist_jax.music.tokens import NOTE_TOKENS, encode
-from pianist_jax.rendering.consensus import Foretold, consensus_of, tempo_of
-from pianist_jax.rendering.expression import NEUTRAL, Expression, express
-from pianist_jax.rendering.programs import Model, Player, Stopwatch, side_by_side
-from pianist_jax.rendering.realise import realise
-from pianist_jax.rendering.rehearsal import in_tempo, rehearsed
+from pianist_jax.performance.averaging import in_tempo, rehearsed
+from pianist_jax.performance.detokenize import realise
+from pianist_jax.performance.expression import NEUTRAL, Expression, express
+from pianist_jax.performance.limits import within_limits
+from pianist_jax.performance.pace import AS_WRITTEN, FREE, SCORE, Pace, at_pace, factor_of, sane
+from pianist_jax.performance.pace import to_pace as pace_performance
+from pianist_jax.performance.voicing import voiced
 from pianist_jax.rendering.result import Rendering, content_hash
-from pianist_jax.rendering.sampling import CHANCE, DEFAULT, REHEARSALS, TOP_P, Sampling
-from pianist_jax.rendering.voicing import voiced
-from pianist_jax.rendering.windows import Row, Span, perform_rows, windowing_for
+from pianist_jax.score.metre import metre
 
 if TYPE_CHECKING:
-    from pianist_jax.music.grid import ScoreGrid
+    from pianist_jax.score.grid import ScoreGrid
 
 GUESSES = 2  # of a tempo, one upon the other
 AHEAD = 8  # times as many performances are at hand as are made together: like goes with like
@@ -156,7 +156,7 @@ def guess_of(piece: Piece, model: Model) -> float | None:
 
 def _read_file(path: Path, part: str | None) -> "tuple[str, Notes, ScoreGrid]":
     """Name, notes and grid of a score file."""
-    from pianist_jax.music.score_input import read_input
+    from pianist_jax.score.input import read_input
 
     return path.stem, *read_input(path, part)
 

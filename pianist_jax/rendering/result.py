@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pianist_jax.errors import PianistError
+from pianist_jax.inference.windows import Windowing, joins
 from pianist_jax.music.notes import Notes, normalise
-from pianist_jax.music.pace import FREE, Pace, at_pace, factor_of, first_mark, note_value, to_pace
-from pianist_jax.rendering.expression import Expression, express
-from pianist_jax.rendering.windows import Windowing, joins
+from pianist_jax.performance.expression import Expression, express
+from pianist_jax.performance.pace import FREE, Pace, at_pace, factor_of, first_mark, note_value, to_pace
 
 if TYPE_CHECKING:
-    from pianist_jax.music.grid import ScoreGrid
+    from pianist_jax.score.grid import ScoreGrid
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -13,16 +13,16 @@ import numpy as np
 
 from pianist_jax.errors import PianistError
 from pianist_jax.files import printable
-from pianist_jax.music.describe import minutes, pedal_in_words
-from pianist_jax.music.grid import ScoreGrid, TempoMark
 from pianist_jax.music.midi import MAX_MS
 from pianist_jax.music.notes import Notes, normalise, survivors
-from pianist_jax.music.pace import Pace, at_pace
-from pianist_jax.music.playable import cut_overlaps, release_pedal
-from pianist_jax.rendering.expression import NEUTRAL, Expression
+from pianist_jax.performance.expression import NEUTRAL, Expression
+from pianist_jax.performance.pace import Pace, at_pace
+from pianist_jax.performance.playable import cut_overlaps, release_pedal
 from pianist_jax.rendering.extras import Extras
 from pianist_jax.rendering.outputs import FORMAT, file_hash, files_told, make_folder, save_rendering, wanted_paths
 from pianist_jax.rendering.result import Rendering, content_hash, grid_hash
+from pianist_jax.score.describe import minutes, pedal_in_words
+from pianist_jax.score.grid import ScoreGrid, TempoMark
 
 MAX_BYTES = 64 << 20
 BY_HAND = {"by": "hand"}

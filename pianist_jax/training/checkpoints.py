@@ -147,9 +147,7 @@ def restore(
     return None
 
 
-def _read(
-    manager: ocp.CheckpointManager, step: int, like: dict[str, Any], optional: tuple[str, ...]
-) -> Saved | str:
+def _read(manager: ocp.CheckpointManager, step: int, like: dict[str, Any], optional: tuple[str, ...]) -> Saved | str:
     """A checkpoint, or why it cannot be read."""
     problem, saved, wanted = "", None, dict(like)
     try:
@@ -263,7 +261,6 @@ def _word_sums(state: dict[str, Any]) -> jax.Array:
 def _sums(state: dict[str, Any]) -> dict[str, int]:
     """The sum of each array by its path: files of a changed byte may well be read without an error."""
     return dict(zip(_shapes(state), jax.device_get(_word_sums(state)).tolist(), strict=True))
-
 
 
 def _any(flag: bool) -> bool:

@@ -112,9 +112,7 @@ def train(
     return state
 
 
-def _begin(
-    config: TrainConfig, manager: Any, initial: Any, mesh: Mesh, observers: Observers
-) -> tuple[State, Any]:
+def _begin(config: TrainConfig, manager: Any, initial: Any, mesh: Mesh, observers: Observers) -> tuple[State, Any]:
     """The state to begin with, laid out on the mesh, and where the data had got to."""
     layout = " × ".join(f"{axis} {size}" for axis, size in mesh.shape.items())
     saved = checkpoints.restore(

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 from pianist_jax.config import TrainConfig
 from pianist_jax.data.corruption import anchor, augment, forget, hide, ids, lose_tempo, untold
 from pianist_jax.model.pianist import Pianist
-from pianist_jax.music import curves
 from pianist_jax.music.tokens import MASK
+from pianist_jax.performance import parameters as curves
 
 CURVES = {name: (number,) for number, name in enumerate(curves.FORETOLD)}
 FIELDS = {"pitch": (0,), "ioi": (1,), "velocity": (2,), "duration": (3,), "pedal": (4, 5, 6, 7)}
@@ -123,9 +123,7 @@ def summed_nll(
     return jnp.sum(slot_sum * weight), sums
 
 
-def loss_fn(
-    params: dict, batch: Batch, config: TrainConfig, key: jax.Array, *, train: bool
-) -> tuple[jax.Array, Sums]:
+def loss_fn(params: dict, batch: Batch, config: TrainConfig, key: jax.Array, *, train: bool) -> tuple[jax.Array, Sums]:
     """Weighted mean loss of a whole batch, and the sums of `summed_loss`."""
     k_example, k_dropout = jax.random.split(key)
     shown = example(batch, config, k_example, augmented=train)

@@ -27,9 +27,7 @@ def make_optimizer(config: TrainConfig) -> optax.GradientTransformation:
     """The optimizer of a run. The consensus moves its own weights alone."""
     optimizer = optax.chain(
         optax.clip_by_global_norm(config.clip),
-        optax.adamw(
-            learning_rate(config), b1=0.9, b2=config.beta2, weight_decay=config.weight_decay, mask=_decays
-        ),
+        optax.adamw(learning_rate(config), b1=0.9, b2=config.beta2, weight_decay=config.weight_decay, mask=_decays),
     )
     if config.task != "consensus":
         return optimizer

@@ -25,9 +25,7 @@ def weights_path(name: str) -> Path:
     path = folder / f"{name}.safetensors"
     if not path.exists():
         there = ", ".join(sorted(file.stem for file in folder.glob("*.safetensors"))) or "none"
-        raise PianistError(
-            f'no bundled weights are called "{name}" (there: {there}); give one of these or a file'
-        )
+        raise PianistError(f'no bundled weights are called "{name}" (there: {there}); give one of these or a file')
     return path
 
 
@@ -80,9 +78,7 @@ def load_weights(path: Path | str) -> tuple[ModelConfig, Any]:
             continue
         flat[name] = _restore(value, tensors.get(name + _SCALE))
         if not np.isfinite(flat[name]).all():
-            raise PianistError(
-                f"{path}: weight {name} is not a finite number; fetch or export the file again"
-            )
+            raise PianistError(f"{path}: weight {name} is not a finite number; fetch or export the file again")
     return config, _unflatten(flat)
 
 
@@ -103,9 +99,7 @@ def _quantise(value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _restore(value: np.ndarray, scale: np.ndarray | None) -> np.ndarray:
     if scale is None:
         return value.astype(np.float32)
-    return (value.astype(np.float32).reshape(-1, GROUP) * scale.astype(np.float32)[:, None]).reshape(
-        value.shape
-    )
+    return (value.astype(np.float32).reshape(-1, GROUP) * scale.astype(np.float32)[:, None]).reshape(value.shape)
 
 
 def _flatten(tree: Any, prefix: str = "") -> dict[str, np.ndarray]:

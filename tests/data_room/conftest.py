@@ -46,9 +46,7 @@ def corpus(tmp_path: Path) -> Path:
     """A folder with a recording, a piece with an on/off pedal, one without, one too short, one damaged."""
     folder = tmp_path / "corpus"
     (folder / "Années").mkdir(parents=True)
-    write_midi(
-        folder / "Années" / "a.MID", invented_notes(1, pedal_values=tuple(range(0, 128, 7)), start=5000)
-    )
+    write_midi(folder / "Années" / "a.MID", invented_notes(1, pedal_values=tuple(range(0, 128, 7)), start=5000))
     write_midi(folder / "b.midi", invented_notes(2, 900, pedal_values=(0, 127)))
     write_midi(folder / "c.mid", invented_notes(3, 90))
     write_midi(folder / "short.mid", invented_notes(4, 20))

@@ -7,7 +7,7 @@ from experiments.alignment_quality import beat_errors, judge, twin_places, writt
 from pianist_jax.data.pairs import Performance
 from pianist_jax.music.midi import write_midi
 from pianist_jax.music.notes import Notes
-from pianist_jax.music.score import read_score
+from pianist_jax.score.load import read_score
 
 PITCH = np.array([60, 62, 64, 65, 67, 69])
 ONE = Performance("p.mid", "s.mid", "Nobody/A", "validation")

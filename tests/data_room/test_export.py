@@ -64,9 +64,7 @@ def test_same_shards_same_bytes(prepared: list[Path], tmp_path: Path):
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
 
 
-def test_missing_mixed_and_damaged_parts_are_errors(
-    exported: list[Path], prepared: list[Path], tmp_path: Path
-):
+def test_missing_mixed_and_damaged_parts_are_errors(exported: list[Path], prepared: list[Path], tmp_path: Path):
     with pytest.raises(PartError, match="one of 3 parts"):
         load_parts(exported[1:])
     with pytest.raises(PartError, match="one of 3 parts"):

@@ -17,12 +17,12 @@ from pianist_jax.data.pairs import build_stretches, cut, make_pairs, read_metada
 from pianist_jax.data.records import unpack_pair
 from pianist_jax.data.shards import read_shard
 from pianist_jax.errors import PianistError
-from pianist_jax.music.alignment import align
-from pianist_jax.music.grid import grid_of_midi
-from pianist_jax.music.metre import metre
 from pianist_jax.music.midi import write_midi
 from pianist_jax.music.notes import Notes
 from pianist_jax.music.tokens import encode
+from pianist_jax.performance.alignment import align
+from pianist_jax.score.grid import grid_of_midi
+from pianist_jax.score.metre import metre
 
 
 def make_notes(pitch, onset, duration=None, velocity=None, pedal=()) -> Notes:

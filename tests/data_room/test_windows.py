@@ -73,6 +73,7 @@ def test_notes_at_no_likely_time_are_not_learnt_from():
     score[:, 1] = [0, 400, 400, 0, 400, 0, 20, 400]
     played[:, 1] = [0, 400, 90, 30, 780, 250, 1, 400]  # a collapsed gap and a chord that comes late
     one = {"offsets": np.array([0, 8]), "composition": np.zeros(1, np.int32), "split": np.zeros(1, np.uint8)}
-    pairs = PairCorpus(score, played, np.ones(8, bool), **one, pedal=np.ones(1, np.uint8), compositions=("a",),
-                       metadata=({},))
+    pairs = PairCorpus(
+        score, played, np.ones(8, bool), **one, pedal=np.ones(1, np.uint8), compositions=("a",), metadata=({},)
+    )
     assert in_time(pairs).played.tolist() == [True, True, False, True, True, False, True, True]

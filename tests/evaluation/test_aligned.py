@@ -90,9 +90,7 @@ def test_the_ceiling_is_what_each_human_reaches_as_a_candidate_against_the_other
     reference = a.reference_of(piece)
     found = a.human_metrics(reference)
     turns = [
-        a.candidate_metrics(
-            a.without(reference, k), samples_of(reference.frame, [piece.humans[k].notes])
-        )
+        a.candidate_metrics(a.without(reference, k), samples_of(reference.frame, [piece.humans[k].notes]))
         for k in range(len(piece.humans))
     ]
     for name in CURVES:
@@ -213,17 +211,14 @@ def without_pedal(piece):
     return replace(
         piece,
         humans=tuple(
-            replace(one, notes=replace(one.notes, pedal_time=nothing, pedal_value=nothing))
-            for one in piece.humans
+            replace(one, notes=replace(one.notes, pedal_time=nothing, pedal_value=nothing)) for one in piece.humans
         ),
     )
 
 
 def constant_velocity(piece):
     level = np.full(len(piece.score), 64, np.int16)
-    return replace(
-        piece, humans=tuple(replace(one, notes=replace(one.notes, velocity=level)) for one in piece.humans)
-    )
+    return replace(piece, humans=tuple(replace(one, notes=replace(one.notes, velocity=level)) for one in piece.humans))
 
 
 def cut(notes_, count):

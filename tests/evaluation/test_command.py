@@ -8,10 +8,10 @@ import pytest
 
 from pianist_jax import cli
 from pianist_jax.evaluation.likelihood import count_notes, likelihood
+from pianist_jax.inference import engine as programs
+from pianist_jax.inference.likelihood import summed_nll
 from pianist_jax.music.midi import write_midi
 from pianist_jax.music.notes import normalise
-from pianist_jax.rendering import programs
-from pianist_jax.rendering.likelihood import summed_nll
 from tests.evaluation.pieces import invented_piece
 from tests.rendering.models import lively_model
 
@@ -89,7 +89,7 @@ def test_samplings_have_columns_of_their_own(call, tmp_path):
         (FOLDERS, "nothing to evaluate; give --candidates DIR or --model NAME"),
         (("--candidates", "made"), "give --scores DIR and --humans DIR, or --dataset asap DIR"),
         ((*FOLDERS, "--candidates", "made", "--metrics", "best"), 'metrics is "best"'),
-        ((*FOLDERS, "--candidates", "made", "--sampling", "hot"), '--sampling takes TEMPERATURE:TOP_P[:PEDAL_TOP_P]'),
+        ((*FOLDERS, "--candidates", "made", "--sampling", "hot"), "--sampling takes TEMPERATURE:TOP_P[:PEDAL_TOP_P]"),
         ((*FOLDERS, "--candidates", "made", "--sampling", "1:2"), "top_p is 2.0"),
         ((*FOLDERS, "--candidates", "elsewhere"), "elsewhere: no such folder"),
         ((*FOLDERS, "--dataset", "asap", "x", "--candidates", "made"), "--dataset brings scores and humans"),

@@ -57,9 +57,7 @@ def test_shuffled_keeps_rows_and_pitches(piece):
 
 
 def test_blind_draws_each_field_by_itself(piece):
-    pool = np.array(
-        [[5, 261 + k, 133 + k, 261 + k, 5261, 5262, 5263, 5261 + k] for k in range(100)], np.int32
-    )
+    pool = np.array([[5, 261 + k, 133 + k, 261 + k, 5261, 5262, 5263, 5261 + k] for k in range(100)], np.int32)
     drawn = controls.blind(piece.score, pool, np.random.default_rng(0))
     assert drawn.shape == (400, 8)
     np.testing.assert_array_equal(drawn[:, 0], piece.score.pitch + 5)

@@ -28,9 +28,7 @@ def test_curves_by_hand():
     np.testing.assert_array_equal(curves["velocity"], [50, 60, 70, 80])
     np.testing.assert_allclose(curves["log_ioi"], np.log([400 / 500, 800 / 500]))
     # rooms: 400, 1200, 800; the last note's 500 ms lie after the last onset, at the average tempo 1.2: 600
-    np.testing.assert_allclose(
-        curves["log_articulation"], np.log([200 / 400, 600 / 1200, 400 / 800, 800 / 600])
-    )
+    np.testing.assert_allclose(curves["log_articulation"], np.log([200 / 400, 600 / 1200, 400 / 800, 800 / 600]))
     np.testing.assert_allclose(mapped.to_performed(np.array([250.0, 750.0])), [310, 910])
     np.testing.assert_allclose(mapped.to_score(np.array([310.0, 910.0])), [250, 750])
     assert mapped.span == (110, 1310)

@@ -10,8 +10,8 @@ from pianist_jax.evaluation import aligned as a
 from pianist_jax.evaluation.candidates import at_tempo_of_humans, humans_slowness, render_candidates, usual_slowness
 from pianist_jax.evaluation.curves import Piece, Played, frame_of
 from pianist_jax.evaluation.table import check
-from pianist_jax.music.pace import on_clock
-from pianist_jax.rendering.sampling import Sampling
+from pianist_jax.inference.sampling import Sampling
+from pianist_jax.performance.pace import on_clock
 from tests.evaluation.pieces import invented_piece, notes
 from tests.rendering.models import lively_model
 

@@ -8,8 +8,8 @@ import pytest
 from examples.notation import bar_units, parse_hand
 from examples.simple import SIMPLE
 from experiments.simple_music import measure, span, write_scores
-from pianist_jax.music.score import read_score
-from pianist_jax.rendering.programs import load_model
+from pianist_jax.inference.engine import load_model
+from pianist_jax.score.load import read_score
 
 
 @pytest.fixture(scope="module")

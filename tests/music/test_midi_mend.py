@@ -5,11 +5,11 @@ import struct
 import numpy as np
 import pytest
 
-from pianist_jax.music.describe import describe
-from pianist_jax.music.grid import grid_of_midi
 from pianist_jax.music.midi import MidiError, read_midi
 from pianist_jax.music.midi_mend import mended
-from pianist_jax.music.score import read_score
+from pianist_jax.score.describe import describe
+from pianist_jax.score.grid import grid_of_midi
+from pianist_jax.score.load import read_score
 from tests.music.helpers import END, SMALL, chunk, midi, number, off, on, tempo, track
 
 NOTES = ((0, on(60)), (500, off(60)), (0, on(64)), (500, off(64)))

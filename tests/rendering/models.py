@@ -6,8 +6,8 @@ import functools
 import numpy as np
 
 from pianist_jax.config import preset
+from pianist_jax.inference.engine import Model, make_model
 from pianist_jax.music.notes import Notes
-from pianist_jax.rendering.programs import Model, make_model
 from tests.model.helpers import lively_params
 
 NOTE = dataclasses.replace(preset("note-tiny"), window=64)  # windows of 64 notes, each 40 further, prompts of 19

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from pianist_jax.errors import PianistError
+from pianist_jax.inference.sampling import REHEARSALS, Sampling
 from pianist_jax.music.midi import write_midi
 from pianist_jax.rendering import batch, renderer
 from pianist_jax.rendering.batch import Order, Tally, own_share, render_scores
 from pianist_jax.rendering.claims import claim_path
 from pianist_jax.rendering.finding import find_scores
 from pianist_jax.rendering.manifest import append_line, read_manifests
-from pianist_jax.rendering.sampling import REHEARSALS, Sampling
 from pianist_jax.weights import save_weights
 from tests.model.helpers import lively_params
 from tests.rendering.models import NOTE, lively_model, made_up_score

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from pianist_jax.errors import PianistError
-from pianist_jax.music.fidelity import compare
-from pianist_jax.music.grid import grid_of_midi
 from pianist_jax.music.midi import read_midi
+from pianist_jax.performance.expression import Expression
+from pianist_jax.performance.fidelity import compare
 from pianist_jax.rendering import extras, renderer
-from pianist_jax.rendering.expression import Expression
 from pianist_jax.rendering.renderer import render
+from pianist_jax.score.grid import grid_of_midi
 from tests.rendering.models import lively_model, made_up_score
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

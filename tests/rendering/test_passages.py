@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from pianist_jax.errors import PianistError
-from pianist_jax.music.bars import notes_in
 from pianist_jax.music.notes import Notes
 from pianist_jax.music.tokens import NOTE_TOKENS
+from pianist_jax.performance.expression import Expression
+from pianist_jax.performance.fitting import ends
 from pianist_jax.rendering import passages
-from pianist_jax.rendering.expression import Expression
-from pianist_jax.rendering.fitting import ends
 from pianist_jax.rendering.passages import known_tokens, perform_bars, render_bars, rerender_file
 from pianist_jax.rendering.renderer import read_piece, render
+from pianist_jax.score.bars import notes_in
 from tests.rendering.models import lively_model, made_up_score
 
 CHORALE = Path(__file__).parents[2] / "examples" / "chopin-prelude-op28-20.mid"

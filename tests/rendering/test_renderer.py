@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from pianist_jax.errors import PianistError
+from pianist_jax.inference.engine import Stopwatch, make_model
+from pianist_jax.inference.sampling import REHEARSALS
 from pianist_jax.music.midi import read_midi, write_midi
 from pianist_jax.music.notes import Notes, normalise
-from pianist_jax.music.pace import Pace
-from pianist_jax.rendering.expression import Expression
-from pianist_jax.rendering.programs import Stopwatch, make_model
+from pianist_jax.performance.expression import Expression
+from pianist_jax.performance.pace import Pace
 from pianist_jax.rendering.renderer import content_hash, read_piece, render, render_all, sample_key
-from pianist_jax.rendering.sampling import REHEARSALS
 from tests.model.helpers import lively_params
 from tests.music.helpers import COLUMNS, assert_same, notes_of
 from tests.rendering.models import NOTE, lively_model, made_up_score

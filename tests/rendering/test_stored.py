@@ -9,7 +9,7 @@ import pytest
 
 from pianist_jax.errors import PianistError
 from pianist_jax.music.midi import read_midi
-from pianist_jax.rendering.expression import Expression, express
+from pianist_jax.performance.expression import Expression, express
 from pianist_jax.rendering.extras import Extras
 from pianist_jax.rendering.renderer import render
 from pianist_jax.rendering.result import grid_hash

@@ -16,8 +16,8 @@ from pianist_jax.config import Augmentation, TrainConfig
 from pianist_jax.data.windows import take
 from pianist_jax.errors import PianistError
 from pianist_jax.model.pianist import completed
-from pianist_jax.music.curves import TEMPO_UNIT
 from pianist_jax.music.tokens import TIME
+from pianist_jax.performance.parameters import TEMPO_UNIT
 from pianist_jax.training.loop import train
 from pianist_jax.training.losses import CURVES, example
 from pianist_jax.training.stages import export_run, run_stage

@@ -1,0 +1,1 @@
+"""Models that play: compiled programs, sampling, decoding, windows."""

@@ -1,0 +1,68 @@
+"""What pianists agree on, foretold for a whole score: window by window, each fading into the next."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+
+from pianist_jax.config import ModelConfig
+from pianist_jax.inference.engine import Model
+from pianist_jax.inference.windows import cut_windows, windowing_for
+from pianist_jax.model.pianist import Pianist
+from pianist_jax.music.tokens import PAD
+from pianist_jax.performance.parameters import FORETOLD, TEMPO_UNIT
+
+
+class Foretold:
+    """Curves of a score of `notes` notes as they come, a window at a time."""
+
+    def __init__(self, notes: int) -> None:
+        self._total: Any = 0.0
+        self._weight = np.zeros((notes, 1), np.float32)
+
+    def hear(self, first: int, curves: np.ndarray) -> None:
+        """What a window says of its notes, float32 [N, C], `first` being the first: less near its ends."""
+        n = len(curves)
+        weight = np.zeros_like(self._weight)
+        weight[first : first + n, 0] = np.minimum(np.arange(1, n + 1), np.arange(n, 0, -1))
+        self._total = self._total + np.pad(curves, ((first, len(weight) - first - n), (0, 0))) * weight
+        self._weight += weight
+
+    def curves(self) -> np.ndarray | None:
+        """float32 [notes, 4], or None where the model foretells nothing."""
+        return self._total / self._weight if self._total.shape[1] else None
+
+
+def tempo_of(curves: np.ndarray) -> float:
+    """How many times slower than written a score would be played, by its curves float32 [N, 4] (`FORETOLD`)."""
+    return float(np.exp(TEMPO_UNIT * curves[:, FORETOLD.index("tempo")].mean()))
+
+
+def consensus_of(model: Model, tokens: np.ndarray) -> np.ndarray | None:
+    """Curves float32 [N, 4] for a score's tokens int32 [N, columns] (`model.consensus`), None without that head.
+
+    They are those that are heard when the score is performed in windows.
+    """
+    if not model.config.consensus:
+        return None
+    foretold, room = Foretold(len(tokens)), model.config.window
+    for window in cut_windows(len(tokens), windowing_for(room)):
+        part = tokens[window.first : window.last]
+        score = np.full((1, room, tokens.shape[1]), PAD, np.int32)
+        score[0, : len(part)] = part
+        mask = np.arange(room)[None] < len(part)
+        foretold.hear(window.first, np.asarray(_agree(model.config)(model.params, score, mask))[0, : len(part)])
+    return foretold.curves()
+
+
+@functools.cache
+def _agree(config: ModelConfig) -> Callable[..., jax.Array]:
+    """The function that gives the curves of windows of scores (`Pianist.agree`)."""
+    pianist = Pianist(config)
+
+    def agree(params: Any, score_BNS: jax.Array, mask_BN: jax.Array) -> jax.Array:
+        return pianist.apply({"params": params}, score_BNS, mask_BN, method="agree")  # type: ignore[return-value]
+
+    return jax.jit(agree)

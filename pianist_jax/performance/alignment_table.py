@@ -1,0 +1,73 @@
+"""An alignment as a table: what was played of every score note, what was played besides, and what was not.
+
+    label  score_id  bar  onset_quarters  duration_quarters  pitch  performance_id  onset_ms  duration_ms  velocity
+
+Tab-separated, in score order; `match` fills every column, `deletion` (not played) those of the score, `insertion`
+(played, not written) those of the performance. Insertions follow in the order they are played. `performance_id` counts
+the performed notes from 0, ordered by onset and pitch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pianist_jax.music.notes import Notes, normalise
+from pianist_jax.performance.alignment import align
+from pianist_jax.score.facts import Score
+
+COLUMNS = (
+    "label", "score_id", "bar", "onset_quarters", "duration_quarters", "pitch",
+    "performance_id", "onset_ms", "duration_ms", "velocity",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Aligned:
+    """A score laid beside a performance of it.
+
+    `performance` is normalised; `played` int64[N] is for each note of the score, as `Score` has them, the index of its
+    performed note, or -1. Notes of one pitch and onset in two voices are one key: they share a performed note.
+    """
+
+    score: Score
+    performance: Notes
+    played: np.ndarray
+
+    @property
+    def insertions(self) -> np.ndarray:
+        """int64[K] indices of the performed notes that no score note has."""
+        return np.setdiff1d(np.arange(len(self.performance)), self.played)
+
+    @property
+    def matched(self) -> float:
+        """Share of the score's notes that were played."""
+        return float(np.mean(self.played >= 0)) if len(self.played) else 0.0
+
+
+def align_score(score: Score, performance: Notes) -> Aligned:
+    """Align a performance, normalised or not, with a score. Raises AlignmentError as `align` does."""
+    written, index = normalise(score.notes)
+    heard = normalise(performance)[0]
+    return Aligned(score, heard, align(written, heard)[index])
+
+
+def to_table(aligned: Aligned) -> str:
+    """The text of the table, with a line of column names."""
+    score, performance = aligned.score, aligned.performance
+    bars = score.bar_number.tolist()
+    lines = ["\t".join(COLUMNS)]
+    for note, own in enumerate(aligned.played.tolist()):
+        label = "match" if own >= 0 else "deletion"
+        place = (f"{score.onset[note]:.6g}", f"{score.duration[note]:.6g}")
+        written = (label, score.note_id[note], str(bars[note]), *place, str(score.notes.pitch[note]))
+        lines.append("\t".join((*written, *(_performed(performance, own) if own >= 0 else ("",) * 4))))
+    for own in aligned.insertions.tolist():
+        lines.append("\t".join(("insertion", *("",) * 4, str(performance.pitch[own]), *_performed(performance, own))))
+    return "\n".join(lines) + "\n"
+
+
+def _performed(performance: Notes, index: int) -> tuple[str, ...]:
+    values = (index, performance.onset[index], performance.duration[index], performance.velocity[index])
+    return tuple(map(str, values))

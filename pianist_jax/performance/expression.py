@@ -1,0 +1,204 @@
+"""A say in a performance: what stays as written, how strong each kind of expression is, tempo, kind of pedal.
+
+Pure functions of arrays: they act on performed notes, whoever played them. Chords are notes written within 10 ms.
+
+* timing: every gap between chords has a tempo; its distance from the mean tempo is scaled in the log domain, and the
+  whole keeps its length. So does the spread of chords (linearly). Gaps that are off more than threefold, as ornaments
+  and fermatas are, get no further exaggerated.
+* dynamics: velocities move away from or towards the performance's own mean, on a scale (the log-odds of 128) that
+  ends at 1 and 127, so that nothing clips. The mean and not the written velocity is the middle: most scores have one
+  velocity throughout, and a stronger contrast must not turn written dynamics around.
+* articulation: performed over written length, at the local tempo, scaled in the log domain; 0 is full written length.
+* pedal: its depth.
+
+What is kept is the score's own: its velocities, its onsets at its own tempo, its lengths and its pedal at the tempo
+of the performance. Notes move with the tempo in whole: releases and pedal stay where they were in the bar.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pianist_jax.errors import PianistError
+from pianist_jax.music.notes import Notes
+from pianist_jax.performance.parameters import chord_times, chords, lengths, log_odds, moved, of_log_odds
+from pianist_jax.performance.playable import cut_overlaps, drop_repeated_pedal, make_playable, release_pedal
+
+STRENGTHS = ("timing", "dynamics", "articulation", "pedal")
+KEEPS = {"velocity": "dynamics", "timing": "timing", "articulation": "articulation", "pedal": "pedal"}
+STRONGEST = 4.0
+TEMPO_SCALES = (0.1, 10.0)
+EXAGGERATED = math.log(3.0)  # distance from the mean up to which timing and articulation are exaggerated
+HALF = 64  # the pedal's middle
+
+
+@dataclass(frozen=True)
+class Expression:
+    """What becomes of a performance: strengths (1: as played, 0: none of it), what is kept, tempo, pedal.
+
+    `keep` names what stays the score's own (`velocity`, `timing`, `articulation`, `pedal`); `tempo_scale` 1.1 is 10%
+    faster. Pedal values below `pedal_threshold` are up; with `binary_pedal` those from there on (by default from 64)
+    are fully down. Raises PianistError for what makes no sense.
+    """
+
+    timing: float = 1.0
+    dynamics: float = 1.0
+    articulation: float = 1.0
+    pedal: float = 1.0
+    keep: tuple[str, ...] = ()
+    tempo_scale: float = 1.0
+    pedal_threshold: int = 0
+    binary_pedal: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "keep", tuple(name for name in KEEPS if name in self.keep) + _unknown(self.keep))
+        for name in self.keep:
+            if name not in KEEPS:
+                raise PianistError(f"{name!r} cannot be kept; choose {', '.join(KEEPS)}")
+            if getattr(self, KEEPS[name]) != 1:
+                raise PianistError(f"{name} is kept as written, so the strength of {KEEPS[name]} means nothing")
+        for name in STRENGTHS:
+            strength = getattr(self, name)
+            if not 0 <= strength <= STRONGEST:
+                raise PianistError(f"the strength of {name} is {strength}, but it must be 0 to {STRONGEST:g}")
+        if not TEMPO_SCALES[0] <= self.tempo_scale <= TEMPO_SCALES[1]:
+            low, high = TEMPO_SCALES
+            raise PianistError(f"the tempo scale is {self.tempo_scale}, but it must be {low:g} to {high:g}")
+        if not 0 <= self.pedal_threshold <= 127:
+            raise PianistError(f"the pedal threshold is {self.pedal_threshold}, but it must be 0 to 127")
+
+    def told(self) -> dict[str, Any]:
+        """What a JSON file tells of it."""
+        return {**dataclasses.asdict(self), "keep": list(self.keep)}
+
+    @property
+    def changes_time(self) -> bool:
+        """Whether onsets may move."""
+        return self.timing != 1 or self.tempo_scale != 1 or "timing" in self.keep
+
+
+def _unknown(names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(name for name in names if name not in KEEPS)
+
+
+NEUTRAL = Expression()
+
+
+def is_strength(text: str) -> bool:
+    """Whether a word of the command line is a strength, as in `timing=0.8`."""
+    return text.partition("=")[0] in STRENGTHS and "=" in text
+
+
+def parse_strengths(texts: Sequence[str]) -> dict[str, float]:
+    """The strengths in `timing=0.8`, `dynamics=1.2,pedal=1`, … by name. Raises PianistError."""
+    found: dict[str, float] = {}
+    for text in (part for given in texts for part in given.replace(",", " ").split()):
+        name, _, value = text.partition("=")
+        try:
+            strength = float(value)
+        except ValueError:
+            strength = math.nan
+        if name not in STRENGTHS or not math.isfinite(strength):
+            raise PianistError(f"{text!r} is no strength; write as in timing=0.8, of {', '.join(STRENGTHS)}")
+        if name in found:
+            raise PianistError(f"the strength of {name} is given twice")
+        found[name] = strength
+    return found
+
+
+def express(score: Notes, performance: Notes, expression: Expression) -> Notes:
+    """The performance (note n plays note n of the score, ms) as `expression` wants it; the first onset stays."""
+    if expression == NEUTRAL or not len(score):
+        return performance
+    e = expression
+    chord, first = chords(score.onset)
+    written = score.onset[first].astype(np.float64)
+    played = chord_times(performance.onset, chord)
+    wanted = _paced(written, played, e) if e.changes_time else played
+    onset = _onsets(score, performance.onset, chord, (written, played, wanted), e) if e.changes_time else None
+    duration = performance.duration
+    if e.changes_time or e.articulation != 1 or "articulation" in e.keep:
+        duration = _durations(score, performance, (written, played, wanted), e)
+    velocity = score.velocity if "velocity" in e.keep else _contrast(performance.velocity, e.dynamics)
+    pedal_time, pedal_value = performance.pedal_time, performance.pedal_value
+    if "pedal" in e.keep:
+        pedal_time, pedal_value = moved(score.pedal_time, written, wanted), score.pedal_value
+    elif e.changes_time:
+        pedal_time = moved(pedal_time, played, wanted)
+    changed = Notes(
+        performance.pitch,
+        performance.onset if onset is None else onset,
+        duration,
+        velocity,
+        pedal_time,
+        _depth(pedal_value, e),
+    )
+    if onset is None:  # keys are struck as before, perhaps as somebody wanted it
+        return release_pedal(drop_repeated_pedal(cut_overlaps(changed)))
+    return make_playable(changed)
+
+
+def _scaled(deviation: np.ndarray, strength: float) -> np.ndarray:
+    """Log deviations times a strength; above 1 only what is within `EXAGGERATED` grows."""
+    if strength <= 1:
+        return deviation * strength
+    return deviation + (strength - 1) * np.clip(deviation, -EXAGGERATED, EXAGGERATED)
+
+
+def _paced(written: np.ndarray, played: np.ndarray, e: Expression) -> np.ndarray:
+    """float64 [C] ms: when the chords are to begin."""
+    gap, own = np.diff(played), np.diff(written)
+    if "timing" in e.keep:
+        gap = own
+    elif e.timing != 1 and len(gap):
+        mean = gap.sum() / own.sum()
+        freed = own * mean * np.exp(_scaled(np.log(gap / (own * mean)), e.timing))
+        gap = freed * gap.sum() / freed.sum()
+    return played[0] + np.concatenate([[0.0], np.cumsum(gap / e.tempo_scale)])
+
+
+Clocks = tuple[np.ndarray, np.ndarray, np.ndarray]  # of the chords: as written, as played, as wanted
+
+
+def _onsets(score: Notes, onset: np.ndarray, chord: np.ndarray, clocks: Clocks, e: Expression) -> np.ndarray:
+    """int64 [N] ms: chords at their wanted times, their spread scaled, each over before the next begins."""
+    written, played, wanted = clocks
+    room = np.append(np.diff(wanted), np.inf)[chord]
+    spread = (onset - played[chord]) / e.tempo_scale
+    strength = 0.0 if "timing" in e.keep else e.timing
+    if strength != 1:
+        own = (score.onset - written[chord]) / e.tempo_scale
+        spread = own + strength * (spread - own)
+        spread -= np.minimum.reduceat(spread, np.flatnonzero(np.diff(chord, prepend=-1)))[chord]
+    return np.rint(wanted[chord] + np.minimum(spread, 0.9 * room)).astype(np.int64)
+
+
+def _durations(score: Notes, performance: Notes, clocks: Clocks, e: Expression) -> np.ndarray:
+    """int64 [N] ms: written lengths at the wanted tempo times the scaled articulation."""
+    written, played, wanted = clocks
+    before, after = (lengths(score.onset, score.end, written, clock) for clock in (played, wanted))
+    articulation = np.log(np.maximum(performance.duration, 1) / before)
+    strength = 0.0 if "articulation" in e.keep else e.articulation
+    return np.maximum(np.rint(after * np.exp(_scaled(articulation, strength))), 1).astype(np.int64)
+
+
+def _contrast(velocity: np.ndarray, strength: float) -> np.ndarray:
+    """int16 [N]: velocities further from their mean, or nearer, by their log-odds."""
+    if strength == 1:
+        return velocity
+    odds = log_odds(velocity)
+    middle = odds.mean()
+    return of_log_odds(middle + strength * (odds - middle))
+
+
+def _depth(value: np.ndarray, e: Expression) -> np.ndarray:
+    """int16 [P]: pedal values scaled, then those below the threshold up, with `binary_pedal` the others down."""
+    value = np.clip(np.rint(value * e.pedal), 0, 127).astype(np.int16)
+    least = e.pedal_threshold or (HALF if e.binary_pedal else 0)
+    return np.where(value < least, 0, 127 if e.binary_pedal else value).astype(np.int16)

@@ -1,0 +1,157 @@
+"""A passage played anew, fitted between what stands before and behind it. NumPy only.
+
+Its chords keep the rhythm in which they were played, but for a correction of the tempo that grows evenly (in the log
+domain) from nothing at its beginning, where it went on from what was there, to what is needed at its end for the notes
+behind it to come when they came. In the same way it is led back to the loudness with which the old passage ended, as
+what is behind goes on from there. Nothing outside the passage changes, not even a key that is still held when the
+passage strikes it again: that chord waits for its release.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from pianist_jax.music.notes import Notes
+from pianist_jax.performance.parameters import ONE_CHORD, chord_times, chords, log_odds, moved, of_log_odds
+from pianist_jax.performance.playable import APART, cut_overlaps, release_pedal
+
+TAIL = 16  # notes whose loudness leads on to what is behind
+STEEPEST = 8.0  # limit of the correction, as a logarithm
+
+
+def graft(old: Notes, new: Notes, score: Notes, free: np.ndarray) -> Notes:
+    """The old performance with the notes of `free` bool [N] as in the new one, in the same time.
+
+    All three correspond note by note. Note-ons, lengths, velocities and pedal of the other notes stay as they are; the
+    pedal of the passage reaches from its first onset to the onset of the first note behind it.
+    """
+    clock, begin, stop = _clock(old, new, score, free)
+    onset = _part_strikes(old, np.where(free, moved(new.onset, *clock), old.onset), free)
+    duration = np.maximum(moved(new.end, *clock) - moved(new.onset, *clock), 1)
+    time, value = _pedal(old, new, clock, begin, stop)
+    velocity = np.where(free, new.velocity, old.velocity)
+    joined = Notes(old.pitch, onset, np.where(free, duration, old.duration), velocity, time, value)
+    joined = dataclasses.replace(joined, duration=np.where(free, cut_overlaps(joined).duration, old.duration))
+    return joined if stop is not None else release_pedal(joined)
+
+
+def lead_back(old: Notes, new: Notes, free: np.ndarray) -> Notes:
+    """The new performance with the passage's velocities led to the old one's mean over its last notes."""
+    places = np.flatnonzero(free)
+    if places[-1] + 1 == len(free):
+        return new
+    weight = (np.arange(len(places)) + 0.5) / len(places)
+    tail = slice(max(len(places) - TAIL, 0), None)
+    played = log_odds(new.velocity[places])
+    missing = float(log_odds(old.velocity[places])[tail].mean() - played[tail].mean())
+    velocity = new.velocity.copy()
+    velocity[places] = of_log_odds(played + weight * missing / weight[tail].mean())
+    return dataclasses.replace(new, velocity=velocity)
+
+
+def ends(free: np.ndarray) -> tuple[int, int]:
+    """The first free note, and the one after the last."""
+    places = np.flatnonzero(free)
+    return int(places[0]), int(places[-1]) + 1
+
+
+Clock = tuple[np.ndarray, np.ndarray]  # times as the passage was played, and the same times fitted
+
+
+def _clock(old: Notes, new: Notes, score: Notes, free: np.ndarray) -> tuple[Clock, int, int | None]:
+    """The clock that fits the new performance in, and the ms at which the passage begins and the notes behind it."""
+    first, last = ends(free)
+    own = slice(first, last)
+    begin = int(old.onset[free].min())
+    chord, lead = chords(score.onset[own])
+    played = chord_times(new.onset[own], chord)
+    written = score.onset[own][lead].astype(np.float64)
+    least = np.full(len(played), -np.inf)
+    np.maximum.at(least, chord, held_until(old, free)[own])
+    least[0] = -np.inf  # it begins when it began, when no key was held either
+    least = np.maximum.accumulate(least)
+    if last == len(free):
+        return (played, np.maximum(played - played[0] + begin, least)), begin, None
+    behind = last + np.flatnonzero(score.onset[last:] <= score.onset[last] + ONE_CHORD)
+    stop = max(int(old.onset[behind].min()), begin + 1)
+    played = np.append(played, max(float(new.onset[behind].min()), played[-1] + 1))
+    written = np.append(written, float(score.onset[last]))
+    return (played, fit(played, written, np.append(least, -np.inf), begin, stop)), begin, stop
+
+
+def fit(played: np.ndarray, written: np.ndarray, least: np.ndarray, begin: float, stop: float) -> np.ndarray:
+    """float64 [C] ms: ascending times moved into [begin, stop], none before `least`.
+
+    Where the even correction would bring one too early, that one comes at its earliest and both sides are fitted.
+    """
+    if len(played) < 2:
+        return np.array([begin])
+    gap = np.diff(played)
+    whole = max(written[-1] - written[0], 1.0)
+    place = (written[:-1] + np.diff(written) / 2 - written[0]) / whole
+    low, high = -STEEPEST, STEEPEST
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if (gap * np.exp(middle * place)).sum() < stop - begin else (low, middle)
+    gap = gap * np.exp(low * place)
+    fitted = begin + np.concatenate([[0.0], np.cumsum(gap * (stop - begin) / gap.sum())])
+    late = least - fitted
+    late[[0, -1]] = -np.inf
+    worst = int(np.argmax(late))
+    if not late[worst] > 0:
+        return fitted
+    middle = min(float(least[worst]), stop - 1)
+    before = fit(played[: worst + 1], written[: worst + 1], least[: worst + 1], begin, middle)
+    return np.concatenate([before[:-1], fit(played[worst:], written[worst:], least[worst:], middle, stop)])
+
+
+def held_until(old: Notes, free: np.ndarray) -> np.ndarray:
+    """float64 [N]: for a free note the first ms at which its key is up after the notes that are not free."""
+    until = np.full(len(old), -np.inf)
+    for pitch in np.unique(old.pitch[free]).tolist():
+        own = np.flatnonzero(old.pitch == pitch)
+        up = np.maximum.accumulate(np.where(free[own], -np.inf, old.end[own] + 1))
+        until[own[1:]] = up[:-1]
+    return np.where(free, until, -np.inf)
+
+
+def _part_strikes(old: Notes, onset: np.ndarray, free: np.ndarray) -> np.ndarray:
+    """Onsets at which no key is struck twice at a time, or late for a strike of it behind the passage."""
+    onset = onset.copy()
+    for pitch in np.unique(old.pitch[free]).tolist():
+        own = np.flatnonzero(old.pitch == pitch)
+        for before, after in zip(own[:-1].tolist(), own[1:].tolist(), strict=True):
+            if free[after]:
+                held = old.end[before] + 1 if not free[before] else onset[before] + APART
+                onset[after] = max(onset[after], held)
+        for before, after in zip(own[-2::-1].tolist(), own[:0:-1].tolist(), strict=True):
+            if free[before]:
+                onset[before] = min(onset[before], onset[after] - 1)
+    return onset
+
+
+def _pedal(old: Notes, new: Notes, clock: Clock, begin: int, stop: int | None) -> tuple[np.ndarray, np.ndarray]:
+    """Times and values of the pedal: the new one's from `begin` to before `stop`, the old one's elsewhere."""
+    played, fitted = clock
+    until = np.inf if stop is None else played[-1]
+    inside = (new.pedal_time > played[0]) & (new.pedal_time < until)
+    times, values = moved(new.pedal_time[inside], played, fitted).tolist(), new.pedal_value[inside].tolist()
+    if _in_force(new, played[0]) != _in_force(old, begin - 1):
+        times, values = [begin, *times], [_in_force(new, played[0]), *values]
+    if stop is not None:
+        times = np.clip(times, begin, stop - 1).tolist()
+        state = values[-1] if values else _in_force(old, begin - 1)
+        if state != _in_force(old, stop - 1) and not np.any(old.pedal_time == stop):
+            times, values = [*times, stop - 1], [*values, _in_force(old, stop - 1)]
+    before, after = old.pedal_time < begin, old.pedal_time >= (np.inf if stop is None else stop)
+    time = np.concatenate([old.pedal_time[before], np.array(times, np.int64), old.pedal_time[after]])
+    value = np.concatenate([old.pedal_value[before], np.array(values, np.int16), old.pedal_value[after]])
+    return time, value
+
+
+def _in_force(notes: Notes, time: float) -> int:
+    """The pedal's value at a time."""
+    place = int(np.searchsorted(notes.pedal_time, time, side="right"))
+    return int(notes.pedal_value[place - 1]) if place else 0

@@ -1,0 +1,92 @@
+"""Scores: MusicXML (.musicxml, .xml, .mxl), MEI (.mei), kern (.krn), MIDI (.mid, .midi) -> notes and what is
+written about them.
+
+Repeats are played out, ties joined, the staves of a pianist merged. Onsets are quantised: tempo marks count,
+fermatas, trills and arpeggios are facts that change no time. Files are read as from a stranger: within
+limits of size, depth and number, and with no entity resolved.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pianist_jax.files import printable
+from pianist_jax.score.check import check, sound_metres
+from pianist_jax.score.facts import Bar, KeySignature, Score, Tempo, TimeSignature
+from pianist_jax.score.files import MAX_BYTES, ScoreError, parse_xml, read_bytes, unpack_mxl
+from pianist_jax.score.form import settle_form
+from pianist_jax.score.kern import read_kern
+from pianist_jax.score.marks import deal_out
+from pianist_jax.score.mei import read_mei
+from pianist_jax.score.midi import read_midi_score
+from pianist_jax.score.musicxml import read_musicxml
+from pianist_jax.score.parts import keep_parts
+from pianist_jax.score.played import play
+from pianist_jax.score.tempi import settle_tempi
+from pianist_jax.score.written import DEFAULT_VELOCITY, LEVELS, Mark, Written
+
+__all__ = [
+    "DEFAULT_VELOCITY",
+    "LEVELS",
+    "Bar",
+    "KeySignature",
+    "Mark",
+    "Score",
+    "ScoreError",
+    "Tempo",
+    "TimeSignature",
+    "read_score",
+]
+
+MAX_MS = 24 * 3600 * 1000
+SUFFIXES = (".musicxml", ".xml", ".mxl", ".mei", ".krn", ".kern", ".mid", ".midi")
+
+
+def read_score(path: str | os.PathLike[str], *, repeats: bool = True, part: str | None = None) -> Score:
+    """Read a score of any format, known by its suffix, and play out its repeats (or every bar once).
+
+    Of voltas each is played on its pass; with `repeats=False` the last alone. After a da capo or dal segno no
+    repeat is played again. MIDI files have no repeats to play out.
+    Of several instruments the keyboards play, or the `part` of a name or number (`score_parts.chosen_parts`).
+    Raises ScoreError (MidiError for MIDI files) where the file is no readable score with notes, or too large.
+    """
+    name = printable(path)
+    suffix = Path(os.fsdecode(path)).suffix.lower()
+    if suffix not in SUFFIXES:
+        raise ScoreError(f"{name}: not a score format that is read; give one of {', '.join(SUFFIXES)}")
+    if suffix in (".mid", ".midi"):
+        return read_midi_score(path, part)
+    written = read_written(path)
+    keep_parts(written, part, name)
+    if not written.notes:
+        what = ", ".join(f"{count} {kind}" for kind, count in written.left_out.items())
+        raise ScoreError(f"{name}: no notes{f' ({what} left out)' if what else ''}; give a score with a piano part")
+    sound_metres(written)
+    settle_form(written)
+    settle_tempi(written)
+    check(written)
+    deal_out(written)
+    try:
+        score = play(written, repeats=repeats)
+    except ValueError as error:
+        raise ScoreError(f"{name}: {error}; split it or export it again") from error
+    if score.notes.end.max() > MAX_MS:
+        raise ScoreError(f"{name}: lasts more than 24 hours; check its tempo marks")
+    return score
+
+
+def read_written(path: str | os.PathLike[str]) -> Written:
+    """A score of any format but MIDI as it stands on the page, before it is played out. Raises ScoreError."""
+    name, suffix = printable(path), Path(os.fsdecode(path)).suffix.lower()
+    data = read_bytes(path, MAX_BYTES)
+    if data.startswith(b"PK\x03\x04"):
+        data = unpack_mxl(data, name)
+    elif suffix == ".mxl":
+        raise ScoreError(f"{name}: not an .mxl archive; rename it to .musicxml if it is plain MusicXML")
+    if suffix in (".krn", ".kern"):
+        return read_kern(data, name)
+    root = parse_xml(data, name)
+    if root.tag.rpartition("}")[2] == "mei" or suffix == ".mei":
+        return read_mei(root, name)
+    return read_musicxml(root, name)

@@ -1,0 +1,95 @@
+"""A MIDI file as a pianist's score: the tracks, or channels, that a keyboard plays, and what else there is."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import mido
+
+from pianist_jax.files import printable
+from pianist_jax.music.midi import DRUM_CHANNEL, notes_of_tracks, parse_midi, read_bytes
+from pianist_jax.music.midi_mend import mended
+from pianist_jax.music.midi_scan import SUSTAIN, track_label
+from pianist_jax.music.notes import Notes
+from pianist_jax.score.parts import chosen_parts, part_names
+from pianist_jax.score.written import WrittenPart
+
+Place = tuple[int, int]  # of a part: its track, and its channel where those are parts, else -1
+
+
+@dataclass(frozen=True, eq=False)
+class MidiScore:
+    """A MIDI file whose tracks hold what is played and nothing else; its notes, and what is to be told of it."""
+
+    file: mido.MidiFile
+    notes: Notes
+    readings: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+
+def read_midi_parts(path: str | os.PathLike[str], part: str | None = None) -> MidiScore:
+    """The parts of a MIDI file that a pianist plays, or the `part` of a name or number (`score_parts.chosen_parts`).
+
+    Every track (in format 0: every channel) with notes is a part. Where all are played, `notes` are those of
+    `midi.read_midi`. Raises MidiError as that does, PianistError for a part that there is not.
+    """
+    name = printable(path)
+    data = read_bytes(path, name)
+    file = parse_midi(name, data)
+    places = _places(file)
+    parts = [_part(file, place) for place in places]
+    counts = [_count(file, place) for place in places]
+    chosen, readings = chosen_parts(parts, part, name) if parts else (set(), [])
+    silent = [place for index, place in enumerate(places) if index not in chosen]
+    left_out = [f"{count} notes of {each}" for each, count, place in zip(part_names(parts), counts, places, strict=True)
+                if place in silent]  # fmt: skip
+    if silent:
+        file.tracks = [_without(track, number, silent) for number, track in enumerate(file.tracks)]
+    drums = sum(_strikes(message) and message.channel == DRUM_CHANNEL for track in file.tracks for message in track)
+    problems = [*mended(data).oddities, *([f"{drums} drum note{'s' * (drums != 1)} left out"] if drums else [])]
+    notes = notes_of_tracks(name, file)
+    return MidiScore(file, notes, tuple(readings), tuple(problems), tuple(left_out))
+
+
+def _strikes(message: mido.Message) -> bool:
+    return message.type == "note_on" and message.velocity > 0
+
+
+def _places(file: mido.MidiFile) -> list[Place]:
+    """Where the parts with notes are, in the order of the file; in format 0 by channel."""
+    found: dict[Place, None] = {}
+    for number, track in enumerate(file.tracks):
+        channels = {m.channel for m in track if _strikes(m) and m.channel != DRUM_CHANNEL}
+        found |= dict.fromkeys((number, channel) for channel in sorted(channels)) if file.type == 0 else {}
+        found |= {(number, -1): None} if channels and file.type else {}
+    return list(found)
+
+
+def _count(file: mido.MidiFile, place: Place) -> int:
+    return sum(_strikes(m) and m.channel != DRUM_CHANNEL and place[1] in (-1, m.channel) for m in file.tracks[place[0]])
+
+
+def _part(file: mido.MidiFile, place: Place) -> WrittenPart:
+    number, channel = place
+    track = file.tracks[number]
+    name = next((label for m in track if m.type == "track_name" and (label := track_label(m.name))), "")
+    own = channel if channel >= 0 else next(m.channel for m in track if _strikes(m) and m.channel != DRUM_CHANNEL)
+    programs = [m.program for each in (track, *file.tracks) for m in each if m.type == "program_change"
+                and m.channel == own]  # fmt: skip
+    alone = channel < 0 or sum(where[0] == number for where in _places(file)) == 1
+    return WrittenPart(name if alone else "", program=programs[0] + 1 if programs else 0)
+
+
+def _without(track: mido.MidiTrack, number: int, silent: list[Place]) -> mido.MidiTrack:
+    """A track without the notes and the pedal of silent parts; all else stays at its time."""
+    kept, passed = mido.MidiTrack(), 0
+    for message in track:
+        played = message.type in ("note_on", "note_off") or (message.is_cc(SUSTAIN) if not message.is_meta else False)
+        if played and ((number, -1) in silent or (number, message.channel) in silent):
+            passed += message.time
+            continue
+        kept.append(message.copy(time=message.time + passed) if passed else message)
+        passed = 0
+    return kept

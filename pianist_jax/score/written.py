@@ -1,0 +1,179 @@
+"""A score as it stands on the page: what every reader of engraved scores gives, before it is played out.
+
+Places are a bar's index and an offset in quarters from its bar line.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import IntFlag
+
+from pianist_jax.score.repeats import Jumps
+
+MAX_NOTES = 200_000
+MAX_QUARTERS = 200_000.0  # a bar, a note or a piece: a day of music at 140 quarters a minute
+PLACE_DIGITS = 6  # places that agree to a millionth of a quarter are one
+SHOWN, MAX_PROBLEMS = 6, 40  # bars that are named in a line; lines
+LEVELS = ("pppp", "ppp", "pp", "p", "mp", "mf", "f", "ff", "fff", "ffff")
+LEVEL_VELOCITY = (8, 16, 33, 49, 64, 80, 96, 112, 126, 127)
+DEFAULT_VELOCITY = 80
+ACCENT_VELOCITY = 112  # sf and its kin, where nothing louder is in force
+
+
+class Mark(IntFlag):
+    """Signs at a note; facts only, none changes its time or length."""
+
+    STACCATO = 1 << 0
+    STACCATISSIMO = 1 << 1
+    TENUTO = 1 << 2
+    ACCENT = 1 << 3
+    MARCATO = 1 << 4
+    SFORZANDO = 1 << 5
+    FERMATA = 1 << 6
+    SLUR = 1 << 7  # under a slur, its first and last note included
+    SLUR_START = 1 << 8
+    SLUR_STOP = 1 << 9
+    TRILL = 1 << 10
+    MORDENT = 1 << 11
+    TURN = 1 << 12
+    TREMOLO = 1 << 13
+    ARPEGGIO = 1 << 14
+    SMALL = 1 << 15  # cue size: cadenzas and ossia-like passages
+    BREATH = 1 << 16  # a breath mark or caesura after the note
+
+
+@dataclass
+class WrittenBar:
+    """One bar of the page: its length in quarters, its printed number, and where it sends the player.
+
+    `divided`: the page does not count it, as where a line divides a bar.
+    """
+
+    length: float
+    number: int
+    pickup: bool = False
+    divided: bool = False
+    jumps: Jumps = field(default_factory=Jumps)
+
+
+@dataclass(slots=True)
+class WrittenNote:
+    """One notehead; `offset` and `length` in quarters, `grace` the steps before the beat (0: no grace note)."""
+
+    bar: int
+    offset: float
+    length: float
+    pitch: int
+    part: int
+    staff: int
+    voice: int
+    id: str
+    marks: int = 0
+    grace: int = 0
+    tie_start: bool = False
+    tie_stop: bool = False
+    velocity: int = 0  # 0: none given at the note itself
+    level: int = -1  # index into LEVELS
+    hairpin: int = 0  # 1 crescendo, -1 diminuendo
+    hand: int = 0
+
+
+@dataclass(frozen=True)
+class Sign:
+    """Something at a place of one part and staff (0: all staves); `value` depends on the list it stands in."""
+
+    bar: int
+    offset: float
+    value: tuple[float, ...]
+    part: int = 0
+    staff: int = 0
+
+
+@dataclass(frozen=True)
+class Span:
+    """Something from one place (bar, offset) to another, in the voices of its two ends or in all (empty)."""
+
+    begin: tuple[int, float]
+    end: tuple[int, float]
+    part: int
+    voices: frozenset[int] = frozenset()
+    kind: int = 0
+
+
+@dataclass(frozen=True)
+class TempoHint:
+    """What says a tempo only beside what is in force there: words, or that one note value becomes another.
+
+    `becomes`: (the quarters of the old note value, those of the new one that lasts as long); None for words.
+    """
+
+    bar: int
+    offset: float
+    words: str = ""
+    becomes: tuple[float, float] | None = None
+
+
+@dataclass
+class WrittenPart:
+    """Who plays a part, as far as the file says: the name, the sounds' names, the MIDI program (0: not said)."""
+
+    name: str
+    sounds: str = ""
+    program: int = 0
+    staves: int = 1
+    percussion: bool = False
+
+
+@dataclass
+class Written:
+    """A whole score as written. Times, keys, tempos and pedal hold for all parts.
+
+    Values of the signs: `times` (beats, beat type), `keys` (fifths, 1 for minor), `tempos` (quarters a minute,
+    quarters of its note value or 0, 1 where it is seen), `pedal` (0..127), `levels` (index into LEVELS or -1,
+    velocity), `sforzandi` (velocity of the attack).
+    Hairpins are of kind 1 (crescendo) or -1. `left_out` counts what was read but is not played; `readings` say in words
+    how something was understood, `problems` what is odd about the file, and in which bars. `parts` are those that the
+    notes' `part` counts into; none where the reader knows nothing of them. `orders` are the bars in the order in which
+    they are played, by whether repeats are, where the score itself names that order.
+    """
+
+    bars: list[WrittenBar] = field(default_factory=list)
+    notes: list[WrittenNote] = field(default_factory=list)
+    times: list[Sign] = field(default_factory=list)
+    keys: list[Sign] = field(default_factory=list)
+    tempos: list[Sign] = field(default_factory=list)
+    pedal: list[Sign] = field(default_factory=list)
+    levels: list[Sign] = field(default_factory=list)
+    sforzandi: list[Sign] = field(default_factory=list)
+    slurs: list[Span] = field(default_factory=list)
+    hairpins: list[Span] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
+    tempo_hints: list[TempoHint] = field(default_factory=list)
+    parts: list[WrittenPart] = field(default_factory=list)
+    readings: list[str] = field(default_factory=list)
+    problems: dict[str, list[int]] = field(default_factory=dict)
+    orders: dict[bool, tuple[int, ...]] = field(default_factory=dict)
+
+    def problem(self, what: str, *bars: int) -> None:
+        """Note something odd, and in which bars (indices)."""
+        self.problems.setdefault(what, []).extend(bars)
+
+    def problem_lines(self) -> list[str]:
+        """One line a kind, with the printed numbers of its first bars."""
+        lines = []
+        for what, bars in self.problems.items():
+            numbers = list(dict.fromkeys(str(self.bars[bar].number) for bar in bars))
+            more = f" and {len(numbers) - SHOWN} more" * (len(numbers) > SHOWN)
+            where = f"bar{'s' * (len(numbers) > 1)} {', '.join(numbers[:SHOWN])}{more}: " if numbers else ""
+            lines.append(f"{where}{what}")
+        return lines[:MAX_PROBLEMS]
+
+
+def bar_starts(lengths: Iterable[float]) -> list[float]:
+    """Where bars of these lengths begin, in quarters; one place more than there are bars."""
+    starts = [0.0]
+    for length in lengths:
+        starts.append(round(starts[-1] + length, 9))
+    return starts

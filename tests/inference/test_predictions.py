@@ -1,0 +1,81 @@
+"""What pianists agree on, foretold for whole scores, and heard in what is played."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from pianist_jax.inference.engine import make_model
+from pianist_jax.inference.predictions import Foretold, consensus_of
+from pianist_jax.model.pianist import Pianist
+from pianist_jax.performance.averaging import rehearsed
+from pianist_jax.rendering import renderer
+from pianist_jax.rendering.renderer import read_piece, render
+from tests.model.helpers import lively_params
+from tests.rendering.models import NOTE, lively_model, made_up_score
+
+CONFIG = dataclasses.replace(NOTE, consensus=64)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return make_model(CONFIG, lively_params(CONFIG), name="lively, agreed")
+
+
+def told(model, tokens):
+    """By the model itself, in one window."""
+    agree = lambda p, score, mask: Pianist(CONFIG).apply({"params": p}, score, mask, method="agree")  # noqa: E731
+    return np.asarray(jax.jit(agree)(model.params, tokens[None], jnp.ones((1, len(tokens)), bool)))[0]
+
+
+def agreed_on(model, tokens):
+    found = consensus_of(model, tokens)
+    assert found is not None
+    return found
+
+
+def test_a_score_of_one_window_is_foretold_by_the_model_itself(model):
+    tokens = read_piece(made_up_score(50)).tokens
+    np.testing.assert_allclose(agreed_on(model, tokens), told(model, tokens), atol=2e-5)
+
+
+def test_windows_of_a_longer_score_fade_into_each_other(model):
+    tokens = read_piece(made_up_score(104)).tokens  # windows of notes 0-63 and 40-103
+    parts = told(model, tokens[:64]), told(model, tokens[40:])
+    weight = np.concatenate([np.ones(40), np.arange(24, 0, -1) / 25, np.zeros(40)])[:, None]
+    expected = weight * np.pad(parts[0], ((0, 40), (0, 0))) + (1 - weight) * np.pad(parts[1], ((40, 0), (0, 0)))
+    np.testing.assert_allclose(agreed_on(model, tokens), expected, atol=2e-5)
+
+
+def test_a_model_without_the_head_foretells_nothing():
+    assert consensus_of(lively_model(), read_piece(made_up_score(5)).tokens) is None
+    foretold = Foretold(3)
+    foretold.hear(0, np.zeros((3, 0), np.float32))
+    assert foretold.curves() is None
+
+
+@pytest.mark.parametrize("rehearsals", [1, 3])
+def test_it_is_heard_in_the_performance(model, monkeypatch, rehearsals):
+    for after in ("voiced", "within_limits"):
+        monkeypatch.setattr(renderer, after, lambda score, performance: performance)
+    monkeypatch.setattr(renderer, "to_pace", lambda piece, performance, pace: performance)
+    score = made_up_score(120)
+    drawn = render(score, model, seed=1, samples=rehearsals, chance=1.0)
+    played = render(score, model, seed=1, rehearsals=rehearsals)
+    agreed = agreed_on(model, read_piece(score).tokens)
+    expected = rehearsed(drawn.score, drawn.performances, 0, rehearsals, 0.3, agreed)
+    np.testing.assert_allclose(played.notes.onset, expected.onset, atol=1)
+    np.testing.assert_allclose(played.notes.velocity, expected.velocity, atol=1)
+    assert (played.notes.velocity != drawn.notes.velocity).mean() > 0.3
+
+
+def test_the_head_changes_nothing_of_what_is_drawn(model):
+    score, params = made_up_score(120), {k: v for k, v in model.params.items() if k != "consensus"}
+    without = make_model(NOTE, params, name="the same without")
+    drawn = [render(score, one, seed=1, chance=1.0).notes for one in (model, without)]
+    alone = render(score, without, seed=1, rehearsals=1).notes  # nothing to agree with
+    for other in (drawn[1], alone):
+        np.testing.assert_array_equal(drawn[0].onset, other.onset)
+        np.testing.assert_array_equal(drawn[0].velocity, other.velocity)

@@ -1,0 +1,187 @@
+"""Humdrum **kern, sign by sign, on made-up files."""
+
+import pytest
+
+from pianist_jax.score.load import KeySignature, Mark, ScoreError, Tempo, TimeSignature
+from tests.score.xml_text import read, rows
+
+HEAD = "*clefF4\t*clefG2\n*k[f#]\t*k[f#]\n*e:\t*e:\n*M4/4\t*M4/4\n"
+
+
+def kern(*lines, spines=1, head=""):
+    return "\n".join(
+        ["\t".join(["**kern"] * spines), *([head] if head else []), *lines, "\t".join(["*-"] * spines), ""]
+    )
+
+
+def load(tmp_path, text, repeats=True):
+    return read(tmp_path, text, "a.krn", repeats=repeats)
+
+
+def marks(score):
+    return [Mark(int(value)) for value in score.marks]
+
+
+def test_pitches_lengths_and_names(tmp_path):
+    score = load(tmp_path, kern("*M4/4", "=1", "4c", "4.dd#", "8B-", "4CC", "=2", "0GG", "3%2f", "==", spines=1))
+    assert rows(score) == [
+        (60, 0, 1), (75, 1, 1.5), (58, 2.5, 0.5), (36, 3, 1), (43, 4, 8), (65, 12, pytest.approx(8 / 3, abs=1e-6)),
+    ]  # fmt: skip
+    assert score.note_id == ("L4F1", "L5F1", "L6F1", "L7F1", "L9F1", "L10F1")
+
+
+def test_a_chord_may_say_its_length_once(tmp_path):
+    score = load(tmp_path, kern("=1\t=1", "2C CC\t2c", "4C CC\t2d", "4G GG\t.", "==\t==", spines=2))
+    assert rows(score) == [
+        (36, 0, 2),
+        (48, 0, 2),
+        (60, 0, 2),
+        (36, 2, 1),
+        (48, 2, 1),
+        (62, 2, 2),
+        (43, 3, 1),
+        (55, 3, 1),
+    ]
+    assert score.note_id[:3] == ("L3F1S2", "L3F1S1", "L3F2")
+    assert score.hand.tolist()[:3] == [2, 2, 1]
+
+
+def test_ties_of_chords_are_joined(tmp_path):
+    score = load(tmp_path, kern("=1", "2c", "[2f [2a", "=2", "2f_ 2a]", "2f]", "==", head="*M4/4"))
+    assert rows(score) == [(60, 0, 2), (65, 2, 6), (69, 2, 4)]
+
+
+def test_ties_over_gaps_hold_the_note(tmp_path):
+    score = load(tmp_path, kern("=1", "4c[[", "4e[", "2c]] 2e]", "==", head="*M4/4"))
+    assert rows(score) == [(60, 0, 4), (64, 1, 3)]
+
+
+def test_spines_split_join_change_places_and_end(tmp_path):
+    lines = [
+        "=1\t=1",
+        "*\t*^",
+        "1C\t2c\t4e",
+        ".\t.\t4f",
+        ".\t2d\t2g",
+        "*\t*v\t*v",
+        "=2\t=2",
+        "*x\t*x",
+        "1e\t1D",
+        "==\t==",
+    ]
+    score = load(tmp_path, kern(*lines, spines=2, head="*M4/4\t*M4/4"))
+    assert rows(score) == [
+        (48, 0, 4),
+        (60, 0, 2),
+        (64, 0, 1),
+        (65, 1, 1),
+        (62, 2, 2),
+        (67, 2, 2),
+        (50, 4, 4),
+        (64, 4, 4),
+    ]
+    assert score.hand.tolist() == [2, 1, 1, 1, 1, 1, 2, 1]
+    assert sorted(set(score.voice.tolist())) == [101, 102, 201]
+
+
+def test_signatures_and_tempo(tmp_path):
+    text = kern(
+        "*MM90\t*", "=1\t=1", "1C\t1c", "=2\t=2", "*M3/8\t*M3/8", "4.D\t4.d", "==\t==", spines=2, head=HEAD.strip()
+    )
+    score = load(tmp_path, text)
+    assert score.key_signatures == (KeySignature(0, 1, True),)
+    assert score.time_signatures == (TimeSignature(0, 4, 4), TimeSignature(4, 3, 8))
+    assert score.tempos == (Tempo(0, 90),)
+    assert [(bar.start, bar.number) for bar in score.bars] == [(0, 1), (4, 2)]
+
+
+def test_grace_notes_and_signs(tmp_path):
+    score = load(tmp_path, kern("=1", "4c'", "8qd", "8qe", "(4f^", "4g;T)", "4ry", "==", head="*M4/4"))
+    assert rows(score) == [(60, 0, 1), (62, 0.75, 0.125), (64, 0.875, 0.125), (65, 1, 1), (67, 2, 1)]
+    slur = Mark.SLUR
+    assert marks(score)[0] == Mark.STACCATO
+    assert marks(score)[3:] == [slur | Mark.SLUR_START | Mark.ACCENT, slur | Mark.SLUR_STOP | Mark.FERMATA | Mark.TRILL]
+    assert load(tmp_path, kern("=1", "2c@8@", "2d", "==")).onset.tolist() == [0, 0.5, 1, 1.5, 2]
+
+
+def test_dynamics_and_pedal(tmp_path):
+    lines = [
+        "**kern\t**dynam",
+        "*M4/4\t*",
+        "=1\t=1",
+        "*ped\t*",
+        "4c\tp",
+        "4d\t<",
+        "*Xped\t*",
+        "4e\t.",
+        "4f\t[ f",
+        "==\t==",
+        "*-\t*-",
+        "",
+    ]
+    score = load(tmp_path, "\n".join(lines))
+    assert score.notes.velocity.tolist() == [49, 49, 72, 96]
+    assert score.hairpin.tolist() == [0, 1, 1, 0]
+    assert (score.pedal.tolist(), score.notes.pedal_value.tolist()) == ([0, 2], [127, 0])
+
+
+FORM = ["=1", "1c", "=2", "1d", "=3", "1e", "=4", "1f", "=="]
+
+
+def letters(score):
+    return "".join({60: "c", 62: "d", 64: "e", 65: "f"}[pitch] for pitch in score.notes.pitch.tolist())
+
+
+def test_repeat_signs(tmp_path):
+    for sign in ("=3:|!", "=3:!!", "=3:|!|:"):
+        text = kern(*[sign if line == "=3" else line for line in FORM], head="*M4/4")
+        assert letters(load(tmp_path, text)) == "cdcdef"
+        assert letters(load(tmp_path, text, repeats=False)) == "cdef"
+    later = kern("=1", "1c", "=2!|:", "1d", "=3", "1e", "=4:|!", "1f", "==", head="*M4/4")
+    assert letters(load(tmp_path, later)) == "cdedef"
+
+
+def test_a_repeat_in_mid_bar_makes_two_bars(tmp_path):
+    score = load(tmp_path, kern("4c", "=1", "2.d", "=:|!", "4e", "=2", "2.f", "==", head="*M4/4"))
+    assert letters(score) == "cdcdef"
+    assert [(bar.length, bar.number) for bar in score.bars] == [(1, 0), (3, 1), (1, 0), (3, 1), (1, 1), (3, 2)]
+    plain = load(tmp_path, kern("=1", "2c", "=||", "2d", "=2", "1e", "==", head="*M4/4"))
+    assert [bar.length for bar in plain.bars] == [4, 4]
+
+
+def test_the_order_of_sections(tmp_path):
+    lines = [
+        "*>[A,A1,A,A2,B]",
+        "*>norep[A,A2,B]",
+        "*M4/4",
+        "*>A",
+        "=1",
+        "1c",
+        "*>A1",
+        "=2",
+        "1d",
+        "=3:|!",
+        "*>A2",
+        "1e",
+    ]
+    text = kern(*lines, "*>B", "=4", "1f", "==")
+    assert letters(load(tmp_path, text)) == "cdcef"
+    assert letters(load(tmp_path, text, repeats=False)) == "cef"
+    assert letters(load(tmp_path, text.replace("A2,B", "A2,Z"))) == "cdcdef"  # no such section: the signs count
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (kern("*M4/0", "4c"), r"line 2: '0' stands where a number"),
+        (kern("4c\t4d"), r"line 2 has 2 fields for 1 spines"),
+        (kern("*^" + "\t*^" * 0, "4c\t4d", *["\t".join(["*^"] * 2**k) for k in range(1, 9)], "4c"), "spines"),
+        (kern("1r", "==", head="*M4/4"), "no notes"),
+        ("**text\nla\n*-\n", "no \\*\\*kern spine"),
+        (kern(*[f"{9973 - 2 * k}c" for k in range(9)]), "note values that no score has"),
+    ],
+)
+def test_damaged_files(tmp_path, text, says):
+    with pytest.raises(ScoreError, match=says) as caught:
+        load(tmp_path, text)
+    assert "\n" not in str(caught.value)
