@@ -114,9 +114,9 @@ def pace_of(tempo: str | None, duration: str | None) -> "Pace":
 
 def tell_tempo(rendering: "Rendering", pace: "Pace", tell: Callable[[str], None] = say) -> None:
     """Say which tempo was guessed, where the score tells none, and how to set it."""
-    from pianist_jax.performance.pace import SCORE, is_told
+    from pianist_jax.performance.pace import SCORE, has_tempo
 
-    if pace.tempo != SCORE or pace.duration is not None or is_told(rendering.grid):
+    if pace.tempo != SCORE or pace.duration is not None or has_tempo(rendering.grid):
         return
     guessed = rendering.report["tempo"]["guess"] is not None
     how = "as the model guesses" if guessed else "as programs mean where nothing is said"

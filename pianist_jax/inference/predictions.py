@@ -12,7 +12,7 @@ from pianist_jax.inference.engine import Model
 from pianist_jax.inference.windows import cut_windows, windowing_for
 from pianist_jax.model.pianist import Pianist
 from pianist_jax.music.tokens import PAD
-from pianist_jax.performance.parameters import FORETOLD, TEMPO_UNIT
+from pianist_jax.performance.parameters import PREDICTED, TEMPO_UNIT
 
 
 class Foretold:
@@ -36,8 +36,8 @@ class Foretold:
 
 
 def tempo_of(curves: np.ndarray) -> float:
-    """How many times slower than written a score would be played, by its curves float32 [N, 4] (`FORETOLD`)."""
-    return float(np.exp(TEMPO_UNIT * curves[:, FORETOLD.index("tempo")].mean()))
+    """How many times slower than written a score would be played, by its curves float32 [N, 4] (`PREDICTED`)."""
+    return float(np.exp(TEMPO_UNIT * curves[:, PREDICTED.index("tempo")].mean()))
 
 
 def consensus_of(model: Model, tokens: np.ndarray) -> np.ndarray | None:

@@ -47,7 +47,7 @@ def in_tempo(score: Notes, tries: Sequence[Notes]) -> tuple[list[Notes], int]:
     return [tries[k] for k in order], int(np.sum(away <= most))
 
 
-def rehearsed(
+def averaged(
     score: Notes, tries: Sequence[Notes], own: int, rehearsals: int, chance: float, consensus: np.ndarray | None = None
 ) -> Notes:
     """What the first `rehearsals` of `tries` agree on, with a rest of try number `own`; note n plays score note n.

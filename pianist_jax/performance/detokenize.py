@@ -18,7 +18,7 @@ TEMPO_PRIOR = 500.0  # ms at the score's own tempo that every estimate starts fr
 SLOWEST, FASTEST = 4.0, 0.25  # performed time per score time
 
 
-def realise(score: Notes, performed_NS: np.ndarray) -> Notes:
+def detokenize(score: Notes, performed_NS: np.ndarray) -> Notes:
     """The performance of a normalised score from its performed tokens, int [N, 8].
 
     Note i plays score note i; the first begins when the score's first does. A gap of more than 4990 ms or a note of

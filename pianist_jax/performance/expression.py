@@ -73,7 +73,7 @@ class Expression:
         if not 0 <= self.pedal_threshold <= 127:
             raise PianistError(f"the pedal threshold is {self.pedal_threshold}, but it must be 0 to 127")
 
-    def told(self) -> dict[str, Any]:
+    def metadata(self) -> dict[str, Any]:
         """What a JSON file tells of it."""
         return {**dataclasses.asdict(self), "keep": list(self.keep)}
 

@@ -62,7 +62,7 @@ class Pace:
             if not (math.isfinite(self.duration) and self.duration > 0):
                 raise PianistError(f"the duration is {self.duration:g} s, but it must be more than 0")
 
-    def told(self) -> dict[str, Any]:
+    def metadata(self) -> dict[str, Any]:
         """What a JSON file tells of it."""
         return dataclasses.asdict(self)
 
@@ -87,7 +87,7 @@ def parse_pace(tempo: str | None, duration: str | None) -> Pace:
         raise PianistError(f"the tempo is {tempo!r}; give beats a minute, {SCORE} or {FREE}") from None
 
 
-def is_told(grid: ScoreGrid | None) -> bool:
+def has_tempo(grid: ScoreGrid | None) -> bool:
     """Whether a score tells its tempo. Notes without a grid stand as they are; 120 that nobody sees tells nothing."""
     return grid is None or any(mark.seen or abs(mark.quarters_per_minute - UNTOLD) > 0.01 for mark in grid.tempi)
 
@@ -135,7 +135,7 @@ def factor_of(
     if pace.times is not None:
         return pace.times
     if isinstance(pace.tempo, str):
-        return 1.0 if pace.tempo == SCORE and is_told(grid) else None
+        return 1.0 if pace.tempo == SCORE and has_tempo(grid) else None
     if grid is None:
         raise PianistError(f"{name}: notes without bars have no beats; give a score file, or a duration")
     return first_mark(grid)[0] / pace.tempo

@@ -11,7 +11,7 @@ import numpy as np
 
 ONE_CHORD = 10  # ms in the score
 CURVES = ("gap", "velocity", "articulation")
-FORETOLD = (*CURVES, "tempo")  # what a consensus names; the tempo is the log of performed over written time
+PREDICTED = (*CURVES, "tempo")  # what a consensus names; the tempo is the log of performed over written time
 TEMPO_UNIT = 0.25  # in which it does so
 
 

@@ -74,8 +74,8 @@ class Order:
             "seed": self.seed,
             "samples": self.samples,
             "sampling": dataclasses.asdict(self.sampling),
-            "pace": self.pace.told(),
-            "expression": self.expression.told(),
+            "pace": self.pace.metadata(),
+            "expression": self.expression.metadata(),
             **({"part": self.part} if self.part is not None else {}),
             "extras": {**dataclasses.asdict(self.extras), **plot_wishes(self.extras)},
         }

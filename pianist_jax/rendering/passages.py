@@ -27,8 +27,8 @@ from pianist_jax.inference.windows import Span, windowing_for
 from pianist_jax.model.pianist import Pianist
 from pianist_jax.music.notes import Notes
 from pianist_jax.music.tokens import NOTE_TOKENS, SLOT_START, encode
-from pianist_jax.performance.averaging import rehearsed
-from pianist_jax.performance.detokenize import realise
+from pianist_jax.performance.averaging import averaged
+from pianist_jax.performance.detokenize import detokenize
 from pianist_jax.performance.expression import NEUTRAL, Expression, express
 from pianist_jax.performance.fitting import ends, graft, lead_back
 from pianist_jax.performance.voicing import voiced
@@ -95,7 +95,9 @@ def perform_bars(
         keys = [sample_key(seed, f"{piece.content} bars {bars[0]}-{bars[1]} take {k}", sample) for k in range(takes)]
         known = known_tokens(old)
         played = _play_takes(piece.tokens, known, free, keys, model, sampling, advance)
-        alone = (rehearsed(piece.score, [realise(piece.score, take)], 0, 1, sampling.chance, agreed) for take in played)
+        alone = (
+            averaged(piece.score, [detokenize(piece.score, take)], 0, 1, sampling.chance, agreed) for take in played
+        )
         led = (lead_back(old, voiced(piece.score, notes), free) for notes in alone)
         new = [express(piece.score, notes, expression) for notes in led]
         fitted = [graft(old, take, piece.score, free) for take in new]
@@ -144,7 +146,7 @@ def rerender_file(
 
 def edit_of(model: Model, bars: Bars, seed: int, sampling: Sampling, expression: Expression) -> dict[str, Any]:
     """What the rendering's identity tells of a passage."""
-    settings = {**dataclasses.asdict(sampling), "expression": expression.told()}
+    settings = {**dataclasses.asdict(sampling), "expression": expression.metadata()}
     return {"bars": list(bars), "seed": seed, "model": model_identity(model), "settings": settings}
 
 

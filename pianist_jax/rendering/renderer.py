@@ -16,8 +16,8 @@ from pianist_jax.inference.sampling import CHANCE, DEFAULT, REHEARSALS, TOP_P, S
 from pianist_jax.inference.windows import Row, Span, perform_rows, windowing_for
 from pianist_jax.music.notes import Notes, normalise
 from pianist_jax.music.tokens import NOTE_TOKENS, encode
-from pianist_jax.performance.averaging import in_tempo, rehearsed
-from pianist_jax.performance.detokenize import realise
+from pianist_jax.performance.averaging import averaged, in_tempo
+from pianist_jax.performance.detokenize import detokenize
 from pianist_jax.performance.expression import NEUTRAL, Expression, express
 from pianist_jax.performance.limits import within_limits
 from pianist_jax.performance.pace import AS_WRITTEN, FREE, SCORE, Pace, at_pace, factor_of, sane
@@ -226,7 +226,7 @@ def interpretations(
     player, windowing = Player(model, sampling, stopwatch, advance, hear), windowing_for(model.config.window)
     for (number, own), performed in perform_rows(rows(), windowing, player.play, batch=batch, ahead=AHEAD * batch):
         piece, made, foretold = playing[number]
-        made[own] = realise(piece.score, performed)
+        made[own] = detokenize(piece.score, performed)
         if len(made) == tries:
             del playing[number]
             drawn, curves = [made[k] for k in range(tries)], foretold.curves()
@@ -235,7 +235,7 @@ def interpretations(
                 steady, kept = in_tempo(piece.score, drawn[:rehearsals])
                 drawn, rehearsals = [*steady, *drawn[rehearsals:]], kept
             common = (rehearsals, sampling.chance, curves)
-            agreed = (rehearsed(piece.score, drawn, k, *common) for k in range(samples))
+            agreed = (averaged(piece.score, drawn, k, *common) for k in range(samples))
             played = [within_limits(piece.score, voiced(piece.score, one)) for one in agreed]
             if piece.guess is None and curves is not None:
                 piece = dataclasses.replace(piece, guess=sane(piece.factor * tempo_of(curves), piece.grid))
@@ -279,8 +279,8 @@ def identity_of(
         "samples": samples,
         **dataclasses.asdict(sampling),
         "windows": dataclasses.asdict(windowing_for(model.config.window)),
-        "pace": pace.told(),
-        "expression": expression.told(),
+        "pace": pace.metadata(),
+        "expression": expression.metadata(),
     }
     return {
         "score": {"name": piece.name, "content": piece.content, "metre": _digest(piece.tokens[:, NOTE_TOKENS:])},

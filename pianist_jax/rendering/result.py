@@ -51,7 +51,7 @@ class Rendering:
     def edited(self, expression: Expression) -> "Rendering":
         """The same performances with another expression (`express`), on top of what they have already."""
         performances = tuple(express(self.score, notes, expression) for notes in self.performances)
-        return self.replaced(performances, {"expression": expression.told()})
+        return self.replaced(performances, {"expression": expression.metadata()})
 
     def at(self, pace: Pace, scale: float = 1.0) -> "Rendering":
         """The same performances at another pace (`music.pace`), `scale` times as fast.
@@ -67,7 +67,7 @@ class Rendering:
             raise PianistError(f"{self.name}: the model has guessed no tempo for it; render it with --tempo {FREE}")
         score = at_pace(written, factor / scale)
         performances = [to_pace(score, self.grid, notes, pace) for notes in self.performances]
-        again = self.replaced(performances, {"pace": pace.told(), "scale": scale})
+        again = self.replaced(performances, {"pace": pace.metadata(), "scale": scale})
         report = {**again.report, "tempo": {**told, "factor": factor / scale}}
         return dataclasses.replace(again, score=score, report=report)
 

@@ -101,7 +101,9 @@ def describe_rendering(path: Path) -> list[tuple[str, str]]:
     rendering, identity = stored.rendering, stored.rendering.identity
     elsewhere = ("windows", "expression", "pace")
     settings = {key: value for key, value in identity["settings"].items() if key not in elsewhere}
-    wishes = {key: value for key, value in identity["settings"]["expression"].items() if value != NEUTRAL.told()[key]}
+    wishes = {
+        key: value for key, value in identity["settings"]["expression"].items() if value != NEUTRAL.metadata()[key]
+    }
     pending = ["by hand, not in the MIDI files yet (`pianist apply` writes them)"] if stored.by_hand else []
     rows = [
         ("format", f"rendering of {rendering.name}"),
@@ -126,7 +128,7 @@ def _edit_in_words(edit: dict[str, Any]) -> str:
     if "pace" in edit:
         return "tempo " + (f"{edit['pace']['tempo']}" if edit["pace"]["duration"] is None else "by duration")
     if "expression" in edit:
-        wishes = {key: value for key, value in edit["expression"].items() if value != NEUTRAL.told().get(key)}
+        wishes = {key: value for key, value in edit["expression"].items() if value != NEUTRAL.metadata().get(key)}
         return ", ".join(f"{key} {value}" for key, value in wishes.items())
     return "by hand"
 

@@ -11,7 +11,7 @@ from pianist_jax.model.pianist import Pianist
 from pianist_jax.music.tokens import MASK
 from pianist_jax.performance import parameters as curves
 
-CURVES = {name: (number,) for number, name in enumerate(curves.FORETOLD)}
+CURVES = {name: (number,) for number, name in enumerate(curves.PREDICTED)}
 FIELDS = {"pitch": (0,), "ioi": (1,), "velocity": (2,), "duration": (3,), "pedal": (4, 5, 6, 7)}
 Batch = dict[str, jax.Array]
 Sums = dict[str, jax.Array]

@@ -10,7 +10,7 @@ import pytest
 from pianist_jax.inference.engine import make_model
 from pianist_jax.inference.predictions import Foretold, consensus_of
 from pianist_jax.model.pianist import Pianist
-from pianist_jax.performance.averaging import rehearsed
+from pianist_jax.performance.averaging import averaged
 from pianist_jax.rendering import renderer
 from pianist_jax.rendering.renderer import read_piece, render
 from tests.model.helpers import lively_params
@@ -65,7 +65,7 @@ def test_it_is_heard_in_the_performance(model, monkeypatch, rehearsals):
     drawn = render(score, model, seed=1, samples=rehearsals, chance=1.0)
     played = render(score, model, seed=1, rehearsals=rehearsals)
     agreed = agreed_on(model, read_piece(score).tokens)
-    expected = rehearsed(drawn.score, drawn.performances, 0, rehearsals, 0.3, agreed)
+    expected = averaged(drawn.score, drawn.performances, 0, rehearsals, 0.3, agreed)
     np.testing.assert_allclose(played.notes.onset, expected.onset, atol=1)
     np.testing.assert_allclose(played.notes.velocity, expected.velocity, atol=1)
     assert (played.notes.velocity != drawn.notes.velocity).mean() > 0.3

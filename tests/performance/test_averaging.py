@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pianist_jax.inference.sampling import CHANCE, Sampling
 from pianist_jax.music.midi import require_writable
 from pianist_jax.music.notes import Notes
-from pianist_jax.performance.averaging import WORTH, in_tempo, rehearsed
+from pianist_jax.performance.averaging import WORTH, averaged, in_tempo
 from pianist_jax.performance.parameters import chords, log_odds, of_log_odds
 from pianist_jax.performance.playable import release_pedal
 from pianist_jax.rendering import renderer
@@ -59,11 +59,11 @@ def gaps(notes):
 
 
 def test_one_rehearsal_with_nothing_foretold_is_the_performance_itself():
-    assert rehearsed(SCORE, TRIES, 3, 1, CHANCE) is TRIES[3]
+    assert averaged(SCORE, TRIES, 3, 1, CHANCE) is TRIES[3]
 
 
 def test_with_all_of_its_chance_a_performance_is_itself():
-    assert rehearsed(SCORE, TRIES, 3, 8, 1.0, foretold()) is TRIES[3]
+    assert averaged(SCORE, TRIES, 3, 8, 1.0, foretold()) is TRIES[3]
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_with_all_of_its_chance_a_performance_is_itself():
 )
 def test_what_is_shared_comes_out(curve, shared):
     single = [np.corrcoef(curve(one), shared)[0, 1] for one in TRIES]
-    played = [rehearsed(SCORE, TRIES, own, 8, CHANCE) for own in range(8)]
+    played = [averaged(SCORE, TRIES, own, 8, CHANCE) for own in range(8)]
     agreed = [np.corrcoef(curve(one), shared)[0, 1] for one in played]
     assert min(agreed) > max(single) + 0.03
     size = np.mean([curve(one).std() for one in TRIES])
@@ -83,7 +83,7 @@ def test_what_is_foretold_counts_as_so_many_tries():
     shared = interpretation(SCORE)[1]
     curve = lambda one: log_odds(one.velocity)  # noqa: E731
     alone = np.corrcoef(curve(TRIES[0]), shared)[0, 1]
-    played = rehearsed(SCORE, TRIES[:1], 0, 1, 0.0, foretold())
+    played = averaged(SCORE, TRIES[:1], 0, 1, 0.0, foretold())
     assert np.corrcoef(curve(played), shared)[0, 1] > alone + 0.2
     assert curve(played).std() == pytest.approx(curve(TRIES[0]).std(), rel=0.04)
     assert curve(played).mean() == pytest.approx(curve(TRIES[0]).mean(), abs=0.02)
@@ -94,7 +94,7 @@ def test_what_is_foretold_counts_as_so_many_tries():
 
 
 def test_samples_differ_by_their_own_chance():
-    first, second = (log_odds(rehearsed(SCORE, TRIES, own, 8, CHANCE).velocity) for own in (0, 1))
+    first, second = (log_odds(averaged(SCORE, TRIES, own, 8, CHANCE).velocity) for own in (0, 1))
     rest = np.corrcoef(first - second, log_odds(TRIES[0].velocity) - log_odds(TRIES[1].velocity))[0, 1]
     assert rest > 0.9
 
@@ -103,13 +103,13 @@ def test_it_takes_as_long_as_the_tries_do():
     spans = np.log([one.onset[-1] for one in TRIES])
     for own in (0, 5):
         wanted = spans.mean() + CHANCE * (spans[own] - spans.mean())
-        assert np.log(rehearsed(SCORE, TRIES, own, 8, CHANCE).onset[-1]) == pytest.approx(wanted, abs=1e-4)
+        assert np.log(averaged(SCORE, TRIES, own, 8, CHANCE).onset[-1]) == pytest.approx(wanted, abs=1e-4)
 
 
 def test_tries_that_are_one_give_it_again():
     pedal = (np.array([10, 900, 2000, 5000]), np.array([90, 0, 64, 0], np.int16))
     one = release_pedal(one_try(SCORE, 1, pedal=pedal))
-    again = rehearsed(SCORE, [one] * 4, 2, 4, CHANCE)
+    again = averaged(SCORE, [one] * 4, 2, 4, CHANCE)
     for name in ("onset", "duration", "pedal_time"):
         np.testing.assert_allclose(getattr(again, name), getattr(one, name), atol=2)
     np.testing.assert_array_equal(again.velocity, one.velocity)
@@ -126,7 +126,7 @@ def test_the_pedal_is_one_that_was_played_and_as_most_played_it():
 
     usual = [with_pedal(shift) for shift in (0, 20, 40)]
     odd = [with_pedal(0, *((t, 127) for t in range(90, 19_000, 40))), with_pedal(250)]
-    played = rehearsed(SCORE, [*odd, *usual], 0, 5, CHANCE)
+    played = averaged(SCORE, [*odd, *usual], 0, 5, CHANCE)
     assert set(played.pedal_value.tolist()) == {0, 100, 101}
     lifts = played.pedal_time[(played.pedal_value == 0) & (played.pedal_time < 19_000)]
     clocks = {one.onset[-1] for one in (*odd, *usual)}
@@ -159,7 +159,7 @@ def test_whatever_the_tries_are_it_can_be_played(data):
     tries = [wild() for _ in range(data.draw(st.integers(2, 5)))]
     own = data.draw(st.integers(0, len(tries) - 1))
     curves = rng.normal(0, 9, (notes, 3)).astype(np.float32) if data.draw(st.booleans()) else None
-    played = rehearsed(score, tries, own, data.draw(st.integers(1, len(tries))), data.draw(st.floats(0, 1)), curves)
+    played = averaged(score, tries, own, data.draw(st.integers(1, len(tries))), data.draw(st.floats(0, 1)), curves)
     require_writable(played)
     assert played.pitch.tolist() == score.pitch.tolist()
     assert played.onset[0] == tries[own].onset[0]
@@ -180,7 +180,7 @@ def test_samples_share_their_rehearsals(monkeypatch):
     assert alone.notes.onset.tolist() == together.notes.onset.tolist()
     assert len({tuple(one.onset.tolist()) for one in together.performances}) == 3
     for own, one in enumerate(together.performances):
-        expected = rehearsed(drawn.score, drawn.performances, own, 4, CHANCE)
+        expected = averaged(drawn.score, drawn.performances, own, 4, CHANCE)
         for field in dataclasses.fields(Notes):
             np.testing.assert_array_equal(getattr(one, field.name), getattr(expected, field.name))
     assert alone.identity["settings"]["rehearsals"] == 4

@@ -6,7 +6,7 @@ import pytest
 from pianist_jax.music.midi import read_midi, write_midi
 from pianist_jax.music.notes import normalise
 from pianist_jax.music.tokens import LAST_GAP, MAX_DURATION, MAX_IOI, NOTE_TOKENS, SLOT_START
-from pianist_jax.performance.detokenize import TEMPO_PRIOR, realise
+from pianist_jax.performance.detokenize import TEMPO_PRIOR, detokenize
 from tests.music.helpers import assert_same, notes_of
 
 
@@ -27,7 +27,7 @@ def played(notes, step, duration=250, pedal=0):
 
 def test_what_tokens_can_say_is_taken_as_it_is():
     score = steady(30, 500, first=1234)
-    notes = realise(score, played(30, 450))
+    notes = detokenize(score, played(30, 450))
     np.testing.assert_array_equal(notes.onset, 1234 + 450 * np.arange(30))
     assert (notes.duration == 250).all()
     assert (notes.velocity == 70).all()
@@ -42,7 +42,7 @@ def test_long_gaps_come_back_at_the_local_tempo():
     rows = [(60 + n % 20, 1500 if n else 0, 70, 250, 0) for n in range(60)]
     rows[20] = (60, 4700, 70, 250, 0)
     rows[40] = (60, MAX_IOI, 70, 250, 0)
-    notes = realise(score, tokens_of(rows))
+    notes = detokenize(score, tokens_of(rows))
     # 16 notes to either side without the gap itself, and half a second at the score's own tempo
     slowness = (32 * 1500 + TEMPO_PRIOR) / (32 * 1000 + TEMPO_PRIOR)
     gaps = np.diff(notes.onset)
@@ -59,7 +59,7 @@ def test_long_notes_end_with_the_notes_they_sound_under():
     score = notes_of([(40, 0, 18_000, 64), *rows])
     gaps = 500 + 10 * np.arange(60)
     tokens = [(40, 0, 70, 4800, 0), *[(70, gap, 70, 250, 0) for gap in np.append(0, gaps[1:])]]
-    notes = realise(score, tokens_of(tokens))
+    notes = detokenize(score, tokens_of(tokens))
     time = np.interp([MAX_DURATION, 18_000], onset, notes.onset[1:])
     assert notes.duration[0] == 4800 + round(time[1] - time[0])
     assert notes.duration[0] > 4800 + 1.2 * (18_000 - MAX_DURATION)  # slower than in the score
@@ -68,20 +68,20 @@ def test_long_notes_end_with_the_notes_they_sound_under():
 def test_a_long_last_note_goes_on_at_the_last_tempo():
     score = notes_of([*[(60, 500 * n, 300, 64) for n in range(40)], (40, 20_000, 20_000, 64)])
     tokens = [*[(60, 1000 if n else 0, 70, 250, 0) for n in range(40)], (40, 1000, 70, MAX_DURATION, 0)]
-    notes = realise(score, tokens_of(tokens))
+    notes = detokenize(score, tokens_of(tokens))
     slowness = (17 * 1000 + TEMPO_PRIOR) / (17 * 500 + TEMPO_PRIOR)
     assert notes.duration[-1] == MAX_DURATION + round((20_000 - MAX_DURATION) * slowness)
 
 
 def test_one_note():
     score = notes_of([(60, 7000, 9000, 64)])
-    notes = realise(score, tokens_of([(60, 0, 70, 4000, 0)]))
+    notes = detokenize(score, tokens_of([(60, 0, 70, 4000, 0)]))
     assert (notes.onset[0], notes.duration[0]) == (7000, 4000 + 9000 - MAX_DURATION)
 
 
 def test_an_absurd_tempo_does_not_stretch_silence_without_end():
     score = notes_of([(60, 0, 300, 64), (62, 100, 300, 64), (64, 3_600_000, 300, 64)])
-    notes = realise(score, tokens_of([(60, 0, 70, 9, 0), (62, 4990, 70, 9, 0), (64, 4990, 70, 9, 0)]))
+    notes = detokenize(score, tokens_of([(60, 0, 70, 9, 0), (62, 4990, 70, 9, 0), (64, 4990, 70, 9, 0)]))
     assert notes.onset[2] <= 4990 * 2 + 4 * 3_600_000
 
 
@@ -89,7 +89,7 @@ def test_the_pedal_keeps_its_place_in_a_gap_that_is_restored():
     score = notes_of([(60, 0, 300, 64), (62, 20_000, 300, 64), (64, 20_500, 300, 64)])
     tokens = tokens_of([(60, 0, 70, 200, 0), (62, 4000, 70, 200, 0), (64, 500, 70, 200, 0)])
     tokens[0, 4:] += np.array([0, 0, 90, 30])  # pressed half-way, half released after three quarters
-    notes = realise(score, tokens)
+    notes = detokenize(score, tokens)
     gap = notes.onset[1]
     assert gap > 15_000
     assert notes.pedal_value.tolist() == [90, 30, 0]
@@ -98,23 +98,23 @@ def test_the_pedal_keeps_its_place_in_a_gap_that_is_restored():
 
 def test_the_pedal_is_up_at_the_end():
     score, tokens = steady(3, 500, first=100), played(3, 500, pedal=127)
-    notes = realise(score, tokens)
+    notes = detokenize(score, tokens)
     assert notes.pedal_value.tolist() == [127, 0]
     assert notes.pedal_time.tolist() == [100, 100 + 1000 + LAST_GAP]
     tokens[2, 3] += 4700  # the last note sounds 4950 ms, the one before longer
     tokens[1, 3] += 4749
     score = notes_of([(60, 100, 300, 64), (61, 600, 9000, 64), (62, 1100, 300, 64)])
-    notes = realise(score, tokens)
+    notes = detokenize(score, tokens)
     assert notes.pedal_time[-1] == notes.end.max() == notes.end[1] > notes.onset[-1] + LAST_GAP
     assert notes.pedal_value[-1] == 0
     tokens[2, 4:] -= 127
-    assert realise(score, tokens).pedal_value.tolist() == [127, 0]
+    assert detokenize(score, tokens).pedal_value.tolist() == [127, 0]
 
 
 def test_a_pitch_is_released_before_it_is_struck_again(tmp_path):
     score = notes_of([(60, 0, 100, 64), (62, 0, 500, 64), (60, 100, 100, 64), (60, 200, 100, 64)])
     rows = [(60, 0, 70, 3000, 0), (62, 0, 70, 3000, 0), (60, 5, 70, 3000, 0), (60, 300, 70, 3000, 0)]
-    notes = realise(score, tokens_of(rows))
+    notes = detokenize(score, tokens_of(rows))
     assert notes.duration.tolist() == [4, 3000, 299, 3000]
     write_midi(tmp_path / "a.mid", notes)
     assert_same(read_midi(tmp_path / "a.mid"), notes)
@@ -131,7 +131,7 @@ def test_any_tokens_give_notes_that_can_be_written(tmp_path):
         values[:, 0] = score.pitch
         values[:, 1] = np.where(np.diff(score.onset, prepend=0) > 0, values[:, 1] + 5, values[:, 1])
         values[:, [2, 3]] += 1
-        notes = realise(score, (values + SLOT_START).astype(np.int32))
+        notes = detokenize(score, (values + SLOT_START).astype(np.int32))
         np.testing.assert_array_equal(notes.pitch, score.pitch)
         again, index = normalise(notes)
         np.testing.assert_array_equal(index, np.arange(len(score)))

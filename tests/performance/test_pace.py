@@ -16,7 +16,7 @@ from pianist_jax.performance.pace import (
     at_pace,
     factor_of,
     first_mark,
-    is_told,
+    has_tempo,
     lasting,
     note_value,
     paced,
@@ -81,13 +81,13 @@ def test_what_may_not(tempo, duration):
 
 
 def test_a_lone_120_that_nobody_sees_tells_nothing():
-    assert not is_told(grid_of(4))
-    assert not is_told(grid_of(4, UNTOLD))
-    assert not is_told(grid_of(4, UNTOLD, TempoMark(960, 120.0)))
-    assert is_told(grid_of(4, UNTOLD._replace(seen=True)))
-    assert is_told(grid_of(4, TempoMark(0, 90.0)))
-    assert is_told(grid_of(4, UNTOLD, TempoMark(960, 90.0)))
-    assert is_told(None)
+    assert not has_tempo(grid_of(4))
+    assert not has_tempo(grid_of(4, UNTOLD))
+    assert not has_tempo(grid_of(4, UNTOLD, TempoMark(960, 120.0)))
+    assert has_tempo(grid_of(4, UNTOLD._replace(seen=True)))
+    assert has_tempo(grid_of(4, TempoMark(0, 90.0)))
+    assert has_tempo(grid_of(4, UNTOLD, TempoMark(960, 90.0)))
+    assert has_tempo(None)
 
 
 def test_beats_are_the_marks_own_or_the_metres():

@@ -194,4 +194,4 @@ def test_every_piece_has_a_pace_of_its_own(model):
     paces = [Pace(times=2.0), Pace(times=0.5)]
     for number, rendering in render_all(pieces, model, pace=paces):
         assert rendering.report["tempo"]["factor"] == paces[number].times
-        assert rendering.identity["settings"]["pace"] == paces[number].told()
+        assert rendering.identity["settings"]["pace"] == paces[number].metadata()

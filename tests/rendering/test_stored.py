@@ -105,7 +105,7 @@ def test_another_expression(chorale, tmp_path):
     rendering = apply_edits(stored, wish)
     for old, new in zip(chorale.performances, rendering.performances, strict=True):
         assert_same(new, express(chorale.score, old, wish))
-    assert rendering.identity["edits"] == [{"expression": wish.told()}]
+    assert rendering.identity["edits"] == [{"expression": wish.metadata()}]
     assert_same(rendering.notes, chorale.edited(wish).notes)
     assert_same(rendering.notes, render(CHORALE, lively_model(), samples=2, seed=2, expression=wish).notes)
 
