@@ -13,6 +13,7 @@ from fractions import Fraction
 from pianist_jax.score.directions import end_word
 from pianist_jax.score.files import ScoreError
 from pianist_jax.score.kern_notes import Token, read_token
+from pianist_jax.score.kern_parts import deal_parts
 from pianist_jax.score.kern_reader import KernReader, Spine
 from pianist_jax.score.kern_signs import interpret, read_dynam, say_omd
 from pianist_jax.score.repeats import MAX_BARS
@@ -36,7 +37,7 @@ def read_kern(data: bytes, name: str) -> Written:
         raise ScoreError(f"{name}: more kern than a score needs; split it or export it as MusicXML")
     if not data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"!", b"**")):
         raise ScoreError(f"{name}: not a Humdrum file (no **kern spine); give a MusicXML, MEI, kern or MIDI file")
-    reader = KernReader(name, Written(bars=[WrittenBar(0.0, 0)]))
+    reader = KernReader(name, Written(bars=[WrittenBar(0.0, 0)]), lines=lines)
     reader.numbered = any(re.match(r"=+\d", line) for line in lines)
     for number, line in enumerate(lines, 1):
         reader.line = number
@@ -80,12 +81,14 @@ def _begin(reader: KernReader, tokens: list[str]) -> None:
         raise ScoreError(f"{reader.name}: more than {MAX_SPINES} spines; give the piano part alone")
     staves = [column for column, token in enumerate(tokens) if token == "**kern"]
     reader.started |= bool(staves)
-    together = len(staves) <= 3
+    parts, players = deal_parts(reader.lines[reader.line - 1 :])
+    if len(players) > len(reader.written.parts):
+        reader.written.parts = players
     for column, token in enumerate(tokens):
         kern = token == "**kern"
         before = [staff for staff in staves if staff <= column]
         staff = len(staves) - len(before) + 1 if before else len(staves) or 1
-        part = 0 if together else staff - 1
+        part = parts[len(parts) - staff] if staves else 0
         reader.spines.append(Spine(token, kern, staff, part, reader.now))
 
 

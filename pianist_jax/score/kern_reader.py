@@ -29,6 +29,7 @@ class KernReader:
     name: str
     written: Written
     line: int = 0
+    lines: list[str] = field(default_factory=list)
     spines: list[Spine] = field(default_factory=list)
     started: bool = False
     numbered: bool = False  # whether the file numbers its bars

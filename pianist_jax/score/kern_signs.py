@@ -52,8 +52,6 @@ def interpret(reader: KernReader, spine: Spine, token: str) -> None:
         spine.cue = token == "*cue"
     elif found := re.match(r"\*staff(\d{1,2})$", token):
         spine.staff = int(found[1])
-    elif found := re.match(r"\*part(\d{1,2})$", token):
-        spine.part = int(found[1])
 
 
 def _set_last(signs: list[Sign], reader: KernReader, value: tuple[float, ...]) -> None:

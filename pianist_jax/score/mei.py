@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from xml.etree.ElementTree import Element
 
 from pianist_jax.score.directions import MAX_PASSES
 from pianist_jax.score.files import ScoreError
-from pianist_jax.score.mei_definitions import define, known_staff
+from pianist_jax.score.mei_definitions import define, known_staff, settle_parts
 from pianist_jax.score.mei_events import EVENTS, Event, add_events
 from pianist_jax.score.mei_layers import fill_gaps, read_layer
-from pianist_jax.score.mei_reader import Layer, MeiReader
-from pianist_jax.score.mei_spans import collect_spans
+from pianist_jax.score.mei_reader import Layer, MeiReader, TupletSpan
+from pianist_jax.score.mei_spans import collect_spans, placed_tuplets
 from pianist_jax.score.mei_tree import ID, Tree, references
 from pianist_jax.score.repeats import MAX_BARS
 from pianist_jax.score.written import Written, WrittenBar
@@ -58,6 +59,7 @@ def read_mei(root: Element, name: str) -> Written:
     reader.speller.settle()
     add_events(reader, form.events)
     reader.speller.within_midi(reader.written)
+    settle_parts(reader)
     first, nominal = reader.written.bars[0], _first_metre(reader.written)
     first.pickup = first.length < nominal - 1e-6
     _set_order(reader.written, form)
@@ -136,9 +138,10 @@ def _read_measure(reader: MeiReader, form: _Form, measure: Element) -> None:
     bar = bars[reader.bar]
     bar.number = form.printed
     layers: list[Layer] = []
+    spans = placed_tuplets(reader, measure)
     for child in reader.tree.children(measure):
         if child.tag == "staff":
-            layers += _read_staff(reader, child)
+            layers += _read_staff(reader, child, spans)
         elif child.tag in ("staffDef", "scoreDef"):
             define(reader, child)
         elif child.tag == "repeatMark" and child.get("func") in REPEAT_MARKS:
@@ -164,12 +167,14 @@ def _read_measure(reader: MeiReader, form: _Form, measure: Element) -> None:
     reader.bar += 1
 
 
-def _read_staff(reader: MeiReader, element: Element) -> list[Layer]:
+def _read_staff(
+    reader: MeiReader, element: Element, spans: Sequence[tuple[tuple[str, str], TupletSpan]]
+) -> list[Layer]:
     staff = known_staff(reader, element)
     layers: list[Layer] = []
     for child in reader.tree.children(element):
         if child.tag == "layer":
-            layers.append(read_layer(reader, child, staff, len(layers)))
+            layers.append(read_layer(reader, child, staff, len(layers), spans))
         elif child.tag == "staffDef":
             define(reader, child)
     return layers

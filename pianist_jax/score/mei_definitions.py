@@ -8,11 +8,12 @@ from xml.etree.ElementTree import Element
 from pianist_jax.score.files import ScoreError
 from pianist_jax.score.mei_pitch import signature
 from pianist_jax.score.mei_reader import MeiReader, Staff
-from pianist_jax.score.mei_tree import real
-from pianist_jax.score.reader import number, whole
+from pianist_jax.score.mei_tree import real, text_of
+from pianist_jax.score.reader import clamped_whole, number
 from pianist_jax.score.written import Sign
 
 MAX_STAVES = 200
+MAX_NAME, MAX_SOUNDS = 80, 200  # characters
 COMMON = {"common": ("4", "4"), "cut": ("2", "2")}
 DRUMS = "10"  # the MIDI channel
 
@@ -24,17 +25,19 @@ def define(reader: MeiReader, element: Element) -> None:
     """
     if element.tag == "scoreDef":
         _define_metre(reader, element)
-        reader.ppq = real(element, "ppq", reader.name, 0, 1e6) or reader.ppq
+        reader.ppq = real(reader, element, "ppq", 0, 1e6) or reader.ppq
         key, minor = signature(element)
         if key is not None:
             reader.key = key
             reader.speller.keys = dict.fromkeys(reader.staves, key)
             _set_key(reader, key, minor)
     elif element.tag == "staffDef":
-        _define_staff(reader, element)
+        _name(reader, _define_staff(reader, element).part, element)
     around, before = reader.braced, len(reader.staves)
     if around is None and element.tag == "staffGrp" and _is_braced(element):
         reader.braced = _next_part(reader)
+    if reader.braced is not None and element.tag == "staffGrp":
+        _name(reader, reader.braced, element)
     for child in reader.tree.children(element):
         if child.tag in ("staffGrp", "staffDef"):
             define(reader, child)
@@ -67,15 +70,42 @@ def _is_braced(element: Element) -> bool:
 
 
 def _is_named(element: Element) -> bool:
-    staves = [child for child in element.iter() if child.tag == "staffDef"]
-    return any(staff.get("label") or staff.find("label") is not None for staff in staves)
+    return any(_label(child) for child in element.iter() if child.tag == "staffDef")
 
 
-def _define_staff(reader: MeiReader, element: Element) -> None:
+def _label(element: Element) -> str:
+    """What a staff or group of staves is called; "" where that is not said."""
+    inside = next((child for child in element if child.tag == "label"), None)
+    return text_of(inside) if inside is not None else " ".join(element.get("label", "").split())
+
+
+def _name(reader: MeiReader, part: int, element: Element) -> None:
+    """Note who plays a part by what its staffDef or brace says; of several names each is kept."""
+    player, label = reader.players[part], _label(element)[:MAX_NAME]
+    if label and label not in player.name.split(", "):
+        player.name = f"{player.name}, {label}".removeprefix(", ")[:MAX_NAME]
+    for child in element:
+        if child.tag == "instrDef":
+            sound = child.get("midi.instrname") or child.get("label") or ""
+            player.sounds = f"{player.sounds} {sound.replace('_', ' ')}".strip()[:MAX_SOUNDS]
+            if child.get("midi.instrnum"):
+                player.program = clamped_whole(reader, child.get("midi.instrnum"), 0, 127, 0, "midi.instrnum") + 1
+
+
+def settle_parts(reader: MeiReader) -> None:
+    """Say at the end of the document who plays the parts that its staves are of."""
+    for part in range(_next_part(reader)):
+        staves = [staff for staff in reader.staves.values() if staff.part == part]
+        player = reader.players[part]
+        player.staves, player.percussion = max(len(staves), 1), bool(staves) and all(s.percussion for s in staves)
+        reader.written.parts.append(player)
+
+
+def _define_staff(reader: MeiReader, element: Element) -> Staff:
     name = known_staff(reader, element)
     staff, first = reader.staves[name], next(iter(reader.staves)) == name
-    staff.transpose = whole(element.get("trans.semi"), reader.name, -60, 60, staff.transpose)
-    staff.ppq = real(element, "ppq", reader.name, 0, 1e6) or staff.ppq
+    staff.transpose = clamped_whole(reader, element.get("trans.semi"), -60, 60, staff.transpose, "trans.semi")
+    staff.ppq = real(reader, element, "ppq", 0, 1e6) or staff.ppq
     staff.duration = element.get("dur.default", staff.duration)
     staff.octave = element.get("oct.default", staff.octave)
     clef = element.get("clef.shape") or next((c.get("shape") for c in element if c.tag == "clef"), None)
@@ -88,6 +118,7 @@ def _define_staff(reader: MeiReader, element: Element) -> None:
         reader.speller.keys[name] = key
         if first or not any(sign.bar == reader.bar for sign in reader.written.keys):
             _set_key(reader, key, minor)
+    return staff
 
 
 def _define_metre(reader: MeiReader, element: Element) -> None:

@@ -13,7 +13,7 @@ from pianist_jax.score.directions import ATTACKS, EXTREMES, FASTEST, SLOWEST, en
 from pianist_jax.score.mei_notes import add_slur
 from pianist_jax.score.mei_reader import MeiReader
 from pianist_jax.score.mei_tree import real, references, text_of
-from pianist_jax.score.reader import Reader, whole
+from pianist_jax.score.reader import Reader, clamped_whole
 from pianist_jax.score.signs import say_dynamics, say_pedal, say_tempo, say_words
 from pianist_jax.score.written import LEVELS, Mark, Sign, Span, WrittenNote
 
@@ -57,7 +57,7 @@ def add_events(reader: MeiReader, events: list[Event]) -> None:
     placed = [(place_of(reader, event), event) for event in events if event.bar < len(reader.written.bars)]
     placed.sort(key=lambda pair: pair[0])
     for place, event in placed:
-        element, tag = event.element, event.element.tag
+        element, tag, reader.bar = event.element, event.element.tag, event.bar
         if tag in AT_NOTES:
             for note in _notes_at(reader, at, event, place):
                 note.marks |= AT_NOTES[tag]
@@ -103,8 +103,8 @@ def _there(reader: MeiReader, at: Index, event: Event, place: Place) -> list[Wri
 
 def place_of(reader: MeiReader, event: Event) -> Place:
     """Bar and offset at which a sign begins: by its tstamp, or at the event that it names."""
-    element = event.element
-    beat = real(element, "tstamp", reader.name, -1e6, 1e6)
+    element, reader.bar = event.element, event.bar
+    beat = real(reader, element, "tstamp", -1e6, 1e6)
     named = [reader.places[key] for key in references(element) if key in reader.places]
     if named and (beat is None or element.tag not in ("dynam", "tempo", "pedal")):
         return named[0][:2]
@@ -214,10 +214,10 @@ def _say(reader: MeiReader, says: dict[int, Reader], event: Event, place: Place)
 
 def _mm(reader: MeiReader, element: Element) -> tuple[float, float, float]:
     """`mm` units a minute, quarters of that unit, quarters a minute by `midi.bpm`; 0 for what is not said."""
-    beats = real(element, "mm", reader.name, 0, 1e6) or 0.0
-    quarters = real(element, "midi.bpm", reader.name, 0, 1e6) or 0.0
-    unit = 4 / (real(element, "mm.unit", reader.name, 0.25, 256) or reader.unit)
-    return beats, unit * (2 - 0.5 ** whole(element.get("mm.dots"), reader.name, 0, 4, 0)), quarters
+    beats = real(reader, element, "mm", 0, 1e6) or 0.0
+    quarters = real(reader, element, "midi.bpm", 0, 1e6) or 0.0
+    unit = 4 / (real(reader, element, "mm.unit", 0.25, 256) or reader.unit)
+    return beats, unit * (2 - 0.5 ** clamped_whole(reader, element.get("mm.dots"), 0, 4, 0, "mm.dots")), quarters
 
 
 def _say_tempo(reader: MeiReader, say: Reader, place: Place, element: Element, words: str) -> None:

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections.abc import Sequence
 from fractions import Fraction
 from xml.etree.ElementTree import Element
 
 from pianist_jax.score.files import MAX_DEPTH, ScoreError
 from pianist_jax.score.mei_notes import event_length, make_notes
 from pianist_jax.score.mei_pitch import signature
-from pianist_jax.score.mei_reader import Layer, MeiReader
+from pianist_jax.score.mei_reader import Layer, MeiReader, TupletSpan
 from pianist_jax.score.mei_tree import ID, ratio
-from pianist_jax.score.mei_tremolos import MEASURED, read_tremolo, repeat_before, stroke_length, write_out
+from pianist_jax.score.mei_tremolos import (
+    MAX_BARS_AGAIN,
+    MEASURED,
+    go_on_repeating,
+    read_tremolo,
+    repeat_before,
+    stroke_length,
+    write_out,
+)
 from pianist_jax.score.reader import whole
 from pianist_jax.score.written import MAX_QUARTERS
 
@@ -21,16 +30,25 @@ MAX_SPANS = 4  # tuplets inside one another
 MAX_SCALE = 10_000  # a note of a tuplet in tuplets, longer or shorter than written
 
 
-def read_layer(reader: MeiReader, element: Element, staff: str, order: int) -> Layer:
-    """Read one <layer> of a bar; its notes wait in `reader.spelled` for their pitch."""
+def read_layer(
+    reader: MeiReader, element: Element, staff: str, order: int, spans: Sequence[tuple[tuple[str, str], TupletSpan]]
+) -> Layer:
+    """Read one <layer> of a bar; its notes wait in `reader.spelled` for their pitch.
+
+    `spans` are the tuplets of the bar that places show, with staff and layer ("": all).
+    """
     known = reader.staves[staff]
     label = (element.get("n") or str(order + 1))[:10]
     inside = int(label) if re.fullmatch(r"\d{1,2}", label) else order + 1
     layer = Layer(reader, staff, (staff, label), min(known.number, 99) * 100 + inside)
+    layer.spans = [span for where, span in spans if where in ((staff, ""), (staff, label))]
     _walk(layer, element, 0)
     _close_graces(layer)
+    go_on_repeating(layer)
     reader.open_tuplets.pop(layer.key, None)  # one whose end is missing ends with its bar
-    reader.last[layer.key] = (layer.place, layer.spelled)
+    bars = reader.last.setdefault(layer.key, {})
+    bars.pop(reader.bar - MAX_BARS_AGAIN, None)
+    bars[reader.bar] = (layer.place, layer.spelled)
     reader.spelled += layer.spelled
     return layer
 
@@ -99,6 +117,8 @@ def _event(layer: Layer, element: Element) -> None:
     scale = layer.scale
     for span, _ in spans:
         scale *= span
+    for each in layer.spans if scale == 1 else ():
+        scale *= each.scale if each.holds(float(layer.place)) else 1
     here = (reader.bar, float(layer.place), layer.staff)
     for key in ids:
         reader.places.setdefault(key, here)

@@ -36,7 +36,7 @@ def event_length(layer: Layer, element: Element) -> Fraction | None:
     if text is None and element.tag == "chord":
         first = next((child for child in reader.tree.children(element) if child.tag == "note"), None)
         text = None if first is None else attribute(first, "dur")
-    ticks = real(element, "dur.ppq", reader.name, 0, 1e6)
+    ticks = real(reader, element, "dur.ppq", 0, 1e6)
     ppq = staff.ppq or reader.ppq
     if text is None and ticks is not None and ppq:
         return Fraction(ticks / ppq).limit_denominator(4096) / (layer.scale or 1)

@@ -9,7 +9,9 @@ from xml.etree.ElementTree import Element
 
 from pianist_jax.score.mei_pitch import Spelled, Speller
 from pianist_jax.score.mei_tree import Tree
-from pianist_jax.score.written import Written, WrittenNote
+from pianist_jax.score.written import Written, WrittenNote, WrittenPart
+
+SAME = 1e-3  # quarters
 
 
 @dataclass
@@ -38,6 +40,7 @@ class MeiReader:
     unit: float = 4.0
     key: dict[str, int] = field(default_factory=dict)  # of staves that do not say their own
     braced: int | None = None  # the part of the brace that is being defined
+    players: defaultdict[int, WrittenPart] = field(default_factory=lambda: defaultdict(lambda: WrittenPart("")))
     bar: int = 0
     spelled: list[Spelled] = field(default_factory=list)  # of this bar
     changes: list[tuple[Fraction, str, dict[str, int]]] = field(default_factory=list)  # keys inside this bar
@@ -53,13 +56,29 @@ class MeiReader:
     tie_starts: set[str] = field(default_factory=set)
     tie_ends: set[str] = field(default_factory=set)
     slurs: dict[tuple[int, str], WrittenNote] = field(default_factory=dict)
-    last: dict[tuple[str, str], tuple[Fraction, list[Spelled]]] = field(default_factory=dict)
+    # Of each layer the length and the notes of its last bars, and until which bar a sign repeats how many of them.
+    last: dict[tuple[str, str], dict[int, tuple[Fraction, list[Spelled]]]] = field(default_factory=dict)
+    again: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
     names: dict[str, int] = field(default_factory=dict)
 
     @property
     def nominal(self) -> Fraction:
         """The length of a bar by the metre."""
         return Fraction(4 * self.count / self.unit).limit_denominator(4096)
+
+
+@dataclass(frozen=True)
+class TupletSpan:
+    """A tuplet from one place of a bar to another (quarters), the latter's event `inside` or not; so much shorter."""
+
+    begin: float
+    end: float
+    inside: bool
+    scale: Fraction
+
+    def holds(self, place: float) -> bool:
+        """Whether an event at this place belongs to it."""
+        return self.begin - SAME < place < self.end + (SAME if self.inside else -SAME)
 
 
 @dataclass
@@ -78,3 +97,4 @@ class Layer:
     spelled: list[Spelled] = field(default_factory=list)
     gaps: list[int] = field(default_factory=list)  # spaces without a length: how many notes stand before each
     placed: list[tuple[int, str]] = field(default_factory=list)  # ids, and how many gaps stand before each
+    spans: list[TupletSpan] = field(default_factory=list)  # tuplets that places show

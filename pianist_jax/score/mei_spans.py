@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from fractions import Fraction
 from xml.etree.ElementTree import Element
 
-from pianist_jax.score.mei_reader import MeiReader
-from pianist_jax.score.mei_tree import LENGTHS, ratio, real
+from pianist_jax.score.mei_reader import MeiReader, TupletSpan
+from pianist_jax.score.mei_tree import LENGTHS, note_length, ratio, real
 from pianist_jax.score.reader import whole
 
 EVENTS = {"note", "chord", "rest", "space"}
 MAX_TUPLET = 64
+IN_BAR = re.compile(r"\s*(?:0m\s*\+\s*)?(\d{1,4}(?:\.\d{1,9})?)\s*")
 
 
 def collect_spans(reader: MeiReader, root: Element) -> None:
@@ -31,9 +33,35 @@ def collect_spans(reader: MeiReader, root: Element) -> None:
         for element in layer.iter():
             length = LENGTHS.get(element.get("dur", ""))
             if length and "dur.ppq" in element.attrib and "dots" not in element.attrib:
-                ticks[(real(element, "dur.ppq", reader.name, 0, 1e6) or 0.0) / float(length)] += 1
+                ticks[(real(reader, element, "dur.ppq", 0, 1e6) or 0.0) / float(length)] += 1
     if ticks:
         reader.ppq = ticks.most_common(1)[0][0]
+
+
+def placed_tuplets(reader: MeiReader, measure: Element) -> list[tuple[tuple[str, str], TupletSpan]]:
+    """The tuplets of a measure that a tupletSpan shows by places alone, each with its staff and layer ("": all).
+
+    A tstamp2 is the place of the last event, or that of the end, where it makes the tuplet as long as a note value.
+    """
+    found = []
+    for element in measure:
+        begin = real(reader, element, "tstamp", 0, 1e4) if element.tag == "tupletSpan" else None
+        last = IN_BAR.fullmatch(element.get("tstamp2", ""))
+        if begin is None or "startid" in element.attrib:
+            continue
+        scale = ratio(element.get("num"), element.get("numbase"), reader.name)
+        if "dur" in element.attrib:
+            length = note_length(element.get("dur"), whole(element.get("dots"), reader.name, 0, 4, 0), reader.name)
+        elif last is not None:
+            length = Fraction((float(last[1]) - begin) * 4 / reader.unit).limit_denominator(MAX_TUPLET)
+        else:
+            continue
+        inside = length.denominator.bit_count() > 1 or length.numerator.bit_count() > 1
+        start = (begin - 1) * 4 / reader.unit
+        for staff in element.get("staff", "1").split()[:10]:
+            where = (staff, element.get("layer", ""))
+            found.append((where, TupletSpan(start, start + float(length), inside, scale)))
+    return found
 
 
 def _attributes(reader: MeiReader, layer: Element, told: set[str]) -> None:

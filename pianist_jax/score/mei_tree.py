@@ -7,7 +7,7 @@ from fractions import Fraction
 from xml.etree.ElementTree import Element
 
 from pianist_jax.score.files import MAX_DEPTH, MAX_ELEMENTS, ScoreError
-from pianist_jax.score.reader import number
+from pianist_jax.score.reader import Place, clamped, number
 
 ID = "xml:id"
 # What an editor did to the text: whose content is read in its place, and what is not read.
@@ -101,10 +101,10 @@ def references(element: Element, *attributes: str) -> list[str]:
     return [reference.removeprefix("#") for reference in text.split()[:200]]
 
 
-def real(element: Element, key: str, name: str, low: float, high: float) -> float | None:
-    """A number of an attribute, within limits; None where it is not there. Raises ScoreError."""
+def real(reader: Place, element: Element, key: str, low: float, high: float) -> float | None:
+    """A number of an attribute, the nearest within limits where it lies outside; None where it is not there."""
     text = element.get(key)
-    return None if text is None else number(text, name, low, high)
+    return None if text is None else clamped(reader, text, low, high, key)
 
 
 def note_length(text: str | None, dots: int, name: str) -> Fraction:

@@ -12,11 +12,12 @@ from pianist_jax.score.mei_notes import event_length, make_notes
 from pianist_jax.score.mei_pitch import Spelled
 from pianist_jax.score.mei_reader import Layer
 from pianist_jax.score.mei_tree import LENGTHS
-from pianist_jax.score.reader import whole
+from pianist_jax.score.reader import clamped_whole
 from pianist_jax.score.written import MAX_NOTES, Mark
 
 MEASURED = Fraction(1, 8)  # quarters; faster tremolos are measured where the document says so alone
 MAX_STROKES = 1024  # of one tremolo
+MAX_BARS_AGAIN = 16  # that one sign repeats
 
 
 def stroke_length(layer: Layer, element: Element, mod: str | None) -> Fraction:
@@ -41,7 +42,7 @@ def read_tremolo(layer: Layer, element: Element, scale: Fraction) -> Fraction:
     if not unit and element.tag == "bTrem":
         unit = stroke_length(layer, heads[0], heads[0].get("stem.mod"))
     elif not unit:
-        unit = Fraction(1, 1 << whole(element.get("beams"), layer.reader.name, 1, 6, 3))
+        unit = Fraction(1, 1 << clamped_whole(layer.reader, element.get("beams"), 1, 6, 3, "beams"))
     if element.get("form") == "unmeas":
         unit = Fraction(0)
     write_out(layer, notes, length, unit * scale if "unitdur" in element.attrib or unit > MEASURED else Fraction(0))
@@ -76,18 +77,44 @@ def _again(layer: Layer, model: Spelled, place: Fraction, key: str) -> None:
 
 
 def repeat_before(layer: Layer, element: Element) -> None:
-    """A sign that repeats the bar before, or the beat before, of this layer."""
+    """A sign that repeats the bar before, several bars before, or the beat before, of this layer."""
     reader = layer.reader
-    length, models = layer.reader.nominal, reader.last.get(layer.key, (Fraction(0), []))[1]
-    begin = Fraction(0)
     if element.tag in ("beatRpt", "halfmRpt"):
-        length = length / 2 if element.tag == "halfmRpt" else Fraction(4 / reader.unit).limit_denominator(64)
+        length = reader.nominal / 2 if element.tag == "halfmRpt" else Fraction(4 / reader.unit).limit_denominator(64)
         begin = layer.place - length
-        models = [one for one in layer.spelled if begin <= one.place < layer.place]
-    elif element.tag != "mRpt":
-        reader.written.left_out["signs that repeat several bars"] += 1
-        models = []
+        _repeat(layer, [one for one in layer.spelled if begin <= one.place < layer.place], length, length)
+        return
+    count = 1
+    if element.tag != "mRpt":
+        count = 2 if element.tag == "mRpt2" else clamped_whole(reader, element.get("num"), 1, MAX_BARS_AGAIN, 1, "num")
+        reader.again[layer.key] = (reader.bar + count, count)
+    _repeat_bar(layer, count)
+
+
+def go_on_repeating(layer: Layer) -> None:
+    """Fill an empty layer of a bar that a sign before it (mRpt2, multiRpt) repeats as well."""
+    until, count = layer.reader.again.get(layer.key, (0, 0))
+    if layer.reader.bar < until and not layer.spelled:
+        layer.place = Fraction(0)
+        _repeat_bar(layer, count)
+
+
+def _repeat_bar(layer: Layer, back: int) -> None:
+    """Play what the layer had so many bars ago."""
+    bars = layer.reader.last.get(layer.key, {})
+    before = layer.reader.bar - back
+    if before not in bars:
+        layer.reader.written.problem("a sign repeats a bar that is not there", layer.reader.bar)
+    length, models = bars.get(before, (layer.reader.nominal, []))
+    _repeat(layer, models, length, layer.place)
+
+
+def _repeat(layer: Layer, models: list[Spelled], length: Fraction, shift: Fraction) -> None:
+    """Play notes again, so much later in their bar; `length` is what the sign lasts."""
+    names = layer.reader.names
     for one in models:
-        times = reader.names[one.note.id] = reader.names.get(one.note.id, 1) + 1
-        _again(layer, one, layer.place + one.place - begin, f"{one.note.id}.{times}")
+        plain = re.sub(r"(\.\d+)+$", "", one.note.id)
+        key = plain if plain in names else one.note.id
+        names[key] = names.get(key, 1) + 1
+        _again(layer, one, one.place + shift, f"{key}.{names[key]}")
     layer.place += length

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import Protocol
 from xml.etree.ElementTree import Element
 
 from pianist_jax.score.files import ScoreError
@@ -73,7 +74,19 @@ def number(text: str | None, name: str, low: float, high: float) -> float:
     return value
 
 
-def clamped(reader: Reader, text: str, low: float, high: float, what: str) -> float:
+class Place(Protocol):
+    """Where a reader of any format stands, for what it finds odd there."""
+
+    @property
+    def written(self) -> Written:
+        """The score as far as it has been read."""
+
+    @property
+    def bar(self) -> int:
+        """Index of the bar that is being read."""
+
+
+def clamped(reader: Place, text: str, low: float, high: float, what: str) -> float:
     """A number without which the notes stay what they are: the nearest within limits, and a problem of the score.
 
     What is no number is taken for the lower limit, or 0 where that is within.
@@ -89,7 +102,7 @@ def clamped(reader: Reader, text: str, low: float, high: float, what: str) -> fl
     return nearest
 
 
-def clamped_whole(reader: Reader, text: str | None, low: int, high: int, default: int, what: str) -> int:
+def clamped_whole(reader: Place, text: str | None, low: int, high: int, default: int, what: str) -> int:
     """As `clamped`, an integer; the default where there is none."""
     return default if text is None else round(clamped(reader, text, low, high, what))
 

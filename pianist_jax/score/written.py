@@ -164,7 +164,7 @@ class Written:
         """One line a kind, with the printed numbers of its first bars."""
         lines = []
         for what, bars in self.problems.items():
-            numbers = list(dict.fromkeys(str(self.bars[bar].number) for bar in bars))
+            numbers = list(dict.fromkeys(str(self.bars[min(bar, len(self.bars) - 1)].number) for bar in bars))
             more = f" and {len(numbers) - SHOWN} more" * (len(numbers) > SHOWN)
             where = f"bar{'s' * (len(numbers) > 1)} {', '.join(numbers[:SHOWN])}{more}: " if numbers else ""
             lines.append(f"{where}{what}")

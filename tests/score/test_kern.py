@@ -2,7 +2,8 @@
 
 import pytest
 
-from pianist_jax.score.load import KeySignature, Mark, ScoreError, Tempo, TimeSignature
+from pianist_jax.errors import PianistError
+from pianist_jax.score.load import KeySignature, Mark, ScoreError, Tempo, TimeSignature, read_score
 from tests.score.xml_text import read, rows
 
 HEAD = "*clefF4\t*clefG2\n*k[f#]\t*k[f#]\n*e:\t*e:\n*M4/4\t*M4/4\n"
@@ -185,3 +186,36 @@ def test_damaged_files(tmp_path, text, says):
     with pytest.raises(ScoreError, match=says) as caught:
         load(tmp_path, text)
     assert "\n" not in str(caught.value)
+
+
+def player_pitches(tmp_path, head, part=None):
+    """The pitches played of spines with the pitches C3, C4, C5 … from the lowest staff on."""
+    spines = head.split("\n", 1)[0].count("\t") + 1
+    text = kern("=1" + "\t=1" * (spines - 1), "\t".join(["1C", "1c", "1cc", "1ccc"][:spines]), spines=spines, head=head)
+    path = tmp_path / "parts.krn"
+    path.write_text(text)
+    score = read_score(path, part=part)
+    return score.notes.pitch.tolist(), score.hand.tolist()
+
+
+@pytest.mark.parametrize(
+    ("head", "played"),
+    [
+        ('*Ipiano\t*Ipiano\t*Isoprn\n*I"Piano\t*I"Piano\t*I"Soprano', [48, 60]),
+        ("*Ipiano\t*Ipiano\t*Ivox", [48, 60]),
+        ('*part2\t*part2\t*part1\n*I"Klavier\t*\t*I"Stimme', [48, 60]),
+        ("*Icello\t*Iviola\t*Ivioln\t*Ivioln", [48, 60, 72, 84]),
+        ("*Icello\t*Icemba\t*Icemba\t*Iflt", [60, 72]),
+        ("*staff3\t*staff2\t*staff1", [48, 60, 72]),
+    ],
+)
+def test_the_pianist_among_several_players(tmp_path, head, played):
+    assert player_pitches(tmp_path, head)[0] == played
+
+
+def test_a_part_of_a_kern_file_can_be_chosen(tmp_path):
+    head = "*Ipiano\t*Ipiano\t*Ivox"
+    assert player_pitches(tmp_path, head, "voice") == ([72], [1])
+    assert player_pitches(tmp_path, head)[1] == [2, 1]
+    with pytest.raises(PianistError, match="no part 'oboe'; its parts are: 1 voice, 2 piano"):
+        player_pitches(tmp_path, head, "oboe")
