@@ -15,26 +15,39 @@ from pianist_jax.score.written import Written
 
 # Sentences begin with the way back: "un peu plus lent qu'au début" is none.
 _BACK = (
-    r"^\W*(?:(?:repeat|go(?:\s+back)?|play|reprendre|reprise|retour(?:ner)?|revenir|wiederholen|wieder|noch\s+einmal"
-    r"|zurück)\s+)*"
+    r"^\W*(?:(?:repeat|go(?:\s+back)?|back|play|reprendre|reprise|retour(?:ner)?|revenir|wiederholen|wiederholung"
+    r"|wieder|noch\s+einmal|zurück|volta|volver|repetir|voltar|повторить)\s+)*"
 )
+_SIGN = r"[𝄋%§]"
+_END = r"(?:fine|fin|fim|ende|schlu(?:ss|ß)|the\s+end|einde|slut|koniec|конец|конца)"
 DA_CAPO = re.compile(
-    r"\bd\.?\s?c\.?(?![\w.])|\bd\.\s?c\.|\bda\s+capo\b"
-    rf"|{_BACK}(?:(?:from|to)\s+the\s+(?:beginning|top|start)|von\s+(?:vorne?|anfang)|zum\s+anfang"
-    r"|(?:au|du|depuis\s+le)\s+(?:début|commencement))\b",
+    r"\bd\.?\s?c\.?(?![\w.])|\bd\.\s?c\.|\bd(?:a|\.)\s?capo\b|\bda\s+c\."
+    rf"|{_BACK}(?:(?:from|to)\s+(?:the\s+)?(?:beginning|top|start)|(?:von|vom)\s+(?:vorne?|anfang)|zum\s+anfang"
+    r"|(?:au|du|depuis\s+le)\s+(?:début|commencement)|d[ae]l\s+(?:principio|inizio|comienzo)|desde\s+el\s+"
+    r"(?:principio|comienzo|inicio)|al\s+(?:principio|comienzo)|(?:do|ao)\s+(?:início|princípio|começo)"
+    r"|van\s+(?:het\s+)?begin|с\s+начала)\b(?!\s+of\b)",
     re.IGNORECASE,
 )
 DAL_SEGNO = re.compile(
-    r"\bd\.?\s?s\.?(?:\s?s\.?)?(?![\w.])|\bd\.\s?s\.|\bd[ae]l\s+segno\b"
-    rf"|{_BACK}(?:(?:from|to)\s+the\s+sign|vom\s+zeichen|(?:au|du|depuis\s+le)\s+signe)\b",
+    r"\bd\.?\s?s\.?(?:\s?s\.?)?(?![\w.])|\bd\.\s?s\.|\bd[ae]l?\s+(?:segno|signo)\b|\bd[ae]l\s+s\."
+    rf"|\bd(?:[ae]l?|\.)?\s?{_SIGN}|^\W*(?:ao|vom|zum|au|du|to|from)\s+{_SIGN}(?!.*\bcoda)"
+    rf"|^\s*{_SIGN}\s*(?:al|bis|au|to)\s"
+    rf"|{_BACK}(?:(?:from|to)\s+(?:the\s+)?sign|vom\s+zeichen|(?:au|du|depuis\s+le)\s+signe|(?:volta|torna(?:re)?)\s+al\s+segno"
+    r"|desde\s+(?:el\s+)?s[ie]gno|do\s+sinal|ao\s+s(?:egno|inal)|от\s+знака)\b(?!.*\bcoda)",
     re.IGNORECASE,
 )
-TO_FINE = re.compile(r"\b(?:fine|fin|ende|schlu(?:ss|ß)|the\s+end)\b", re.IGNORECASE)
+TO_FINE = re.compile(rf"\b{_END}\b", re.IGNORECASE)
 TO_CODA = re.compile(r"\bcoda\b|[𝄌⊕]", re.IGNORECASE)
-FINE = re.compile(r"\W*(?:fine|fin|ende|schlu(?:ss|ß)|the\s+end)\W*", re.IGNORECASE)
-GOES_TO_CODA = re.compile(r"\W*(?:al|alla|to(?:\s+the)?|zur|à\s+la|a\s+la|da)\s+(?:coda\b|[𝄌⊕]).*", re.IGNORECASE)
-CODA = re.compile(r"\W*coda\W*[\dIVx]*\W*|\s*[𝄌⊕]\s*", re.IGNORECASE)
-SEGNO = re.compile(r"\W*(?:segno|𝄋)[\W\d]*", re.IGNORECASE)
+FINE = re.compile(
+    rf"\W*{_END}\W*(?:\d\W*)?(?:(?:d[aei]|del(?:la)?|du|des|of|on|the|last|final|[12](?:nd|st|da|[.ªa°])|ultima)\b.*)?",
+    re.IGNORECASE,
+)
+GOES_TO_CODA = re.compile(
+    r"\W*(?:\S+\s+){0,3}?(?:al|alla|to(?:\s+the)?|zur|à\s+la|a\s+la|ala|da)\s+(?:coda\b|[𝄌⊕]).*", re.IGNORECASE
+)
+CODA = re.compile(r"\W*coda\W*[\dIVx]*\W*", re.IGNORECASE)
+CODA_SIGN = re.compile(r"\s*[𝄌⊕]\s*")
+SEGNO = re.compile(rf"\W*(?:segno|{_SIGN})[\W\d]*", re.IGNORECASE)
 AGAIN = re.compile(
     r"\b(?:con|with|mit|avec)\s+(?:la\s+|le\s+|all\s+)?(?:rep|wiederh|reprise)|\brepeats?\s+again\b", re.IGNORECASE
 )
@@ -75,7 +88,7 @@ def read_form(jumps: Jumps, said: Said, place: float) -> None:
         jumps.to_coda, jumps.to_coda_name = True, jumps.to_coda_name or number
     elif CODA.fullmatch(words):
         jumps.coda, jumps.coda_name = True, jumps.coda_name or number
-    elif said.coda:
+    elif said.coda or CODA_SIGN.fullmatch(words):
         jumps.coda_sign = True
     if said.segno or SEGNO.fullmatch(words):
         jumps.segno = True
@@ -102,6 +115,10 @@ def _settle_codas(jumps: Sequence[Jumps]) -> None:
     leaps = [index for index, here in enumerate(jumps) if here.da_capo or here.dal_segno]
     if not leaps:
         return
+    if not any(here.to_coda for here in jumps):  # the word alone, at both ends of the leap
+        for here in jumps[: leaps[0]]:
+            if here.coda and any(other.coda or other.coda_sign for other in jumps[leaps[0] :]):
+                here.coda, here.to_coda = False, True
     for index, here in enumerate(jumps):
         if here.coda_sign and not (here.coda or here.to_coda) and index not in leaps:
             before = [leap for leap in leaps if leap < index]

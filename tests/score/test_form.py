@@ -33,15 +33,19 @@ def played(tmp_path, *page_of, repeats=True) -> str:
 @pytest.mark.parametrize(
     "text",
     ["D.C. al Fine", "D. C. al Fine", "Da Capo al Fine", "DC al fine", "Menuetto D.C. al Fine", "da capo  sin al  Fine",
-     "from the beginning to the end", "Von vorn bis Fine", "Von Anfang bis zum Ende", "au début jusqu'à la fin"],
+     "from the beginning to the end", "Von vorn bis Fine", "Von Anfang bis zum Ende", "au début jusqu'à la fin",
+     "Vom Anfang bis Fine", "Repeat from beginning to Fine", "Wiederholung von Anfang bis Fine", "D.Capo al Fine",
+     "Da C. al Fine", "Dal principio al Fine", "Desde el principio hasta Fin", "Do início ao Fim", "С начала до конца"],
 )  # fmt: skip
 def test_da_capo_al_fine_in_words(tmp_path, text):
-    fine = {"zum Ende": "Ende", "la fin": "Fin", "the end": "The End"}
+    fine = {"zum Ende": "Ende", "la fin": "Fin", "the end": "The End", "Fim": "Fim", "hasta Fin": "Fin"}
     mark = next((word for sign, word in fine.items() if sign in text), "Fine")
     assert played(tmp_path, 4, {}, {2: words(mark), 4: words(text)}) == "1 2 3 4 1 2"
 
 
-@pytest.mark.parametrize("text", ["D.S. al Fine", "Dal Segno al Fine", "D. S. al fine", "vom Zeichen bis Fine"])
+@pytest.mark.parametrize("text", ["D.S. al Fine", "Dal Segno al Fine", "D. S. al fine", "vom Zeichen bis Fine",
+                                  "D.𝄋. al Fine", "dal 𝄋 al Fine", "Vom 𝄋 bis Fine", "𝄋 al Fine", "Dal S. al Fine",
+                                  "De § al Fin", "Back to sign", "Volta al segno"])  # fmt: skip
 def test_dal_segno_al_fine_in_words(tmp_path, text):
     assert played(tmp_path, 5, {2: SEGNO}, {3: words("FINE."), 4: words(text)}) == "1 2 3 4 2 3"
 
@@ -56,11 +60,26 @@ def test_dal_segno_al_fine_in_words(tmp_path, text):
         ("Da capo alla Coda", words("zur Coda"), words("Coda")),
         ("Von vorn, dann Coda", words("to the Coda"), words("𝄌")),
         ("D.C. al ", CODA, CODA),
+        ("D.C. al 𝄌 e poi Coda", words("𝄌"), words("𝄌")),
+        ("D.C. al Coda", words("Coda"), words("Coda")),
+        ("D.C. al Coda", words("2nd time to Coda"), words("Coda")),
     ],
 )
 def test_coda_in_words_and_bare_signs(tmp_path, text, leads, begins):
     jump = words(text, more="<coda/>" if text.endswith("al ") else "")
     assert played(tmp_path, 5, {4: begins}, {1: leads, 3: jump}) == "1 2 3 1 4 5"
+
+
+@pytest.mark.parametrize("text", ["Fine", "(Fine)", "Fim", "Конец", "Einde", "Fine del Minuetto", "Fine 2nd time"])
+def test_what_a_fine_is_called(tmp_path, text):
+    assert played(tmp_path, 4, {}, {2: words(text), 4: words("D.C. al Fine")}) == "1 2 3 4 1 2"
+
+
+@pytest.mark.parametrize(
+    "text", ["cresc. al Fine", "come dal principio", "from the top of the bow", "al segno", "50%", "attacca il Finale"]
+)
+def test_words_that_only_sound_like_jumps(tmp_path, text):
+    assert played(tmp_path, 3, {}, {2: words(text)}) == "1 2 3"
 
 
 def test_the_sign_in_the_words_of_a_jump_is_no_place_to_go(tmp_path):
