@@ -108,7 +108,7 @@ def _track_end(data: bytes, at: int, told: int) -> int:
     """Where a track ends: where it tells, if a chunk follows there or nothing; else behind its own last event."""
     if told == len(data) or (told < len(data) and data[told : told + 4] in (b"MTrk", b"")):
         return told
-    last = next((event for event in _events(data, at) if event.meta == END_OF_TRACK), None)
+    last = next((event for event in _events(data, at)[0] if event.meta == END_OF_TRACK), None)
     if last is None:
         return told
     follows = data[last.end : last.end + 4]
@@ -124,8 +124,8 @@ class _Event(NamedTuple):
     meta: int
 
 
-def _events(data: bytes, at: int) -> list[_Event]:
-    """The system and meta events from a place on, up to the end of the track or to what is no event."""
+def _events(data: bytes, at: int) -> tuple[list[_Event], int]:
+    """The system and meta events from a place on, up to the track's end or what is no event, and where that is."""
     found: list[_Event] = []
     running, size = 0, len(data)
     while at < size:
@@ -133,6 +133,7 @@ def _events(data: bytes, at: int) -> list[_Event]:
             at += 1
         at += 1
         if at >= size:
+            at = size + 1  # a time without an event
             break
         status = data[at]
         if status < 0x80:
@@ -161,17 +162,22 @@ def _events(data: bytes, at: int) -> list[_Event]:
         if meta == END_OF_TRACK:
             break
         at = end
-    return found
+    return found, at
 
 
 def _sound_track(track: bytes, number: int, oddities: list[str]) -> bytes:
-    """A track whose unknown or impossible meta events are ones that say nothing, their times kept."""
+    """A track whose unknown or impossible meta events are ones that say nothing, their times kept; and that ends."""
     content = bytearray(track)
-    for event in _events(track, 0):
-        if event.meta < 0:
-            continue
+    events, end = _events(track, 0)
+    if end == len(track) and not any(event.meta == END_OF_TRACK for event in events):
+        content += bytes((0, META, END_OF_TRACK, 0))
+        oddities.append(f"track {number} does not say that it ends")
+    for event in reversed(events):  # so that what grows moves nothing that is still to be mended
         told = track[event.begin : event.end]
-        if event.meta == KEY_SIGNATURE and len(told) >= 2 and told[1] > 1 and _sharps(told) <= MOST_SHARPS:
+        if event.meta < 0:
+            if track[event.status] == ESCAPE or any(byte > 127 for byte in told[:-1]):
+                content[event.status : event.status + 1] = bytes((META, SEQUENCER))
+        elif event.meta == KEY_SIGNATURE and len(told) >= 2 and told[1] > 1 and _sharps(told) <= MOST_SHARPS:
             content[event.begin + 1] = 0
             oddities.append(f"track {number}: a key signature of mode {told[1]}: read as major")
         elif event.meta not in KNOWN:

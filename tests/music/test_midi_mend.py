@@ -54,6 +54,7 @@ ODD = {
         + b"data" + struct.pack("<L", len(PLAIN)) + PLAIN, "wrapped in RIFF",
     ),
     "an old Macintosh's header": (bytes(128) + PLAIN, "128 bytes before its header"),
+    "no end of track": (midi(chunk(b"MTrk", events()[:-4])), "track 1 does not say that it ends"),
     "bytes behind it": (PLAIN + bytes(40), "40 bytes after its last track"),
 }  # fmt: skip
 
@@ -108,6 +109,12 @@ def test_nothing_is_mended_that_is_not_understood():
             content[int(rng.integers(0, len(content)))] = int(rng.integers(0, 256))
         data, _ = mended(bytes(content[: int(rng.integers(0, 3 * len(content)))]))
         assert mended(data).data == data or not data.startswith(b"MThd")
+
+
+def test_messages_of_systems_say_nothing_whatever_their_bytes(tmp_path):
+    for message in (b"\xf7\x02\xf3\x01", b"\xf7\x01\xf8", b"\xf0\x03\x41\xc1\xf7"):
+        (tmp_path / "a.mid").write_bytes(midi(track((500, message), *NOTES)))
+        assert read_score(tmp_path / "a.mid").onset.tolist() == [1, 2]
 
 
 def test_what_breaks_off_is_still_refused(tmp_path):
