@@ -26,7 +26,7 @@ def body(**changes: Any) -> TrainConfig:
     model = small(**{**TOKENS, **changes})
     notes = TFLOP * 1e12 / flops_per_note(model, model.window)
     looks = round(notes / (4 * model.window) / 20)
-    return finetuning(20 * looks, model, batch=4, warmup=2 * looks, every=looks, evaluate_every=looks)
+    return finetuning(20 * looks, model, batch=4, warmup=2 * looks, log_every=looks, evaluate_every=looks)
 
 
 RUNS = [

@@ -28,7 +28,7 @@ RUNS = [
     changed("metre", {"metre": True}),
     changed("dropout 0.1", {"dropout": 0.1}),
     changed("twice the rate", learning_rate=3e-3),
-    changed("running mean", average=0.98),
+    changed("running mean", ema_decay=0.98),
 ]
 
 

@@ -40,7 +40,7 @@ def sized(width: int, tflop: float = TFLOP) -> TrainConfig:
     model = small(width=width, feed_forward=4 * width, heads=heads, kv_heads=max(heads // 2, 1))
     notes = tflop * 1e12 / flops_per_note(model, model.window)
     steps = round(notes / 2048 / 100) * 100
-    return pretraining(steps, model, final=1.0, every=steps // 20, evaluate_every=steps // 20)
+    return pretraining(steps, model, final_lr_ratio=1.0, log_every=steps // 20, evaluate_every=steps // 20)
 
 
 RUNS = [Run(f"width {width}", sized(width)) for width in WIDTHS]
@@ -137,7 +137,8 @@ def tell(results: dict[str, study.Result], picture: Path) -> None:
 
 def commands(root: str) -> list[str]:
     """The grid for slices of TPUs: one line a run, for `tpu/tpu_vm.sh`."""
-    settings = "--set final=1.0 --set batch=1024 --set every=20 --set evaluate_every=100 --set model.attention=flash"
+    changes = ("final_lr_ratio=1.0", "batch=1024", "log_every=20", "evaluate_every=100", "model.attention=flash")
+    settings = " ".join(f"--set {change}" for change in changes)
     return [
         f"tpu/tpu_vm.sh SLICE ZONE {root}/{name} v5e-256 pretrain --model {name} {settings} --set steps={steps}"
         for name, steps in POD.items()

@@ -78,13 +78,13 @@ def pretraining(steps: int, model: ModelConfig | None = None, **changes: Any) ->
     """Masked denoising of all corpora, 2 048 notes a step."""
     model = model or small()
     settings: dict[str, Any] = {"batch": 2048 // model.window, "warmup": 50, "learning_rate": 2e-3}
-    settings |= {"every": 50, "evaluate_every": 100, "keep": 1, "augmentation": Augmentation(transpose=6)}
+    settings |= {"log_every": 50, "evaluate_every": 100, "keep": 1, "augmentation": Augmentation(transpose=6)}
     return TrainConfig(model=model, window=model.window, steps=steps, **{**settings, **changes})
 
 
 def finetuning(steps: int, model: ModelConfig | None = None, **changes: Any) -> TrainConfig:
     """Scores to performances of ASAP's training pairs, 2 048 notes a step."""
-    settings = {"learning_rate": 1.5e-3, "final": 0.02, "augmentation": Augmentation(6, 0.22, 0.08)}
+    settings = {"learning_rate": 1.5e-3, "final_lr_ratio": 0.02, "augmentation": Augmentation(6, 0.22, 0.08)}
     return pretraining(steps, model, task="finetune", **{**settings, **changes})
 
 
@@ -303,8 +303,8 @@ def settled(runs: Sequence[Run], chosen: argparse.Namespace) -> list[Run]:
             config=override(
                 dataclasses.replace(
                     run.config,
-                    steps=whole(run.config.steps, run.config.every),
-                    sample_every=whole(run.config.sample_every, run.config.every) if run.config.sample_every else 0,
+                    steps=whole(run.config.steps, run.config.log_every),
+                    sample_every=whole(run.config.sample_every, run.config.log_every) if run.config.sample_every else 0,
                 ),
                 settings,
             ),

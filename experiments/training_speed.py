@@ -68,7 +68,7 @@ def measure(spec: str, windows: Windows, steps: int, *, compiled_only: bool, sav
         dataclasses.replace(preset(name), dtype="bfloat16", attention=attention),
         dict(setting.split("=", 1) for setting in settings),
     )
-    config = TrainConfig(model=model, batch=int(batch), every=steps, evaluate_every=steps)
+    config = TrainConfig(model=model, batch=int(batch), log_every=steps, evaluate_every=steps)
     began = time.monotonic()
     run = make_train(config, steps).lower(abstract_state(config, one_device()), windows).compile()
     line = {"model": spec, "compile_s": round(time.monotonic() - began, 1), **account(run)}

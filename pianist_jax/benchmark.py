@@ -177,7 +177,7 @@ def _train(name: str, batch: str, dtype: str, attention: str) -> Result:
     from pianist_jax.training.steps import make_train, new_state
 
     model = dataclasses.replace(preset(name), dtype=dtype, attention=attention)
-    config = TrainConfig(model=model, batch=int(batch), every=STEPS)
+    config = TrainConfig(model=model, batch=int(batch), log_every=STEPS)
     windows, state = jax.device_put(invented_windows()), new_state(config)
     size, began = count(state["params"]), time.perf_counter()
     run = make_train(config, STEPS, one_device()).lower(state, windows).compile()

@@ -2,9 +2,11 @@
 
 import dataclasses
 import difflib
-from typing import Any
+from typing import Any, TypeVar
 
 from pianist_jax.errors import PianistError
+
+Config = TypeVar("Config")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -192,15 +194,16 @@ class TrainConfig:
     """One run of training.
 
     `steps` of `batch` windows of `window` notes; the learning rate warms up for `warmup` steps and falls along a
-    cosine to `final` of its peak. `pedal_weight` scales the loss of the four pedal slots. Every `every` steps the
-    run looks at the clock and logs, every `evaluate_every` (a multiple of it) it measures the validation loss and
-    saves, every `sample_every` (0: never) it performs a score.
+    cosine to `final_lr_ratio` of its peak. Gradients longer than `grad_clip_norm` are shortened to it. `pedal_weight`
+    scales the loss of the four pedal slots. Every `log_every` steps the run looks at the clock and logs, every
+    `evaluate_every` (a multiple of it) it measures the validation loss and saves, every `sample_every` (0: never) it
+    performs a score.
 
     `packed` fills every place of a streamed batch, with several pieces to a row where they are short.
-    `accumulate` divides a batch into so many parts run one after the other. `average` is the decay of a running mean
-    of the weights, which validation and export then use (0: none). A step whose gradient is more than `spike` times
-    as long as usual is not taken (0: always taken). The last `keep` checkpoints stay, the best by validation loss,
-    and one every `keep_every` steps (0: none).
+    `accumulate` divides a batch into so many parts run one after the other. `ema_decay` is the decay of a running
+    mean of the weights, which validation and export then use (0: none). A step whose gradient is more than
+    `skip_grad_ratio` times as long as usual is skipped (0: never). The last `keep` checkpoints stay, the best by
+    validation loss, and one every `keep_every` steps (0: none).
     """
 
     model: ModelConfig = PRESETS["note-small"]
@@ -210,20 +213,20 @@ class TrainConfig:
     steps: int = 10_000
     warmup: int = 500
     learning_rate: float = 1e-3
-    final: float = 0.05
+    final_lr_ratio: float = 0.05
     beta2: float = 0.98
     weight_decay: float = 0.05
-    clip: float = 1.0
+    grad_clip_norm: float = 1.0
     pedal_weight: float = 1.0
     seed: int = 0
-    every: int = 50
+    log_every: int = 50
     evaluate_every: int = 500
     validation_batches: int = 8
     sample_every: int = 0
     accumulate: int = 1
     packed: bool = False
-    average: float = 0.0
-    spike: float = 10.0
+    ema_decay: float = 0.0
+    skip_grad_ratio: float = 10.0
     keep: int = 2
     keep_every: int = 0
     augmentation: Augmentation = Augmentation()
@@ -236,18 +239,19 @@ class TrainConfig:
             raise PianistError(f'task is "{self.task}", but it must be one of {", ".join(TASKS)}')
         if self.task == "consensus" and not self.model.consensus:
             raise PianistError("the model has no head to learn the consensus: set model.consensus=64")
-        for name in ("batch", "window", "steps", "every", "evaluate_every", "validation_batches", "accumulate", "keep"):
+        counts = ("batch", "window", "steps", "log_every", "evaluate_every", "validation_batches", "accumulate", "keep")
+        for name in counts:
             if getattr(self, name) < 1:
                 raise PianistError(f"{name} is {getattr(self, name)}, but it must be at least 1")
         for name in ("evaluate_every", "sample_every", "keep_every"):
-            if getattr(self, name) % self.every:
-                raise PianistError(f"{name} ({getattr(self, name)}) must be a multiple of every ({self.every})")
+            if getattr(self, name) % self.log_every:
+                raise PianistError(f"{name} ({getattr(self, name)}) must be a multiple of log_every ({self.log_every})")
         if self.packed and self.augmentation.anchored:
             raise PianistError("pieces of one row have no one tempo: set packed=false or augmentation.anchored=false")
         if self.batch % self.accumulate:
             raise PianistError(f"batch ({self.batch}) must be a multiple of accumulate ({self.accumulate})")
-        if not 0 <= self.average < 1:
-            raise PianistError(f"average is {self.average}, but it must lie from 0 to less than 1")
+        if not 0 <= self.ema_decay < 1:
+            raise PianistError(f"ema_decay is {self.ema_decay}, but it must lie from 0 to less than 1")
 
 
 def preset(name: str) -> ModelConfig:
@@ -266,6 +270,28 @@ def _named(name: str, presets: dict[str, Any], what: str) -> Any:
         hint = f'; did you mean "{near[0]}"?' if near else f"; there are {', '.join(presets)}"
         raise PianistError(f'no {what} is called "{name}"{hint}')
     return presets[name]
+
+
+_RENAMED = {  # settings of training as older runs and weights files name them
+    "every": "log_every",
+    "final": "final_lr_ratio",
+    "average": "ema_decay",
+    "spike": "skip_grad_ratio",
+    "clip": "grad_clip_norm",
+}
+
+
+def from_saved(kind: type[Config], saved: dict[str, Any]) -> Config:
+    """The config that `dataclasses.asdict` once made `saved` of; older names of settings are understood.
+
+    Raises TypeError where a setting is unknown, PianistError where one is out of its range.
+    """
+    groups = {field.name: field.type for field in dataclasses.fields(kind) if dataclasses.is_dataclass(field.type)}
+    settings = {}
+    for name, value in saved.items():
+        name = _RENAMED.get(name, name) if kind is TrainConfig else name
+        settings[name] = from_saved(groups[name], value) if name in groups else value
+    return kind(**settings)
 
 
 def override(config: Any, settings: dict[str, Any]) -> Any:
@@ -290,7 +316,7 @@ def _override(config: Any, tree: dict[str, Any], prefix: str) -> Any:
     for name, value in tree.items():
         key = f"{prefix}{name}"
         if name not in names:
-            near = difflib.get_close_matches(name, names, n=1)
+            near = [_RENAMED[name]] if name in _RENAMED and not prefix else difflib.get_close_matches(name, names, n=1)
             hint = f'; did you mean "{prefix}{near[0]}"?' if near else f"; there are {', '.join(names)}"
             raise PianistError(f'no setting is called "{key}"{hint}')
         old = getattr(config, name)

@@ -39,7 +39,7 @@ class Loader(Protocol):
 
 @dataclass(frozen=True)
 class Feed:
-    """`advance` runs `config.every` steps and returns their sums; `position` and `seek` tell and set the place."""
+    """`advance` runs `config.log_every` steps and returns their sums; `position` and `seek` tell and set the place."""
 
     advance: Callable[[State], tuple[State, Sums]]
     position: Callable[[], Any]
@@ -70,7 +70,7 @@ def windows_of(batches: Sequence[dict[str, np.ndarray]]) -> Windows:
 
 def _resident(config: TrainConfig, windows: Windows, mesh: Mesh) -> Feed:
     windows = place(windows, replicated(mesh))
-    run = make_train(config, config.every, mesh).lower(abstract_state(config, mesh), windows).compile()
+    run = make_train(config, config.log_every, mesh).lower(abstract_state(config, mesh), windows).compile()
     return Feed(lambda state: run(state, windows), lambda: None, lambda position: None)
 
 
@@ -81,7 +81,7 @@ def _streamed(config: TrainConfig, loader: Loader, mesh: Mesh) -> Feed:
 
     def advance(state: State) -> tuple[State, Sums]:
         total: Sums | None = None
-        for _ in range(config.every):
+        for _ in range(config.log_every):
             state, sums = step(state, global_batch(_next(loader, wanted), mesh))
             total = sums if total is None else add(total, sums)
         assert total is not None

@@ -85,9 +85,9 @@ def train(
         first, stopped = step, ""
         while step < config.steps and not (stopped := reason_to_stop(step, 1.5 * slowest)):
             try:
-                with _profiled(observers, workdir, step == first + config.every):
+                with _profiled(observers, workdir, step == first + config.log_every):
                     state, sums = feed.advance(state)
-                    line = {"step": step + config.every, **_means(sums, config)}
+                    line = {"step": step + config.log_every, **_means(sums, config)}
             except DataError as error:
                 raise PianistError(f"after step {step}: {error}; {_kept(manager)}") from error
             step, position, now = line["step"], feed.position(), time.monotonic()
@@ -191,15 +191,15 @@ def _first_alone(observers: Observers) -> Observers:
 
 def _means(sums: dict[str, jax.Array], config: TrainConfig) -> Line:
     host = jax.device_get(sums)
-    means = {name: float(host.pop(name)) / config.every for name in ("loss", "gradient")}
+    means = {name: float(host.pop(name)) / config.log_every for name in ("loss", "gradient")}
     return {**means, "skipped": float(host.pop("skipped")), "train": per_field(host)}
 
 
 def _speed(config: TrainConfig, seconds: float, step: int, mesh: Mesh) -> Line:
-    notes = config.every * config.batch * config.window / seconds
+    notes = config.log_every * config.batch * config.window / seconds
     speed = {
         "tokens_per_second": notes * NOTE_TOKENS,
-        "seconds_left": (config.steps - step) / config.every * seconds,
+        "seconds_left": (config.steps - step) / config.log_every * seconds,
         "learning_rate": float(learning_rate(config)(step)),
     }
     if peak := peak_flops():

@@ -13,20 +13,20 @@ from pianist_jax.config import TrainConfig
 
 
 def learning_rate(config: TrainConfig) -> optax.Schedule:
-    """Linear warm-up to the peak, then a cosine to `final` of it at the last step."""
+    """Linear warm-up to the peak, then a cosine to `final_lr_ratio` of it at the last step."""
     return optax.warmup_cosine_decay_schedule(
         init_value=0.0,
         peak_value=config.learning_rate,
         warmup_steps=max(config.warmup, 1),
         decay_steps=max(config.steps, config.warmup + 1),
-        end_value=config.learning_rate * config.final,
+        end_value=config.learning_rate * config.final_lr_ratio,
     )
 
 
 def make_optimizer(config: TrainConfig) -> optax.GradientTransformation:
     """The optimizer of a run. The consensus moves its own weights alone."""
     optimizer = optax.chain(
-        optax.clip_by_global_norm(config.clip),
+        optax.clip_by_global_norm(config.grad_clip_norm),
         optax.adamw(learning_rate(config), b1=0.9, b2=config.beta2, weight_decay=config.weight_decay, mask=_decays),
     )
     if config.task != "consensus":
@@ -36,8 +36,8 @@ def make_optimizer(config: TrainConfig) -> optax.GradientTransformation:
 
 
 def running_mean(config: TrainConfig, average: Any, params: Any, step: jax.Array) -> Any:
-    """The mean of the weights over about the last 1 / (1 - `config.average`) steps, over fewer in the beginning."""
-    decay = jnp.minimum(config.average, (1.0 + step) / (10.0 + step)).astype(jnp.float32)
+    """The mean of the weights over about the last 1 / (1 - `config.ema_decay`) steps, over fewer in the beginning."""
+    decay = jnp.minimum(config.ema_decay, (1.0 + step) / (10.0 + step)).astype(jnp.float32)
     return jax.tree.map(lambda mean, new: mean + (1.0 - decay) * (new - mean), average, params)
 
 
@@ -49,7 +49,7 @@ def usual_length(
     None is a spike in the warm-up, nor one that is no number: that stops the run. A spike counts for what is
     allowed, so that what stays high becomes usual.
     """
-    bound = config.spike * usual
+    bound = config.skip_grad_ratio * usual
     spike = jnp.isfinite(length) & (length > bound) & (usual > 0) & (step >= config.warmup)
     counted = jnp.where(jnp.isfinite(length), jnp.where(spike, bound, length), usual)
     return jnp.where(usual > 0, usual + 0.02 * (counted - usual), counted), spike

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 from etils import epath
 
-from pianist_jax.config import Augmentation, Masking, MeshConfig, Mixture, ModelConfig, TrainConfig
+from pianist_jax.config import ModelConfig, TrainConfig, from_saved
 from pianist_jax.data.curves import pair_curves
 from pianist_jax.data.invention import invented
 from pianist_jax.data.parts import PairCorpus, choose_pairs, load_pairs, load_parts
@@ -149,7 +149,7 @@ def export_run(workdir: epath.PathLike, out: Path, *, dtype: str = "int8") -> No
     plain = dataclasses.replace(config, dtype="float32", attention="xla", dropout=0.0, remat=False)
     lines = [json.loads(line) for line in (workdir / "log.jsonl").read_text().splitlines()]
     last: dict = next((line for line in reversed(lines) if "validation" in line), {})
-    about = {"config": json.loads((workdir / _CONFIG).read_text()), "last": last}
+    about = {"config": dataclasses.asdict(read_config(workdir)), "last": last}
     save_weights(out, plain, params, dtype=dtype, metadata=about)
 
 
@@ -170,13 +170,12 @@ def read_config(workdir: epath.PathLike) -> TrainConfig:
     """The settings of a run's folder. Raises PianistError where it is none."""
     workdir = epath.Path(workdir)
     try:
-        settings = json.loads((workdir / _CONFIG).read_text())
+        return from_saved(TrainConfig, json.loads((workdir / _CONFIG).read_text()))
     except OSError as error:
         told = f"is no training run ({error.strerror}); give a run's folder or a file"
         raise PianistError(f"{workdir}: {told}") from error
-    groups = {"model": ModelConfig, "augmentation": Augmentation, "masking": Masking, "mixture": Mixture}
-    groups["mesh"] = MeshConfig
-    return TrainConfig(**{key: groups[key](**value) if key in groups else value for key, value in settings.items()})
+    except (TypeError, ValueError, AttributeError) as error:
+        raise PianistError(f"{workdir}: {_CONFIG} holds no settings of this program ({error}); train anew") from error
 
 
 def load_config(path: Path, stage: str, model: str) -> TrainConfig:

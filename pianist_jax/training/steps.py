@@ -45,9 +45,9 @@ def new_state(config: TrainConfig, params: Any = None) -> State:
 def new_parts(config: TrainConfig, params: Any) -> State:
     """The optional parts of a state, as they begin with `params`."""
     parts: State = {}
-    if config.average:
+    if config.ema_decay:
         parts["average"] = jax.tree.map(jnp.copy, params)
-    if config.spike:
+    if config.skip_grad_ratio:
         parts["norm"] = jnp.zeros((), jnp.float32)
     return parts
 
@@ -84,10 +84,10 @@ def update(state: State, batch: Batch, config: TrainConfig, key: jax.Array, mesh
     length = optax.tree.norm(gradients)
     changes, optimizer = make_optimizer(config).update(gradients, state["optimizer"], state["params"])
     new: State = {"params": optax.apply_updates(state["params"], changes), "optimizer": optimizer}
-    if config.average:
+    if config.ema_decay:
         new["average"] = running_mean(config, state["average"], new["params"], state["step"])
     skipped = jnp.zeros((), bool)
-    if config.spike:
+    if config.skip_grad_ratio:
         new["norm"], skipped = usual_length(config, state["norm"], length, state["step"])
         kept = {name: state[name] for name in new if name != "norm"}
         new |= jax.tree.map(lambda old, changed: jnp.where(skipped, old, changed), kept, {n: new[n] for n in kept})

@@ -10,7 +10,7 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from pianist_jax.config import ModelConfig
+from pianist_jax.config import ModelConfig, from_saved
 from pianist_jax.errors import PianistError
 from pianist_jax.files import replacing
 
@@ -67,7 +67,7 @@ def load_weights(path: Path | str) -> tuple[ModelConfig, Any]:
                     f"{path}: not weights of this program; convert published ones with `pianist convert`"
                 )
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        config = ModelConfig(**json.loads(about["model"]))
+        config = from_saved(ModelConfig, json.loads(about["model"]))
     except FileNotFoundError:
         raise PianistError(f"{path}: no such file; give a weights file or a bundled name") from None
     except (OSError, safetensors.SafetensorError, TypeError, KeyError, ValueError) as error:

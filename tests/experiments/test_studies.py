@@ -131,7 +131,7 @@ def test_the_command_line_changes_all_runs():
 @pytest.mark.slow
 def test_a_study_trains_each_run_once_and_goes_on_from_another(tmp_path: Path, made_parts: Path, monkeypatch, capsys):
     model = small(width=16, feed_forward=32, heads=1, kv_heads=1, encoder_layers=1, decoder_layers=1, window=32)
-    settings = {"batch": 8, "warmup": 1, "every": 2, "evaluate_every": 2, "validation_batches": 1}
+    settings = {"batch": 8, "warmup": 1, "log_every": 2, "evaluate_every": 2, "validation_batches": 1}
     plain = Augmentation(0, 0, 0)
     runs = [
         Run("first", finetuning(4, model, sample_every=2, augmentation=plain, **settings), judged=False),

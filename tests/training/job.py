@@ -40,8 +40,8 @@ def tiny(**changes: Any) -> TrainConfig:
         preset("note-tiny"), width=16, feed_forward=16, encoder_layers=1, decoder_layers=1, head_size=8
     )
     base = TrainConfig(
-        model=sizes, task="finetune", batch=8, window=16, steps=40, warmup=5, learning_rate=5e-3, every=5,
-        evaluate_every=10, validation_batches=1, augmentation=Augmentation(0, 0.0, 0.0), average=0.9, keep=3,
+        model=sizes, task="finetune", batch=8, window=16, steps=40, warmup=5, learning_rate=5e-3, log_every=5,
+        evaluate_every=10, validation_batches=1, augmentation=Augmentation(0, 0.0, 0.0), ema_decay=0.9, keep=3,
     )  # fmt: skip
     return dataclasses.replace(base, **changes)
 

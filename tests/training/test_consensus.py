@@ -38,7 +38,7 @@ def pairs() -> dict[str, Any]:
 
 
 def consensus(**changes: Any) -> TrainConfig:
-    base = tiny(average=0.0, learning_rate=1e-2, steps=60, evaluate_every=20)
+    base = tiny(ema_decay=0.0, learning_rate=1e-2, steps=60, evaluate_every=20)
     sizes = dataclasses.replace(base.model, consensus=64)
     return dataclasses.replace(base, task="consensus", model=sizes, **changes)
 

@@ -249,7 +249,7 @@ def test_a_run_whose_shard_vanishes_names_its_checkpoint_and_goes_on(tmp_path: P
 
 
 def test_a_spike_is_left_out_and_a_new_usual_is_learnt() -> None:
-    config = tiny(spike=10.0, warmup=5)
+    config = tiny(skip_grad_ratio=10.0, warmup=5)
     usual, spike = usual_length(config, jnp.float32(0), jnp.float32(2), jnp.int32(0))
     assert (float(usual), bool(spike)) == (2.0, False)
     assert not usual_length(config, usual, jnp.float32(50), jnp.int32(4))[1]  # still warming up
@@ -263,7 +263,7 @@ def test_a_spike_is_left_out_and_a_new_usual_is_learnt() -> None:
 
 @pytest.mark.slow
 def test_a_step_that_would_throw_the_weights_off_changes_nothing_but_the_count() -> None:
-    config = tiny(spike=1e-3, warmup=2)  # after the warm-up every step is a spike
+    config = tiny(skip_grad_ratio=1e-3, warmup=2)  # after the warm-up every step is a spike
     step, rows = make_step(config), Gone(1, OSError()).__next__()
     batch = {name: rows[name] for name in abstract_batch(config, one_device())}
     state = new_state(config)
@@ -277,7 +277,7 @@ def test_a_step_that_would_throw_the_weights_off_changes_nothing_but_the_count()
 
 
 def test_the_running_mean_follows_the_weights() -> None:
-    config, mean = tiny(average=0.9), {"w": jnp.zeros(())}
+    config, mean = tiny(ema_decay=0.9), {"w": jnp.zeros(())}
     for step in range(100):
         mean = running_mean(config, mean, {"w": jnp.ones(())}, jnp.asarray(step))
         if step == 3:
@@ -305,9 +305,9 @@ def test_a_run_writes_lines_and_tensorboard_files(tmp_path: Path) -> None:
 def test_settings_of_a_run_are_checked() -> None:
     for change, problem in (
         ({"steps": 0}, "steps is 0"),
-        ({"evaluate_every": 7}, r"evaluate_every \(7\) must be a multiple of every"),
+        ({"evaluate_every": 7}, r"evaluate_every \(7\) must be a multiple of log_every"),
         ({"accumulate": 3}, r"batch \(8\) must be a multiple of accumulate"),
-        ({"average": 1.0}, "average is 1.0"),
+        ({"ema_decay": 1.0}, "ema_decay is 1.0"),
     ):
         with pytest.raises(PianistError, match=problem):
             tiny(**change)

@@ -1,6 +1,7 @@
 """From files to files: the commands' bad input, and a run on streamed shards up to the weights that rendering takes."""
 
 import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
@@ -48,10 +49,33 @@ def test_what_cannot_be_trained_is_told_in_a_line(
     assert not workdir.exists()
 
 
+OLDER = """{
+ "model": {"width": 32, "heads": 4, "kv_heads": 2, "decoder": "note", "window": 64},
+ "task": "finetune", "batch": 4, "window": 64, "steps": 90, "warmup": 9, "learning_rate": 0.002,
+ "final": 0.5, "clip": 2.0, "every": 30, "evaluate_every": 90, "average": 0.75, "spike": 3.0, "keep": 1,
+ "augmentation": {"transpose": 6}, "masking": {"unit": "span"}, "mixture": {"pop": 0.25}, "mesh": {"fsdp": 2}
+}"""
+
+
+def test_runs_of_older_versions_are_understood(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(OLDER)
+    config = read_config(tmp_path)
+    told = (config.log_every, config.final_lr_ratio, config.ema_decay, config.skip_grad_ratio, config.grad_clip_norm)
+    assert told == (30, 0.5, 0.75, 3.0, 2.0)
+    assert (config.model.width, config.model.decoder, config.window, config.steps) == (32, "note", 64, 90)
+    groups = (config.augmentation.transpose, config.masking.unit, config.mixture.pop, config.mesh.fsdp)
+    assert groups == (6, "span", 0.25, 2)
+    (tmp_path / "config.json").write_text(json.dumps(dataclasses.asdict(config)))
+    assert read_config(tmp_path) == config
+    (tmp_path / "config.json").write_text('{"tempo": 3}')
+    with pytest.raises(PianistError, match=r"config\.json holds no settings .*tempo"):
+        read_config(tmp_path)
+
+
 @pytest.mark.slow
 def test_a_run_on_streamed_shards_ends_in_weights(tmp_path: Path) -> None:
     pairs = make_pairs_folder(tmp_path)
-    config = tiny(steps=10, evaluate_every=5, sample_every=5, average=0.9)
+    config = tiny(steps=10, evaluate_every=5, sample_every=5, ema_decay=0.9)
     performed: list[int] = []
 
     def perform(params: dict, step: int) -> str:

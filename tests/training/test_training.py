@@ -46,7 +46,7 @@ def windows() -> Windows:
 
 def config(**changes: Any) -> TrainConfig:
     small = TrainConfig(
-        model=SMALL, task="finetune", batch=8, window=32, steps=200, warmup=10, learning_rate=5e-3, every=10,
+        model=SMALL, task="finetune", batch=8, window=32, steps=200, warmup=10, learning_rate=5e-3, log_every=10,
         evaluate_every=20, validation_batches=1, weight_decay=0.0,
     )  # fmt: skip
     plain = dataclasses.replace(small.augmentation, transpose=0, tempo=0.0, velocity=0.0)
@@ -99,7 +99,7 @@ def test_stopping_and_resuming_is_the_same_bit_for_bit(windows: Windows, tmp_pat
 
 
 def test_a_loss_that_is_no_number_stops_the_run(windows: Windows, tmp_path) -> None:
-    settings = config(steps=20, learning_rate=1e30, clip=1e30, warmup=1)
+    settings = config(steps=20, learning_rate=1e30, grad_clip_norm=1e30, warmup=1)
     with pytest.raises(PianistError, match="the loss is nan"):
         train(settings, windows, windows, tmp_path, report=lambda _: None, mesh=one_device())
 
@@ -146,7 +146,7 @@ def test_validation_does_not_depend_on_the_step(windows: Windows) -> None:
 
 
 def test_the_learning_rate_warms_up_and_falls() -> None:
-    rate = learning_rate(config(steps=100, warmup=10, final=0.1))
+    rate = learning_rate(config(steps=100, warmup=10, final_lr_ratio=0.1))
     np.testing.assert_allclose(
         [float(rate(step)) for step in (0, 5, 10, 100)], [0, 2.5e-3, 5e-3, 5e-4], rtol=1e-5, atol=1e-9
     )
@@ -157,6 +157,8 @@ def test_settings_are_typed_and_named() -> None:
     assert (changed.model.heads, changed.model.kv_heads, changed.batch, changed.masking.low) == (4, 4, 16, 0.0)
     for key, value, message in (
         ("model.wdith", 3, 'did you mean "model.width"'),
+        ("every", 3, 'no setting is called "every"; did you mean "log_every"'),
+        ("final", 0.1, 'did you mean "final_lr_ratio"'),
         ("batch", "many", "takes a int"),
         ("model", 3, "is a group"),
         ("batch.size", 3, "no settings of its own"),
