@@ -17,11 +17,10 @@ import numpy as np
 
 from pianist_jax.data.parts import PairCorpus, load_pairs
 from pianist_jax.music.midi import read_midi
-from pianist_jax.music.tokens import MAX_IOI, SLOTS
+from pianist_jax.music.tokens import DURATION, IOI, MAX_IOI
 from pianist_jax.performance.limits import PLACES, WRITTEN
 from pianist_jax.performance.parameters import chords
 
-IOI, DURATION = SLOTS.index("ioi"), SLOTS.index("duration")
 FAR = 1_000_000  # from the end, where a stretch ends before its piece
 LIGHT = 20  # a pedal less deep is up
 

@@ -25,14 +25,13 @@ from experiments.study import POP, Material, finetuning, small
 from pianist_jax.data.corruption import CHORD, deadpan
 from pianist_jax.data.parts import load_parts
 from pianist_jax.data.windows import Windows
-from pianist_jax.music.tokens import MAX_IOI, SLOTS
+from pianist_jax.music.tokens import IOI, MAX_IOI, PITCH
 from pianist_jax.weights import load_weights
 
 FIELDS = ("ioi", "velocity", "duration")
 PIECES = 40  # of each domain
 WINDOW = 256
 MODELS = ("none", "none, as long", "after 25%", "after 100%", PRETRAINED)
-PITCH, IOI = SLOTS.index("pitch"), SLOTS.index("ioi")
 
 
 def melody(values_N8: np.ndarray) -> np.ndarray:

@@ -2,11 +2,9 @@
 
 import dataclasses
 import difflib
-from typing import Any, TypeVar
+from typing import Any
 
 from pianist_jax.errors import PianistError
-
-Config = TypeVar("Config")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -281,8 +279,8 @@ _RENAMED = {  # settings of training as older runs and weights files name them
 }
 
 
-def from_saved(kind: type[Config], saved: dict[str, Any]) -> Config:
-    """The config that `dataclasses.asdict` once made `saved` of; older names of settings are understood.
+def from_saved(kind: Any, saved: dict[str, Any]) -> Any:
+    """The config of class `kind` that `dataclasses.asdict` once made `saved` of; older names are understood.
 
     Raises TypeError where a setting is unknown, PianistError where one is out of its range.
     """

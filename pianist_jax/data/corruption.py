@@ -11,10 +11,20 @@ import jax
 import jax.numpy as jnp
 
 from pianist_jax.config import Augmentation, Masking
-from pianist_jax.music.tokens import MASK, MAX_DURATION, MAX_IOI, METRE, NOTE_TOKENS, SLOTS, slot_starts
+from pianist_jax.music.tokens import (
+    DURATION,
+    IOI,
+    MASK,
+    MAX_DURATION,
+    MAX_IOI,
+    METRE,
+    NOTE_TOKENS,
+    PEDAL,
+    PITCH,
+    VELOCITY,
+    slot_starts,
+)
 
-PITCH, IOI, VELOCITY, DURATION = (SLOTS.index(name) for name in ("pitch", "ioi", "velocity", "duration"))
-PEDAL = SLOTS.index("pedal1")  # the first of four
 CHORD = 35  # ms: onsets closer than this are taken for one chord of the score
 STRAYS, ASTRAY = 24, 0.4
 GAPS = (90.0, 1500.0)  # ms, within which the chords of retimed windows follow each other

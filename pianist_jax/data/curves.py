@@ -3,10 +3,9 @@
 import numpy as np
 
 from pianist_jax.data.parts import PairCorpus
-from pianist_jax.music.tokens import SLOTS
+from pianist_jax.music.tokens import DURATION, IOI, VELOCITY
 from pianist_jax.performance.parameters import chords, curves_on
 
-IOI, VELOCITY, DURATION = (SLOTS.index(name) for name in ("ioi", "velocity", "duration"))
 FURTHEST = (np.log(8.0), np.inf, np.log(16.0))  # from the median: what lies beyond is a misalignment
 
 

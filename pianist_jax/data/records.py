@@ -16,7 +16,7 @@ import numpy as np
 
 from pianist_jax.data.sources import KINDS, PEDALS, SPLITS
 from pianist_jax.errors import PianistError
-from pianist_jax.music.tokens import METRE_SIZE, NOTE_TOKENS, SLOT_SIZE, slot_starts
+from pianist_jax.music.tokens import IOI, METRE_SIZE, NOTE_TOKENS, SLOT_SIZE, slot_starts
 
 VERSION = 1
 PIECE, PAIR, METRED_PAIR = 1, 2, 3  # the last: a pair whose score has the columns of `tokens.METRE` behind its tokens
@@ -25,7 +25,6 @@ PLANE_WIDTHS = (1, 1, 1, 1, 1, 1, 4)
 METRE_WIDTHS = tuple(1 if size <= 256 else 2 for size in METRE_SIZE)
 _MAGIC = b"PNST"
 _HEADER = struct.Struct("<4sBBII")  # magic, version, PIECE or PAIR, notes, bytes of metadata
-_IOI = 1
 _MAX_SWITCH_VALUES = 3  # off, on, and one stray; a real pedal shows dozens
 
 
@@ -213,7 +212,7 @@ def record_kind(record: bytes) -> int:
 
 def _from_zero(tokens: np.ndarray) -> np.ndarray:
     values = compact(tokens)
-    values[:1, _IOI] = 0
+    values[:1, IOI] = 0
     return values
 
 

@@ -11,14 +11,13 @@ import numpy as np
 from pianist_jax.data.parts import PairCorpus
 from pianist_jax.data.records import compact, expand
 from pianist_jax.music.notes import Notes
-from pianist_jax.music.tokens import METRE, METRE_SIZE, NOTE_TOKENS, QUARTER_STEPS, SLOTS, decode, encode
+from pianist_jax.music.tokens import IOI, METRE, METRE_SIZE, NOTE_TOKENS, PITCH, QUARTER_STEPS, decode, encode
 from pianist_jax.performance.parameters import chords
 
 TEXTURES = ("right hand", "left hand", "melody", "bass", "accompaniment", "outer voices")
 LEAST_NOTES = 64
 MIDDLE = 60  # the pitch that divides the hands where a score does not tell them
 RIGHT, LEFT = 1, 2  # in the metre's column of hands
-PITCH, IOI = SLOTS.index("pitch"), SLOTS.index("ioi")
 
 
 def thinned(pairs: PairCorpus, rng: np.random.Generator, *, textures: int = 2) -> PairCorpus:

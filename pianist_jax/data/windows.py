@@ -15,7 +15,7 @@ from pianist_jax.data.packing import cut
 from pianist_jax.data.parts import Corpus, PairCorpus
 from pianist_jax.data.sources import SOURCES
 from pianist_jax.errors import PianistError
-from pianist_jax.music.tokens import NOTE_TOKENS, SLOTS
+from pianist_jax.music.tokens import IOI, NOTE_TOKENS
 from pianist_jax.performance.limits import LEAST_SHARE, WIDEST
 
 Windows = dict[str, Any]
@@ -75,13 +75,12 @@ def in_time(pairs: PairCorpus) -> PairCorpus:
     A gap of at least `LEAST_GAP` ms at the performance's tempo that is played in less than `LEAST_SHARE` of its time,
     and a note of a chord that comes more than `WIDEST` ms behind the one before.
     """
-    ioi = SLOTS.index("ioi")
     slow = np.repeat(slowness(pairs), np.diff(pairs.offsets))
-    written, played = pairs.score[:, ioi] * slow, pairs.performance[:, ioi]
+    written, played = pairs.score[:, IOI] * slow, pairs.performance[:, IOI]
     first = np.zeros(len(played), bool)
     first[pairs.offsets[:-1]] = True
     short = (written >= LEAST_GAP) & (played < LEAST_SHARE * written)
-    late = (pairs.score[:, ioi] == 0) & (played > WIDEST)
+    late = (pairs.score[:, IOI] == 0) & (played > WIDEST)
     return dataclasses.replace(pairs, played=pairs.played & (first | ~(short | late)))
 
 
@@ -93,10 +92,9 @@ def has_pedal(pairs: PairCorpus) -> np.ndarray:
 
 def slowness(pairs: PairCorpus) -> np.ndarray:
     """float32[P]: the time of each performance over that of its score, from the first to the last onset."""
-    ioi = SLOTS.index("ioi")
     passed = []
     for values in (pairs.performance, pairs.score):  # the first gap of a pair is 0
-        total = np.concatenate([[0], np.cumsum(values[:, ioi], dtype=np.int64)])
+        total = np.concatenate([[0], np.cumsum(values[:, IOI], dtype=np.int64)])
         passed.append(np.maximum(total[pairs.offsets[1:]] - total[pairs.offsets[:-1]], 1))
     return (passed[0] / passed[1]).astype(np.float32)
 

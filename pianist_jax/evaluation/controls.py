@@ -37,7 +37,7 @@ import numpy as np
 from pianist_jax.evaluation.curves import Played, TimeMap, deal, frame_of, onset_times, time_map
 from pianist_jax.evaluation.distributions import as_tokens
 from pianist_jax.music.notes import Notes
-from pianist_jax.music.tokens import PITCH, SLOTS
+from pianist_jax.music.tokens import FIRST_PITCH, PITCH, SLOTS
 
 _SHAPES = ("velocity_r_single", "log_ioi_r_single", "log_articulation_r_single")
 _SIZES = ("velocity_variance_match", "log_ioi_variance_match", "log_articulation_variance_match")
@@ -128,7 +128,7 @@ def _assemble(
 
 def _with_pitches(tokens: np.ndarray, score: Notes) -> np.ndarray:
     tokens = tokens.copy()
-    tokens[:, 0] = score.pitch + PITCH
+    tokens[:, PITCH] = score.pitch + FIRST_PITCH
     return tokens
 
 

@@ -11,7 +11,7 @@ from pianist_jax.data.pairs import LEAST_NOTES, build_stretches, cut
 from pianist_jax.errors import PianistError
 from pianist_jax.evaluation.curves import Piece, Played
 from pianist_jax.evaluation.results import PieceResult, aggregate
-from pianist_jax.music.tokens import SLOTS, TIME, encode
+from pianist_jax.music.tokens import FIRST_TIME, IOI, SLOTS, encode
 
 if TYPE_CHECKING:
     from pianist_jax.inference.engine import Model
@@ -22,7 +22,6 @@ FIELDS = {
     "duration": ("duration",),
     "pedal": ("pedal1", "pedal2", "pedal3", "pedal4"),
 }
-IOI = SLOTS.index("ioi")
 
 Figures = dict[str, dict[str, float]]
 
@@ -90,6 +89,6 @@ def _pairs(piece: Piece, human: Played) -> list[tuple[np.ndarray, np.ndarray]]:
     made = []
     for stretch in build_stretches(piece.score, human.notes, human.match):
         score = tokens[stretch.first : stretch.first + len(stretch.score)].copy()
-        score[0, IOI] = TIME  # the stretch begins there
+        score[0, IOI] = FIRST_TIME  # the stretch begins there
         made.append((score, encode(stretch.performance)))
     return made

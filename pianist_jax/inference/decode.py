@@ -13,7 +13,18 @@ import numpy as np
 
 from pianist_jax.inference.sampling import Knobs, draw_value, uniforms
 from pianist_jax.model.token_decoder import Choose
-from pianist_jax.music.tokens import BOS, MAX_IOI, NOTE_TOKENS, PITCH, SLOT_SIZE, SLOT_START, SLOTS
+from pianist_jax.music.tokens import (
+    BOS,
+    DURATION,
+    FIRST_PITCH,
+    IOI,
+    MAX_IOI,
+    NOTE_TOKENS,
+    PITCH,
+    SLOT_SIZE,
+    SLOT_START,
+    VELOCITY,
+)
 from pianist_jax.performance.limits import LEAST_SHARE, WIDEST
 
 Start = Callable[[Any, jax.Array, jax.Array], Any]
@@ -21,7 +32,6 @@ Step = Callable[[Any, Any, jax.Array, jax.Array, jax.Array, Choose], tuple[Any, 
 Follow = Callable[[Any, Any, jax.Array, jax.Array, jax.Array], Any]
 Carry = dict[str, Any]
 
-IOI, VELOCITY, DURATION = (SLOTS.index(name) for name in ("ioi", "velocity", "duration"))
 LEAST_IOI = 5  # ms in the performance between notes that the score does not strike together
 CHUNK = 64  # notes performed by one call
 BLOCK = 32  # known notes taken in at once
@@ -118,7 +128,7 @@ def perform(
                 nats[slot] = _nats(value_B, logits_BR, low_R, width_R)
             return value_B
 
-        pitch_B = low_BS[:, 0] + PITCH
+        pitch_B = low_BS[:, PITCH] + FIRST_PITCH
         state, note_BS = step(params, carry["state"], carry["n"], carry["previous"], pitch_B, choose)
         carry = {"state": state, "n": carry["n"] + 1, "previous": note_BS}
         return carry, (note_BS, jnp.stack(nats, axis=-1)) if likelihood else note_BS

@@ -13,11 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from pianist_jax.errors import PianistError
-from pianist_jax.music.tokens import NOTE_TOKENS, SLOTS
+from pianist_jax.music.tokens import NOTE_TOKENS, PEDAL
 
 Knobs = Mapping[str, jax.Array | np.ndarray]
 
-_FIRST_PEDAL = SLOTS.index("pedal1")
 TOP_P, REHEARSALS, CHANCE = 0.98, 8, 0.3
 _COLDEST = 1e-5  # the temperature that stands for 0
 _BITS = 31  # of a positive float32
@@ -65,7 +64,7 @@ class Sampling:
 
     def knobs(self) -> Knobs:
         """The settings for each slot as arrays [8], so that one program serves them all."""
-        pedal = [slot >= _FIRST_PEDAL for slot in range(NOTE_TOKENS)]
+        pedal = [slot >= PEDAL for slot in range(NOTE_TOKENS)]
         return {
             "temperature": np.full(NOTE_TOKENS, self.temperature, np.float32),
             "top_p": np.array([self.pedal_top_p if p else self.top_p for p in pedal], np.float32),

@@ -6,11 +6,11 @@ values keep the head small and its counts large. Pitch, velocity and pedal have 
 
 import numpy as np
 
-from pianist_jax.music.tokens import MASK, NOTE_TOKENS, SLOT_SIZE, SLOT_START, SLOTS, VOCABULARY
+from pianist_jax.music.tokens import IOI, MASK, NOTE_TOKENS, SLOT_SIZE, SLOT_START, VOCABULARY
 
 TIME_CELLS = 256
 _EXACT = 64  # ms with a cell of their own
-_TIMES = int(SLOT_SIZE[SLOTS.index("ioi")])
+_TIMES = int(SLOT_SIZE[IOI])
 
 
 def _time_edges() -> np.ndarray:

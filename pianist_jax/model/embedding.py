@@ -9,7 +9,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from pianist_jax.music.tokens import NOTE_TOKENS, PITCH, SLOT_SIZE, SLOT_START
+from pianist_jax.music.tokens import FIRST_PITCH, NOTE_TOKENS, SLOT_SIZE, SLOT_START
 
 
 class TokenTable(nn.Embed):
@@ -19,7 +19,7 @@ class TokenTable(nn.Embed):
         """The rows of the ids, [..., D].
 
         Given `shift`, the ids are whole notes, [B, N, 8] or [B, 8N]: column s of a note holds an id of slot s − `shift`
-        (modulo 8) or a special one (below `PITCH`). The gradient needs to know that.
+        (modulo 8) or a special one (below `FIRST_PITCH`). The gradient needs to know that.
         """
         if shift is None:
             return super().__call__(ids)
@@ -62,7 +62,7 @@ def products(ids_BNS: jax.Array, gradient_BNSD: jax.Array, shape: tuple[int, ...
     table_VD = jnp.zeros(shape, jnp.float32)
     for column in range(NOTE_TOKENS):
         slot = (column - shift) % NOTE_TOKENS
-        for start, size in ((0, PITCH), (int(SLOT_START[slot]), int(SLOT_SIZE[slot]))):
+        for start, size in ((0, FIRST_PITCH), (int(SLOT_START[slot]), int(SLOT_SIZE[slot]))):
             hot = (ids_BNS[:, :, column, None] - start) == jnp.arange(size)[None, None]
             sums = jnp.einsum(
                 "bnr,bnd->rd",

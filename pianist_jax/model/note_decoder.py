@@ -16,9 +16,8 @@ from pianist_jax.config import ModelConfig
 from pianist_jax.model.cells import CELLS, ROW_OF_ID, ROW_START, ROWS, TIME_CELL, TIME_CELLS, cell_table
 from pianist_jax.model.layers import RMSNorm, Stack, dense
 from pianist_jax.model.token_decoder import Choose, segment_starts
-from pianist_jax.music.tokens import BOS, MAX_IOI, NOTE_TOKENS, SLOT_SIZE, SLOT_START, SLOTS, TIME
+from pianist_jax.music.tokens import BOS, DURATION, FIRST_TIME, IOI, MAX_IOI, NOTE_TOKENS, SLOT_SIZE, SLOT_START
 
-IOI, DURATION = SLOTS.index("ioi"), SLOTS.index("duration")
 TEMPO_SPANS = (4, 16, 64)  # notes over which the present tempo is taken
 TEMPO_PRIOR = 50.0  # ms of playing at the score's own tempo that every span starts from
 WAVELENGTHS = 2.0 ** np.arange(-2, 6)  # of the logarithm of a time in ms
@@ -35,8 +34,8 @@ def time_features(ms: jax.Array, known: jax.Array) -> jax.Array:
 
 def _milliseconds(ids: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Times in ms and whether each id is a time at all (not MASK or padding)."""
-    known = ids >= TIME
-    return jnp.where(known, ids - TIME, 0).astype(jnp.float32), known
+    known = ids >= FIRST_TIME
+    return jnp.where(known, ids - FIRST_TIME, 0).astype(jnp.float32), known
 
 
 class NoteEmbedder(nn.Module):

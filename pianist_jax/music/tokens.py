@@ -8,11 +8,12 @@ from numpy.typing import ArrayLike
 from pianist_jax.music.notes import Notes
 
 PAD, MASK, BOS, EOS, PLAY = range(5)
-PITCH, VELOCITY, TIME, PEDAL = 5, 133, 261, 5261  # first id of each kind
+FIRST_PITCH, FIRST_VELOCITY, FIRST_TIME, FIRST_PEDAL = 5, 133, 261, 5261  # first id of each kind
 VOCABULARY = 5389
 SLOTS = ("pitch", "ioi", "velocity", "duration", "pedal1", "pedal2", "pedal3", "pedal4")
 NOTE_TOKENS = len(SLOTS)
-SLOT_START = np.array([PITCH, TIME, VELOCITY, TIME, PEDAL, PEDAL, PEDAL, PEDAL], np.int32)
+PITCH, IOI, VELOCITY, DURATION, PEDAL = range(5)  # numbers of the slots; the pedal's are the last four
+SLOT_START = np.array([FIRST_PITCH, FIRST_TIME, FIRST_VELOCITY, FIRST_TIME, *[FIRST_PEDAL] * 4], np.int32)
 SLOT_SIZE = np.array([128, 5000, 128, 5000, 128, 128, 128, 128], np.int32)
 MAX_IOI, MAX_DURATION, LAST_GAP = 4990, 4999, 4990  # ms
 PEDAL_SAMPLES = 4
@@ -43,11 +44,11 @@ def encode(notes: Notes) -> np.ndarray:
         before = f"note {note - 1}" if note else "time 0"
         raise ValueError(f"note {note} begins {-ioi[note]} ms before {before}: normalise the notes first")
     values = np.empty((len(notes), NOTE_TOKENS), np.int64)
-    values[:, 0] = notes.pitch
-    values[:, 1] = np.minimum(ioi, MAX_IOI)
-    values[:, 2] = notes.velocity
-    values[:, 3] = np.minimum(notes.duration, MAX_DURATION)
-    values[:, 4:] = sample_pedal(notes)
+    values[:, PITCH] = notes.pitch
+    values[:, IOI] = np.minimum(ioi, MAX_IOI)
+    values[:, VELOCITY] = notes.velocity
+    values[:, DURATION] = np.minimum(notes.duration, MAX_DURATION)
+    values[:, PEDAL:] = sample_pedal(notes)
     _require_slots(values, values)
     return (values + SLOT_START).astype(np.int32)
 
@@ -74,11 +75,11 @@ def decode(tokens: ArrayLike, start: int = 0) -> Notes:
         raise ValueError(f"tokens are {ids.dtype}{list(ids.shape)}, expected integers [N, {NOTE_TOKENS}]")
     values = ids.astype(np.int64) - SLOT_START
     _require_slots(values, ids)
-    onset = start + np.cumsum(values[:, 1])
-    gap = np.append(values[1:, 1], LAST_GAP)[: len(values)]
+    onset = start + np.cumsum(values[:, IOI])
+    gap = np.append(values[1:, IOI], LAST_GAP)[: len(values)]
     time = onset[:, None] + np.arange(PEDAL_SAMPLES) * gap[:, None] // PEDAL_SAMPLES
-    pedal_time, pedal_value = _pedal_changes(time.ravel(), values[:, 4:].ravel())
-    return Notes(values[:, 0], onset, values[:, 3], values[:, 2], pedal_time, pedal_value)
+    pedal_time, pedal_value = _pedal_changes(time.ravel(), values[:, PEDAL:].ravel())
+    return Notes(values[:, PITCH], onset, values[:, DURATION], values[:, VELOCITY], pedal_time, pedal_value)
 
 
 def _pedal_changes(time: np.ndarray, value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

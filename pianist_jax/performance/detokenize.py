@@ -9,10 +9,9 @@ import dataclasses
 import numpy as np
 
 from pianist_jax.music.notes import Notes
-from pianist_jax.music.tokens import MAX_DURATION, MAX_IOI, SLOT_START, SLOTS, decode
+from pianist_jax.music.tokens import DURATION, IOI, MAX_DURATION, MAX_IOI, SLOT_START, decode
 from pianist_jax.performance.playable import cut_overlaps, release_pedal
 
-IOI, DURATION = SLOTS.index("ioi"), SLOTS.index("duration")
 TEMPO_NOTES = 16  # to either side, from which the local tempo is taken
 TEMPO_PRIOR = 500.0  # ms at the score's own tempo that every estimate starts from
 SLOWEST, FASTEST = 4.0, 0.25  # performed time per score time

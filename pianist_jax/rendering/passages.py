@@ -19,14 +19,14 @@ import numpy as np
 
 from pianist_jax.config import ModelConfig
 from pianist_jax.errors import PianistError
-from pianist_jax.inference.decode import IOI, value_bounds
+from pianist_jax.inference.decode import value_bounds
 from pianist_jax.inference.engine import Model, Player, Stopwatch
 from pianist_jax.inference.predictions import consensus_of
 from pianist_jax.inference.sampling import CHANCE, DEFAULT, TOP_P, Sampling
 from pianist_jax.inference.windows import Span, windowing_for
 from pianist_jax.model.pianist import Pianist
 from pianist_jax.music.notes import Notes
-from pianist_jax.music.tokens import NOTE_TOKENS, SLOT_START, encode
+from pianist_jax.music.tokens import IOI, NOTE_TOKENS, SLOT_START, encode
 from pianist_jax.performance.averaging import averaged
 from pianist_jax.performance.detokenize import detokenize
 from pianist_jax.performance.expression import NEUTRAL, Expression, express

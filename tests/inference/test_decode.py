@@ -7,10 +7,20 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pianist_jax.inference.decode import DURATION, IOI, LEAST_IOI, VELOCITY, WIDEST, open_carry, perform, value_bounds
+from pianist_jax.inference.decode import LEAST_IOI, WIDEST, open_carry, perform, value_bounds
 from pianist_jax.inference.sampling import Sampling
 from pianist_jax.model.pianist import Pianist
-from pianist_jax.music.tokens import BOS, MAX_IOI, NOTE_TOKENS, SLOT_SIZE, SLOT_START, TIME
+from pianist_jax.music.tokens import (
+    BOS,
+    DURATION,
+    FIRST_TIME,
+    IOI,
+    MAX_IOI,
+    NOTE_TOKENS,
+    SLOT_SIZE,
+    SLOT_START,
+    VELOCITY,
+)
 from tests.model.helpers import example, lively_params, nll, note_mask
 from tests.rendering.models import NOTE, TOKEN
 
@@ -37,7 +47,7 @@ def bounds_of(score, **locked):
 def test_bounds_of_a_score():
     score, _ = example(1, 5, masked=0)
     score = score[0]
-    score[:, IOI] = TIME + np.array([700, 0, 3, 4990, 0])
+    score[:, IOI] = FIRST_TIME + np.array([700, 0, 3, 4990, 0])
     low, high = value_bounds(score)
     assert low[:, IOI].tolist() == [LEAST_IOI, 0, LEAST_IOI, LEAST_IOI, 0]
     assert (high[:, IOI] == MAX_IOI).all()
@@ -77,7 +87,7 @@ def test_any_model_will_do():
         return {**state, "calls": state["calls"] + checked}, jnp.stack(note, axis=-1)
 
     score, _ = example(2, 6, masked=0)
-    score[:, :, IOI] = TIME + 50
+    score[:, :, IOI] = FIRST_TIME + 50
     low, high = bounds_of(score)
     low[1, 2, 1:] = high[1, 2, 1:] = 7  # a locked note
     carry = open_carry(start, 1e3, jnp.asarray(score), jnp.ones((2, 6), bool))
@@ -99,7 +109,7 @@ def test_any_model_will_do():
 def test_locked_notes_are_teacher_forcing(config, notes):
     """In two calls, with rows of different lengths: the nats of every value, and the values themselves."""
     score, performance = example(3, notes, masked=0)
-    performance[:, :, IOI] = np.minimum(performance[:, :, IOI], TIME + MAX_IOI)
+    performance[:, :, IOI] = np.minimum(performance[:, :, IOI], FIRST_TIME + MAX_IOI)
     mask = note_mask([notes, notes // 2, notes - 1], notes)
     params = lively_params(config)
     forced = np.asarray(nll(config, params, score, performance, mask))
@@ -122,7 +132,7 @@ def test_locked_notes_are_teacher_forcing(config, notes):
 def test_known_notes_are_taken_in_by_blocks(config):
     """Greedily, what follows is the same as behind notes that were performed one by one."""
     score, performance = example(2, 64, masked=0)
-    performance[:, :, IOI] = np.minimum(performance[:, :, IOI], TIME + MAX_IOI)
+    performance[:, :, IOI] = np.minimum(performance[:, :, IOI], FIRST_TIME + MAX_IOI)
     params, mask, notes, known, part = lively_params(config), note_mask([64, 61], 64), 63, 36, 9
     low, high = (np.stack(side) for side in zip(*map(value_bounds, score, performance[:, :known]), strict=True))
     knobs, keys, number = Sampling(temperature=0).knobs(), jax.random.split(jax.random.key(0), 2), np.zeros(2, np.int32)

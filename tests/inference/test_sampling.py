@@ -8,10 +8,10 @@ import pytest
 from pianist_jax.errors import PianistError
 from pianist_jax.inference.sampling import Sampling, draw_cell, draw_value, keep_top_k, keep_top_p, uniforms
 from pianist_jax.model.cells import cell_table
-from pianist_jax.music.tokens import NOTE_TOKENS
+from pianist_jax.music.tokens import NOTE_TOKENS, PEDAL, VELOCITY
 
 DRAWS = 4000
-VELOCITY, PEDAL = 2, 4
+
 
 draw = jax.jit(draw_value, static_argnums=4)
 top_p, top_k = jax.jit(keep_top_p), jax.jit(keep_top_k)

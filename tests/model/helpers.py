@@ -10,9 +10,8 @@ import numpy as np
 
 from pianist_jax.config import ModelConfig, preset
 from pianist_jax.model.pianist import Pianist, initialise
-from pianist_jax.music.tokens import BOS, MASK, MAX_IOI, NOTE_TOKENS, PAD, SLOT_SIZE, SLOT_START
+from pianist_jax.music.tokens import BOS, IOI, MASK, MAX_IOI, NOTE_TOKENS, PAD, SLOT_SIZE, SLOT_START
 
-IOI = 1
 CONFIGS = {
     "token": dataclasses.replace(preset("tiny"), encoder_layers=2),
     "uncompressed": dataclasses.replace(preset("tiny"), encoder_layers=2, compressed=False),

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pianist_jax.music.tokens import MAX_IOI, SLOT_SIZE, SLOT_START, SLOTS, TIME
+from pianist_jax.music.tokens import FIRST_TIME, IOI, MAX_IOI, SLOT_SIZE, SLOT_START
 from tests.model.helpers import CONFIGS, example, lively_params, nll, note_mask, stepped
 
 NOTES = {
@@ -21,7 +21,7 @@ def test_cached_steps_equal_teacher_forcing(name):
     score, performance = example(3, notes)
     # The ends of every range; an IOI ends earlier than the slot has room for.
     performance[0, 0, 1:], performance[0, -1, 1:] = SLOT_START[1:], (SLOT_START + SLOT_SIZE - 1)[1:]
-    performance[0, -1, SLOTS.index("ioi")] = TIME + MAX_IOI
+    performance[0, -1, IOI] = FIRST_TIME + MAX_IOI
     mask = note_mask([notes, notes // 2, notes - 1], notes)
     params = lively_params(config)
     forced = np.asarray(nll(config, params, score, performance, mask))

@@ -16,7 +16,7 @@ from pianist_jax.config import Augmentation, TrainConfig
 from pianist_jax.data.windows import take
 from pianist_jax.errors import PianistError
 from pianist_jax.model.pianist import completed
-from pianist_jax.music.tokens import TIME
+from pianist_jax.music.tokens import FIRST_TIME, IOI
 from pianist_jax.performance.parameters import TEMPO_UNIT
 from pianist_jax.training.loop import train
 from pianist_jax.training.losses import CURVES, example
@@ -77,7 +77,7 @@ def test_it_is_told_how_much_slower_than_written_each_window_is() -> None:
     windows = jax.tree.map(jnp.asarray, pairs())
     batch = take(windows, jnp.arange(16), config.window)
     shown = example(batch, config, jax.random.key(0), augmented=True)
-    passed = [np.asarray(shown[side][:, 1:, 1] - TIME).sum(axis=1) for side in ("performance", "seen")]
+    passed = [np.asarray(shown[side][:, 1:, IOI] - FIRST_TIME).sum(axis=1) for side in ("performance", "seen")]
     told = np.asarray(shown["curves"][..., 3])
     np.testing.assert_allclose(told, np.broadcast_to(told[:, :1], told.shape))
     np.testing.assert_allclose(TEMPO_UNIT * told[:, 0], np.log(passed[0] / passed[1]), atol=0.02)
