@@ -72,19 +72,45 @@ def progress(what: str, expected: Callable[[], int]) -> Iterator[tuple[Advance, 
 
 
 def _line_progress(expected: Callable[[], int]) -> Advance:
-    began = told = time.monotonic()
+    began, due = time.monotonic(), now_and_then()
     performed = 0
 
     def advance(more: int) -> None:
-        nonlocal told, performed
-        performed, now = performed + more, time.monotonic()
+        nonlocal performed
+        performed += more
         notes = expected()
-        if now - told >= SECONDS_BETWEEN_LINES and performed < notes:
-            told, speed = now, performed / (now - began)
+        if performed < notes and due():
+            speed = performed / (time.monotonic() - began)
             left = (notes - performed) / max(speed, 1e-9)
             say(f"{performed}/{notes} notes, {speed:.0f} notes/s, {left:.0f} s left")
 
     return advance
+
+
+def now_and_then() -> Callable[[], bool]:
+    """A function that tells whether it is time for another line: once in `SECONDS_BETWEEN_LINES`."""
+    last = time.monotonic()
+
+    def due() -> bool:
+        nonlocal last
+        now = time.monotonic()
+        if now - last < SECONDS_BETWEEN_LINES:
+            return False
+        last = now
+        return True
+
+    return due
+
+
+def counter(what: str, of: str) -> Callable[[int, int], None]:
+    """A function that is told how many are done and how many there are, and says so now and then."""
+    due = now_and_then()
+
+    def tell(done: int, total: int) -> None:
+        if due():
+            say(f"{what}: {done}/{total} {of}")
+
+    return tell
 
 
 @contextmanager

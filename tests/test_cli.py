@@ -309,12 +309,15 @@ def test_a_terminal_gets_a_bar_and_whole_lines(run, monkeypatch):
 
 
 def test_lines_elsewhere_tell_how_it_goes(capsys, monkeypatch):
-    clock = iter([0.0, 4.0, 11.0, 15.0, 25.0])
-    monkeypatch.setattr(terminal.time, "monotonic", lambda: next(clock))
-    advance = terminal._line_progress(lambda: 100)
-    for notes in (10, 12, 30, 48):
-        advance(notes)
-    assert capsys.readouterr().out.splitlines() == ["22/100 notes, 2 notes/s, 39 s left"]
+    now = [0.0]
+    monkeypatch.setattr(terminal.time, "monotonic", lambda: now[0])
+    counted = terminal.counter("aligning", "performances")
+    with terminal.progress("performing", lambda: 100) as (advance, _):
+        for now[0], notes in ((4.0, 10), (11.0, 12), (15.0, 30), (25.0, 48)):
+            advance(notes)
+            counted(notes, 50)
+    told = ["22/100 notes, 2 notes/s, 39 s left", "aligning: 12/50 performances", "aligning: 48/50 performances"]
+    assert capsys.readouterr().out.splitlines() == told
 
 
 def test_help_needs_no_jax(tmp_path):

@@ -1,13 +1,12 @@
 """`pianist align` and `pairs`: performances laid on their scores, one or a whole corpus."""
 
 import os
-import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from pianist_jax.terminal import SECONDS_BETWEEN_LINES, say
+from pianist_jax.terminal import now_and_then, say
 
 commands = typer.Typer(rich_markup_mode=None)
 
@@ -62,13 +61,11 @@ def pairs(
     from pianist_jax.data.pop909 import make_pop_pairs
 
     seen: list[Outcome] = []
-    told = time.monotonic()
+    due = now_and_then()
 
     def report(outcome: Outcome) -> None:
-        nonlocal told
         seen.append(outcome)
-        if time.monotonic() - told > SECONDS_BETWEEN_LINES:
-            told = time.monotonic()
+        if due():
             say(f"{len(seen)} performances, {sum(bool(one.left_out) for one in seen)} of them left out")
 
     if scores is not None:

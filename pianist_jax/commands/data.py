@@ -1,13 +1,12 @@
 """`pianist prepare`: from files of MIDI to shards."""
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pianist_jax.errors import PianistError
-from pianist_jax.terminal import SECONDS_BETWEEN_LINES, say
+from pianist_jax.terminal import counter, say
 
 if TYPE_CHECKING:
     from pianist_jax.data.prepare import Corpus, Summary
@@ -60,7 +59,7 @@ def prepare(
     elif "://" in output:
         raise PianistError(f"{output}: only Beam writes there; name a --runner, or a folder")
     else:
-        settings = {"validation": validation, "workers": workers, "tell": _line_now_and_then()}
+        settings = {"validation": validation, "workers": workers, "tell": counter("preparing", "steps")}
         made = room.prepare(corpora, Path(output), held_out=withheld, **settings)
     for summary in made:
         _report(summary)
@@ -103,15 +102,3 @@ def _report(summary: "Summary") -> None:
     line = f"{summary.folder}: {summary.pieces} pieces, {summary.notes} notes, {hours:.1f} h"
     line += f"; {summary.validation} to validate on" if summary.validation else ""
     say(line + "".join(f"; {count} {reason}" for reason, count in summary.left_out.items()))
-
-
-def _line_now_and_then():  # noqa: ANN202
-    told = time.monotonic()
-
-    def tell(done: int, of: int) -> None:
-        nonlocal told
-        if time.monotonic() - told >= SECONDS_BETWEEN_LINES:
-            told = time.monotonic()
-            say(f"{done} of {of} steps")
-
-    return tell

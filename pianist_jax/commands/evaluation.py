@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +11,7 @@ import typer
 
 from pianist_jax.commands import options
 from pianist_jax.errors import PianistError
-from pianist_jax.terminal import SECONDS_BETWEEN_LINES, complain, progress, say
+from pianist_jax.terminal import complain, counter, progress, say
 
 if TYPE_CHECKING:
     import numpy as np
@@ -89,7 +88,7 @@ def evaluate(
         raise PianistError("nothing to evaluate; give --candidates DIR or --model NAME, or both")
     settings = _settings(samplings or ["1:0.98"], rehearsals, chance)
     stem = _stem(output)
-    aligner = Aligner(cache or _cache_folder(), workers, _teller("aligning", "performances"))
+    aligner = Aligner(cache or _cache_folder(), workers, counter("aligning", "performances"))
     pieces, pool, about, warnings = _pieces(scores, humans, dataset, split, seed, aligner)
     entries, more = find_all_candidates(folders or [], pieces, aligner)
     pieces, missing = common_pieces(pieces, entries)
@@ -150,19 +149,6 @@ def _cache_folder() -> Path:
     from pianist_jax.inference.compilation import VARIABLE
 
     return Path(os.environ.get(VARIABLE) or platformdirs.user_cache_dir("pianist_jax", appauthor=False)) / "alignments"
-
-
-def _teller(what: str, of: str) -> Callable[[int, int], None]:
-    """Says now and then how far it is."""
-    told = time.monotonic()
-
-    def tell(done: int, total: int) -> None:
-        nonlocal told
-        if time.monotonic() - told >= SECONDS_BETWEEN_LINES:
-            told = time.monotonic()
-            say(f"{what}: {done}/{total} {of}")
-
-    return tell
 
 
 def _pieces(

@@ -17,90 +17,77 @@ if TYPE_CHECKING:
 
 commands = typer.Typer(rich_markup_mode=None)
 
-Config = Annotated[Path, typer.Option(metavar="FILE.py", help="Recipe with get_config(stage, model).")]
-Workdir = Annotated[str, typer.Option(metavar="DIR", help="Checkpoints and logs, or gs://…; resumed if there.")]
-Data = Annotated[Path | None, typer.Option("--data", metavar="DIR", help="Folder of exported parts, kept in memory.")]
-Shards = Annotated[
-    list[Path] | None, typer.Option("--shards", metavar="DIR", help="Prepared folder to stream; may be repeated.")
+Config = Annotated[Path, typer.Option(metavar="FILE.py", help="Recipe: a Python file with get_config(stage, model).")]
+Workdir = Annotated[
+    str, typer.Option(metavar="DIR", help="Folder or gs://… of checkpoints and logs; what is there is resumed.")
 ]
-Pairs = Annotated[Path | None, typer.Option("--validation", metavar="DIR", help="Folder of pairs to validate on.")]
-Workers = Annotated[int, typer.Option(help="Processes that read shards; 0: threads.")]
-Preset = Annotated[str, typer.Option(metavar="PRESET", help="Sizes of the model.")]
-Mesh = Annotated[str | None, typer.Option(metavar="PRESET", help="Layout of devices, by kind of machine.")]
-Source = Annotated[str | None, typer.Option("--from", metavar="PATH", help="Weights or run to begin from.")]
-Settings = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting.")]
-Seconds = Annotated[float, typer.Option(help="Stop by then, with a checkpoint.")]
-Sample = Annotated[Path | None, typer.Option(metavar="SCORE", help="Perform this every `sample_every` steps.")]
-Profile = Annotated[bool, typer.Option("--profile", help="Trace some steps into the workdir's profile/.")]
+Data = Annotated[Path | None, typer.Option("--data", metavar="DIR", help="Folder of exported parts to keep in memory.")]
+Shards = Annotated[
+    list[Path] | None, typer.Option("--shards", metavar="DIR", help="Prepared folder to stream from; may be repeated.")
+]
+Pairs = Annotated[
+    Path | None, typer.Option("--validation", metavar="DIR", help="Folder of pairs to validate on, with --shards.")
+]
+Workers = Annotated[int, typer.Option(help="Processes that read shards; 0: threads only.")]
+Preset = Annotated[str, typer.Option(metavar="PRESET", help="Preset of the model's sizes.")]
+Mesh = Annotated[str | None, typer.Option(metavar="PRESET", help="Preset of the devices' layout.")]
+Source = Annotated[str | None, typer.Option("--from", metavar="PATH", help="Weights file or run to start from.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a setting of the recipe; may be repeated."),
+]
+Seconds = Annotated[float, typer.Option(help="Stop after this long, with a checkpoint.")]
+Sample = Annotated[Path | None, typer.Option(metavar="SCORE", help="Score to perform every `sample_every` steps.")]
+Profile = Annotated[bool, typer.Option("--profile", help="Trace some steps, for TensorBoard, into profile/.")]
 
 
-@commands.command()
-def pretrain(
-    config: Config,
-    workdir: Workdir,
-    data: Data = None,
-    shards: Shards = None,
-    validation: Pairs = None,
-    workers: Workers = 0,
-    model: Preset = "note-small",
-    mesh: Mesh = None,
-    source: Source = None,
-    settings: Settings = None,
-    seconds: Seconds = math.inf,
-    sample: Sample = None,
-    profile: Profile = False,
-) -> None:
-    """Pre-train on unaligned performances by masked denoising."""
-    chosen = _settled("pretrain", config, model, mesh, settings or [])
-    read = {"source": source, "shards": shards or [], "pairs": validation, "workers": workers}
-    _run(chosen, data, workdir, sample, profile, seconds=seconds, **read)
+STAGES = {
+    "pretrain": "Pre-train on performances alone, by filling in what is masked.",
+    "finetune": "Fine-tune on aligned pairs of score and performance.",
+    "consensus": "Teach a fine-tuned model what pianists agree on: the mean of all performances of a score.",
+}
 
 
-@commands.command()
-def finetune(
-    config: Config,
-    workdir: Workdir,
-    data: Data = None,
-    shards: Shards = None,
-    validation: Pairs = None,
-    workers: Workers = 0,
-    model: Preset = "note-small",
-    mesh: Mesh = None,
-    source: Source = None,
-    settings: Settings = None,
-    seconds: Seconds = math.inf,
-    sample: Sample = None,
-    profile: Profile = False,
-) -> None:
-    """Fine-tune on aligned pairs of score and performance."""
-    chosen = _settled("finetune", config, model, mesh, settings or [])
-    read = {"source": source, "shards": shards or [], "pairs": validation, "workers": workers}
-    _run(chosen, data, workdir, sample, profile, seconds=seconds, **read)
+def _add_stage(stage: str, purpose: str) -> None:
+    """One command for each stage of training; they differ in what they learn from, not in how they are run."""
+
+    @commands.command(stage, help=purpose)
+    def train(
+        config: Config,
+        workdir: Workdir,
+        data: Data = None,
+        shards: Shards = None,
+        validation: Pairs = None,
+        workers: Workers = 0,
+        model: Preset = "note-small",
+        mesh: Mesh = None,
+        source: Source = None,
+        settings: Settings = None,
+        seconds: Seconds = math.inf,
+        sample: Sample = None,
+        profile: Profile = False,
+    ) -> None:
+        from pianist_jax.training.stages import run_stage
+
+        chosen = _settled(stage, config, model, mesh, settings or [])
+        read = {"source": source, "shards": shards or [], "pairs": validation, "workers": workers}
+        with _observers(chosen, workdir, sample, profile) as observers:
+            run_stage(chosen, data, workdir, observers=observers, seconds=seconds, **read)
 
 
-@commands.command()
-def consensus(
-    config: Config,
-    workdir: Workdir,
-    data: Data = None,
-    model: Preset = "note-small",
-    mesh: Mesh = None,
-    source: Source = None,
-    settings: Settings = None,
-    seconds: Seconds = math.inf,
-) -> None:
-    """Let a fine-tuned model learn what pianists agree on: the mean of all performances of a score."""
-    chosen = _settled("consensus", config, model, mesh, settings or [])
-    _run(chosen, data, workdir, None, False, source=source, seconds=seconds)
+for _stage, _purpose in STAGES.items():
+    _add_stage(_stage, _purpose)
 
 
 @commands.command()
 def export(
-    workdir: Annotated[str, typer.Argument(help="A run's folder, or gs://….")],
+    workdir: Annotated[str, typer.Argument(help="Folder or gs://… of a run.")],
     out: Annotated[Path, typer.Argument(help="Weights file to write.")],
-    dtype: Annotated[str, typer.Option(help="int8, bfloat16 or float32.")] = "int8",
+    dtype: Annotated[
+        str, typer.Option(metavar="int8|bfloat16|float32", help="Precision of the stored weights.")
+    ] = "int8",
 ) -> None:
-    """Write a run's last checkpoint as the single file that `pianist render --model` takes."""
+    """Write a run's last checkpoint as one weights file, for `pianist render --model`."""
     from pianist_jax.training.stages import export_run
 
     if dtype not in ("int8", "bfloat16", "float32"):
@@ -111,10 +98,10 @@ def export(
 
 @commands.command()
 def convert(
-    source: Annotated[Path, typer.Argument(help="Published weights, or ours.")],
-    target: Annotated[Path, typer.Argument(help="File to write.")],
+    source: Annotated[Path, typer.Argument(help="Weights file to read.")],
+    target: Annotated[Path, typer.Argument(help="Weights file to write.")],
 ) -> None:
-    """Turn published weights (safetensors) into ours, or ours into the published layout."""
+    """Convert the paper's published weights (safetensors) to this package's layout, or back."""
     from pianist_jax.convert import convert
 
     convert(source, target)
@@ -141,13 +128,6 @@ def _settled(stage: str, config: Path, model: str, mesh: str | None, settings: l
     chosen = override(chosen, changes)
     initialise_distributed()
     return chosen
-
-
-def _run(chosen: Any, data: Path | None, workdir: str, sample: Path | None, profile: bool, **named: Any) -> None:
-    from pianist_jax.training.stages import run_stage
-
-    with _observers(chosen, workdir, sample, profile) as observers:
-        run_stage(chosen, data, workdir, observers=observers, **named)
 
 
 @contextmanager
