@@ -8,8 +8,6 @@ validation-00000-of-00001.array_record …  compositions of which the others hol
 
 import dataclasses
 import json
-import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -65,38 +63,6 @@ def write_shard(path: Path, records: Iterable[bytes]) -> None:
         for record in records:
             writer.write(record)
         writer.close()
-
-
-def write_prepared(folder: Path, source: Source, entries: Iterable[tuple[bytes | None, dict]]) -> Prepared:
-    """Write records and manifest lines, in the order given, as a prepared folder without validation split.
-
-    The folder appears whole or not at all. The same entries give the same bytes.
-
-    Args:
-        folder: must not exist.
-        entries: for each file its record (None: left out) and its manifest line.
-
-    Raises:
-        PreparedError: the folder exists already.
-    """
-    if folder.exists():
-        raise PreparedError(f"{folder}: exists already; remove it or name another folder")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
-        kept, lines = [], []
-        for record, line in entries:
-            lines.append(line)
-            if record is not None:
-                kept.append(record)
-        plan = plan_shards([len(record) for record in kept], TRAIN)
-        for name, members in plan.items():
-            write_shard(unfinished / name, (kept[member] for member in members))
-        complete(unfinished, folder, source, lines, plan, {}, run="")
-    except BaseException:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        raise
-    return read_prepared(folder)
 
 
 def complete(

@@ -141,11 +141,6 @@ def compare_histograms(generated: Histograms, human: Histograms) -> Comparison:
     return Comparison(js, intersection, tuple(warnings))
 
 
-def compare_playing(generated: Iterable[Playing], human: Iterable[Playing]) -> Comparison:
-    """The paper's metrics between two collections of performances, each pooled as it is given."""
-    return compare_histograms(histograms(generated), histograms(human))
-
-
 def compare_pieces(
     generated: Sequence[Sequence[Playing]],
     human: Sequence[Sequence[Playing]],

@@ -10,8 +10,6 @@ from pianist_jax.evaluation.candidates import TEMPI
 
 Report = dict[str, Any]
 
-CURVE_LABELS = {"velocity": "velocity", "log_ioi": "log-IOI", "log_articulation": "log-artic."}
-PAPER_LABELS = {"performances": "each human paired", "pieces": "one candidate a piece", "left_out": "left out"}
 METRICS = ("paper", "aligned", "all")
 IN_MS = ("chord_spread_error", "melody_lead_error")
 NONE = "–"
@@ -119,15 +117,6 @@ def interval_rows(report: Report, metrics: str = "all") -> list[list[str]]:
             cells.append(f"{found['low']:.{digits}f}..{found['high']:.{digits}f}" if found else NONE)
         rows.append([name, *cells])
     return rows
-
-
-def long_table(report: Report, metrics: str = "all") -> str:
-    """Every figure of every system, candidates with their 95% intervals, then the humans' own."""
-    parts = [_aligned([["", *report["systems"]], *every_figure(report, metrics)])]
-    if metrics != "paper" and report["humans"]:
-        humans = [[name, interval(one)] for name, one in report["humans"].items()]
-        parts.append(_aligned([["what humans reach among themselves", ""], *humans]))
-    return "\n\n".join(parts)
 
 
 def every_figure(report: Report, metrics: str = "all") -> list[list[str]]:

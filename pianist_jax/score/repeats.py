@@ -50,11 +50,6 @@ class Form(NamedTuple):
     breaks_off: float = 0.0
 
 
-def played_order(bars: Sequence[Jumps], *, repeats: bool = True) -> list[int]:
-    """Indices of the written bars in the order in which they are played, at most `MAX_BARS` (`played_form`)."""
-    return played_form(bars, repeats=repeats).order
-
-
 @dataclass
 class _Section:
     """The section that is being repeated: where it begins, its pass, and those around it that are not finished.

@@ -123,14 +123,6 @@ def summed_nll(
     return jnp.sum(slot_sum * weight), sums
 
 
-def loss_fn(params: dict, batch: Batch, config: TrainConfig, key: jax.Array, *, train: bool) -> tuple[jax.Array, Sums]:
-    """Weighted mean loss of a whole batch, and the sums of `summed_loss`."""
-    k_example, k_dropout = jax.random.split(key)
-    shown = example(batch, config, k_example, augmented=train)
-    total, sums = summed_loss(params, shown, config, k_dropout, train=train)
-    return total / jnp.maximum(sums["weight"], 1.0), sums
-
-
 def per_field(sums: Sums) -> dict[str, float]:
     """Mean nats a scored slot for each field, and `note`: nats a note over all fields but pitch. So of the curves."""
     host = {name: float(value) for name, value in jax.device_get(sums).items()}

@@ -82,12 +82,6 @@ def load_weights(path: Path | str) -> tuple[ModelConfig, Any]:
     return config, _unflatten(flat)
 
 
-def about_weights(path: Path | str) -> dict:
-    """What `save_weights` was told of the training (its `metadata`)."""
-    with safetensors.safe_open(path, framework="np") as file:
-        return json.loads((file.metadata() or {}).get("about", "{}"))
-
-
 def _quantise(value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     groups = value.astype(np.float32).reshape(-1, GROUP)
     scale = (np.abs(groups).max(axis=1, keepdims=True) / 127).astype(np.float16)

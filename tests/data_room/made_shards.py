@@ -1,14 +1,15 @@
 """Made-up shards whose every note tells where it comes from."""
 
 import itertools
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from array_record.python.array_record_module import ArrayRecordWriter
 
 from pianist_jax.data.records import Piece, pack_pair, pack_piece
-from pianist_jax.data.shards import write_prepared
-from pianist_jax.data.sources import find_source
+from pianist_jax.data.shards import TRAIN, Prepared, complete, plan_shards, read_prepared, write_shard
+from pianist_jax.data.sources import Source, find_source
 from pianist_jax.music.tokens import SLOT_START
 
 ROLES = {"ecompetition": (300, 70, 64, 2000), "pianocore-scores": (90, 200)}
@@ -20,6 +21,17 @@ def numbered_tokens(rng: np.random.Generator, notes: int, number: int) -> np.nda
     values[0, 1] = 0
     values[:, 0], values[:, 2], values[:, 3] = 30 + number, 100 - number, 1 + np.arange(notes)
     return values + SLOT_START
+
+
+def write_prepared(folder: Path, source: Source, entries: Sequence[tuple[bytes, dict]]) -> Prepared:
+    """Records and their manifest lines as a prepared folder without a validation split."""
+    plan = plan_shards([len(record) for record, _ in entries], TRAIN)
+    unfinished = folder.with_name(f".{folder.name}")
+    unfinished.mkdir(parents=True)
+    for name, members in plan.items():
+        write_shard(unfinished / name, [entries[member][0] for member in members])
+    complete(unfinished, folder, source, [line for _, line in entries], plan, {}, run="")
+    return read_prepared(folder)
 
 
 def make_folders(where: Path) -> list[Path]:

@@ -12,9 +12,10 @@ from pianist_jax.data.parts import Corpus, PartError, load_pairs, load_parts
 from pianist_jax.data.prepare import Corpus as Files
 from pianist_jax.data.prepare import prepare
 from pianist_jax.data.records import compact, pack_pair, unpack_piece
-from pianist_jax.data.shards import PreparedError, read_prepared, read_records, write_prepared
+from pianist_jax.data.shards import PreparedError, read_prepared, read_records
 from pianist_jax.data.sources import PEDALS, Source, find_source
 from pianist_jax.music.tokens import METRE_SIZE, SLOT_SIZE, SLOT_START
+from tests.data_room.made_shards import write_prepared
 
 SOURCES = (find_source("rolls"), find_source("pop1k7"))
 

@@ -12,12 +12,11 @@ from pianist_jax.config import TrainConfig, preset
 from pianist_jax.data.packing import lay_apart, lay_packed, padding
 from pianist_jax.data.pipeline import Batch, make_loader
 from pianist_jax.data.records import Piece, pack_piece
-from pianist_jax.data.shards import write_prepared
 from pianist_jax.data.sources import Source
 from pianist_jax.errors import PianistError
 from pianist_jax.model.pianist import initialise
-from pianist_jax.training.losses import loss_fn
-from tests.data_room.made_shards import ROLES, make_folders, make_pairs_folder, numbered_tokens
+from tests.data_room.made_shards import ROLES, make_folders, make_pairs_folder, numbered_tokens, write_prepared
+from tests.training.job import mean_loss
 
 WINDOW = 128
 
@@ -68,7 +67,7 @@ def test_training_takes_the_batches_as_they_are(folders, pairs, task):
     params = jax.eval_shape(lambda: initialise(config.model, jax.random.key(0)))
 
     def loss(params: Any, batch: Any, key: Any) -> Any:
-        return loss_fn(params, batch, config, key, train=True)[0]
+        return mean_loss(params, batch, config, key, train=True)[0]
 
     assert jax.eval_shape(loss, params, batch, jax.random.key(0)).shape == ()
 

@@ -22,6 +22,7 @@ from pianist_jax.music.midi import notes_of_bytes, read_midi, write_midi
 from pianist_jax.music.notes import Notes, normalise
 from pianist_jax.music.tokens import SLOT_START, decode, encode
 from tests.data_room.conftest import invented_notes, notes_without_pedal, one_after_another
+from tests.data_room.made_shards import write_prepared
 
 ROLLS = find_source("rolls")
 
@@ -310,7 +311,7 @@ def test_damaged_prepared_folders_are_errors(corpus: Path, tmp_path: Path):
 def test_a_record_lost_from_a_shard_is_noticed(tmp_path: Path):
     folder = tmp_path / "out"
     source = Source("mine", "score", "none", "CC0", 1.0)
-    shards.write_prepared(folder, source, [(b"first", {"file": "a"}), (b"second", {"file": "b"})])
+    write_prepared(folder, source, [(b"first", {"file": "a"}), (b"second", {"file": "b"})])
     assert list(read_records(read_prepared(folder))) == [b"first", b"second"]
     description = folder / "description.json"
     description.write_text(description.read_text().replace('"records": 2', '"records": 3'))
@@ -320,7 +321,7 @@ def test_a_record_lost_from_a_shard_is_noticed(tmp_path: Path):
 
 def test_folders_prepared_before_there_were_validation_splits_are_read(tmp_path: Path):
     folder = tmp_path / "out"
-    shards.write_prepared(folder, ROLLS, [(b"first", {"file": "a"})])
+    write_prepared(folder, ROLLS, [(b"first", {"file": "a"})])
     description = folder / "description.json"
     lines = [line for line in description.read_text().splitlines() if "validation" not in line and "run" not in line]
     description.write_text("\n".join(lines).replace("],\n}", "]\n}"))

@@ -57,7 +57,7 @@ def test_the_smoothing_is_added_to_each_probability():
 
 
 def test_a_copy_is_at_distance_zero():
-    compared = d.compare_playing([tokens(ROWS)], [tokens(ROWS)])
+    compared = d.compare_histograms(d.histograms([tokens(ROWS)]), d.histograms([tokens(ROWS)]))
     assert compared.overall_js == pytest.approx(0, abs=1e-7)
     assert compared.overall_intersection == pytest.approx(1, abs=1e-6)
     assert compared.warnings == ()
@@ -65,7 +65,7 @@ def test_a_copy_is_at_distance_zero():
 
 def test_overall_is_the_mean_of_four_fields():
     other = [[60, 5, 10, 0, 0, 0, 0, 0], [60, 199, 90, 499, 0, 0, 0, 0]]
-    compared = d.compare_playing([tokens(ROWS)], [tokens(other)])
+    compared = d.compare_histograms(d.histograms([tokens(ROWS)]), d.histograms([tokens(other)]))
     figures = compared.as_dict()
     assert len(figures) == 10
     assert figures["js_overall"] == pytest.approx(np.mean([figures[f"js_{name}"] for name in d.FIELDS]))
@@ -95,7 +95,7 @@ def test_notes_out_of_time_order_count_like_sorted_ones():
 
 def test_a_field_without_values_is_named_and_counts_as_disjoint():
     long_notes = [[60, 0, 10, 900, 0, 0, 0, 0], [61, 5, 10, 900, 0, 0, 0, 0]]
-    compared = d.compare_playing([tokens(long_notes)], [tokens(ROWS)])
+    compared = d.compare_histograms(d.histograms([tokens(long_notes)]), d.histograms([tokens(ROWS)]))
     assert (compared.js["duration"], compared.intersection["duration"]) == (1, 0)
     assert compared.warnings == ("duration: generated playing has no value in range; counted as disjoint",)
     assert all(np.isfinite(list(compared.as_dict().values())))

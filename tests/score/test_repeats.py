@@ -3,7 +3,7 @@
 import pytest
 
 from pianist_jax.score.load import ScoreError
-from pianist_jax.score.repeats import MAX_BARS, Jumps, played_order
+from pianist_jax.score.repeats import MAX_BARS, Jumps, played_form
 from tests.score.xml_text import attributes, barline, note, read, rows, score_xml
 
 
@@ -67,7 +67,7 @@ def bars(text: str) -> list[Jumps]:
     ],
 )
 def test_played_order(signs, order):
-    assert played_order(bars(signs)) == [int(bar) for bar in order.split()]
+    assert played_form(bars(signs)).order == [int(bar) for bar in order.split()]
 
 
 @pytest.mark.parametrize(
@@ -81,12 +81,12 @@ def test_played_order(signs, order):
     ],
 )
 def test_played_once(signs, order):
-    assert played_order(bars(signs), repeats=False) == [int(bar) for bar in order.split()]
+    assert played_form(bars(signs), repeats=False).order == [int(bar) for bar in order.split()]
 
 
 def test_repeats_are_bounded():
     with pytest.raises(ValueError, match="repeats played out"):
-        played_order(bars("|:. " + ". " * (MAX_BARS // 16) + ":17|"))
+        played_form(bars("|:. " + ". " * (MAX_BARS // 16) + ":17|"))
 
 
 def bar(pitch, before="", after="", inside=""):

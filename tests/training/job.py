@@ -46,6 +46,18 @@ def tiny(**changes: Any) -> TrainConfig:
     return dataclasses.replace(base, **changes)
 
 
+def mean_loss(params: Any, batch: Any, config: TrainConfig, key: Any, *, train: bool) -> tuple[Any, dict[str, Any]]:
+    """The loss of a whole batch as a step has it, and its sums."""
+    import jax
+
+    from pianist_jax.training.losses import example, summed_loss
+
+    k_example, k_dropout = jax.random.split(key)
+    shown = example(batch, config, k_example, augmented=train)
+    total, sums = summed_loss(params, shown, config, k_dropout, train=train)
+    return total / sums["weight"], sums
+
+
 def main() -> int:
     """Train as the one argument says; exit code 2 and one line on what a user could have caused."""
     from pianist_jax.parallel import initialise_distributed

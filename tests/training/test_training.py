@@ -16,9 +16,10 @@ from pianist_jax.errors import PianistError
 from pianist_jax.parallel import one_device
 from pianist_jax.training import checkpoints
 from pianist_jax.training.loop import train
-from pianist_jax.training.losses import loss_fn, per_field
+from pianist_jax.training.losses import per_field
 from pianist_jax.training.optimizer import learning_rate
 from pianist_jax.training.steps import abstract_state, make_train, make_validate, new_state
+from tests.training.job import mean_loss
 
 SMALL = dataclasses.replace(preset("note-tiny"), encoder_layers=1, decoder_layers=1)
 NOTES = 400
@@ -130,7 +131,7 @@ def test_only_what_is_scored_counts(windows: Windows) -> None:
     changed[1, :, 4:] = 99
     changed[3, :, 4:] = 3
     params, key = new_state(settings)["params"], jax.random.key(3)
-    loss = jax.jit(lambda batch: loss_fn(params, batch, settings, key, train=False))
+    loss = jax.jit(lambda batch: mean_loss(params, batch, settings, key, train=False))
     one, sums = loss(batch)
     other, _ = loss({**batch, "performance": changed})
     np.testing.assert_allclose(one, other, rtol=1e-6)
@@ -185,7 +186,7 @@ def test_flops_are_those_that_xla_counts() -> None:
         "has_pedal": jnp.ones(2, bool),
     }
     params = new_state(settings)["params"]
-    gradient = jax.jit(jax.grad(lambda p: loss_fn(p, batch, settings, jax.random.key(0), train=True)[0]))
+    gradient = jax.jit(jax.grad(lambda p: mean_loss(p, batch, settings, jax.random.key(0), train=True)[0]))
     counted = (gradient.lower(params).compile().cost_analysis() or {})["flops"]
     # Two tables are looked up by a product with ones and zeros, forward and for the table's gradient.
     embeddings = 2 * 4 * params["embedder"]["table"].size * 2 * 64
