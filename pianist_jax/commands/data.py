@@ -59,8 +59,14 @@ def prepare(
     elif "://" in output:
         raise PianistError(f"{output}: only Beam writes there; name a --runner, or a folder")
     else:
-        settings = {"validation": validation, "workers": workers, "tell": counter("preparing", "steps")}
-        made = room.prepare(corpora, Path(output), held_out=withheld, **settings)
+        made = room.prepare(
+            corpora,
+            Path(output),
+            held_out=withheld,
+            validation=validation,
+            workers=workers,
+            tell=counter("preparing", "steps"),
+        )
     for summary in made:
         _report(summary)
 

@@ -70,9 +70,18 @@ def _add_stage(stage: str, purpose: str) -> None:
         from pianist_jax.training.stages import run_stage
 
         chosen = _settled(stage, config, model, mesh, settings or [])
-        read = {"source": source, "shards": shards or [], "pairs": validation, "workers": workers}
         with _observers(chosen, workdir, sample, profile) as observers:
-            run_stage(chosen, data, workdir, observers=observers, seconds=seconds, **read)
+            run_stage(
+                chosen,
+                data,
+                workdir,
+                source=source,
+                shards=shards or [],
+                pairs=validation,
+                workers=workers,
+                seconds=seconds,
+                observers=observers,
+            )
 
 
 for _stage, _purpose in STAGES.items():
