@@ -44,6 +44,7 @@ Samplings = Annotated[
 Output = Annotated[Path, typer.Option("-o", "--output", metavar="REPORT", help="REPORT.json and REPORT.html.")]
 Cache = Annotated[Path | None, typer.Option(metavar="DIR", help="Where alignments are kept.")]
 Likelihood = Annotated[int, typer.Option(metavar="N", help="NLL of a model on N humans of each piece; 0: none.")]
+Classifier = Annotated[bool, typer.Option(help="Ask a classifier to tell candidates from humans.")]
 Listen = Annotated[bool, typer.Option("--listen", help="Also REPORT.listen.html, a blind listening test.")]
 
 
@@ -72,6 +73,7 @@ def evaluate(
     cache: Cache = None,
     workers: Annotated[int, typer.Option(help="Processes that align.")] = 1,
     likelihood: Likelihood = 2,
+    classifier: Classifier = True,
     listen: Listen = False,
 ) -> None:
     """Tell how well candidates play, beside the humans who played the same scores, and beside controls.
@@ -100,6 +102,7 @@ def evaluate(
         seed=seed,
         pool=pool,
         likelihoods=likelihoods,
+        classifier=classifier,
         about={**about, "tempo": tempo},
         warnings=[*warnings, *more, *missing, *unlikely],
     )
@@ -242,10 +245,13 @@ def _write(
 ) -> None:
     """Print the table, write the files, tell where they are."""
     from pianist_jax.evaluation.report import write_report
-    from pianist_jax.evaluation.table import explained, short_table
+    from pianist_jax.evaluation.table import explained, short_table, tells
 
     for line in ("", *short_table(report, metrics).splitlines(), "", *explained(metrics), ""):
         say(line)
+    for name, words in tells(report["systems"]).items():
+        for line in (f"what gives {name} away (medians; in brackets the AUC of that alone):", *words, ""):
+            say(line)
     for warning in report["warnings"]:
         complain(f"warning: {warning}")
     files = write_report(stem, report, pieces, entries, metrics)

@@ -3,7 +3,8 @@
 about       what was compared: package version, pieces, human performances, seed, what the caller adds
 systems     by name, the left-out human first, then the candidates, then the controls; each with `kind` (human,
             candidate or control), `about`, `composite` (`composite.composite`), `summary`, `paper`, `pieces`,
-            `samples` and `warnings` (`suite`), and `likelihood` where it was measured
+            `samples` and `warnings` (`suite`), `likelihood` where it was measured, and `classifier` (of humans and
+            candidates: whether they can be told from humans, and by what)
 humans      what the humans reach among themselves: ceilings and reliability (`aligned.human_metrics`)
 composite   the weights of the summary figure
 controls    which metrics are meant to catch each control, and which are known to miss it
@@ -20,6 +21,7 @@ import numpy as np
 
 from pianist_jax.errors import PianistError
 from pianist_jax.evaluation.candidates import Candidates
+from pianist_jax.evaluation.classifier import add_classifier
 from pianist_jax.evaluation.composite import WEIGHTS, composite
 from pianist_jax.evaluation.controls import CAUGHT_BY, MISSED_BY
 from pianist_jax.evaluation.curves import Piece
@@ -51,6 +53,7 @@ def evaluate(
     seed: int = 0,
     pool: np.ndarray | None = None,
     likelihoods: Mapping[str, Any] | None = None,
+    classifier: bool = False,
     about: Mapping[str, Any] | None = None,
     warnings: Sequence[str] = (),
 ) -> Report:
@@ -60,6 +63,7 @@ def evaluate(
         seed: of the controls and of the bootstrap.
         pool: tokens of training humans for the blind draw (`suite.evaluate_controls`).
         likelihoods: `likelihood.likelihood` by the name of the entry.
+        classifier: whether a classifier is asked to tell candidates from humans.
         about, warnings: what the caller knows and found.
 
     Raises PianistError for candidates that do not fit, pieces without humans, entries named alike or like a control.
@@ -81,6 +85,9 @@ def evaluate(
             systems[entry.name]["likelihood"] = likelihoods[entry.name]
     systems |= {name: {"kind": "control", "about": {}, **report} for name, report in controls.items()}
     found = [*warnings, *_add_composites(systems, pieces, seed)]
+    if classifier:
+        performed_by = {entry.name: [entry.performances[piece.name] for piece in pieces] for entry in entries}
+        found += add_classifier(systems, pieces, performed_by, seed)
     for name, report in systems.items():
         own = f"{name}: " if report["kind"] == "candidate" else ""
         found += [own + warning for warning in report["warnings"]]

@@ -77,6 +77,7 @@ def html_page(report: Report, pieces: Sequence[Piece], entries: Sequence[Candida
         body.append("<h2>In one figure</h2>" + _image(summary, "the summary figure of every system", "narrow"))
         body.append(_composite_text(report))
     body.append("<h2>All systems</h2>" + _short_table(report, metrics) + _explained(metrics))
+    body.append(_classifier(systems) if metrics != "paper" else "")
     body.append(_likelihoods(systems))
     if metrics != "paper":
         drawn = pictures.piece_picture(systems, paint, [piece.name for piece in pieces])
@@ -203,6 +204,23 @@ def _every_figure(report: Report, metrics: str) -> str:
     if metrics != "paper" and report["humans"]:
         rows = [[name, table.interval(one)] for name, one in report["humans"].items()]
         parts.append(_folded("What the humans reach among themselves", _table(["", "value [95% interval]"], rows)))
+    return "".join(parts)
+
+
+def _classifier(systems: Mapping[str, Report]) -> str:
+    head, *rows = table.classifier_rows(systems)
+    if not rows:
+        return ""
+    told = (
+        "Gradient boosting reads windows of 64 score notes and says human or machine, cross-validated by composition. "
+        "AUC: .5 where it cannot tell, 1 where it always can. The human: one of each piece against the others."
+    )
+    parts = [f"<h2>Human or machine?</h2><p class=soft>{told}</p>{_table(['', *head[1:]], rows)}"]
+    for name, words in table.tells(systems).items():
+        lines = "".join(f"<li>{escape(line)}</li>" for line in words)
+        parts.append(
+            _folded(f"What gives {name} away (medians; in brackets the AUC of that alone)", f"<ul>{lines}</ul>")
+        )
     return "".join(parts)
 
 

@@ -38,6 +38,7 @@ _EXPLAINED = {
         "r: correlation of single performances with the mean human; size: how well the size of the deviations matches",
         "W1: distance to the humans over that between humans; pedal F1: pedal changes within 100 ms of a human's",
         "played/written: time over the written one; tempo: |log| of the time over the humans' mean (geometric)",
+        "told from humans: how often a classifier takes the right one of two windows for the machine's (.5: no idea)",
         "chord ms, lead ms: how far the spread of chords and the lead of the melody are from the humans' mean",
     ),
     "paper": (
@@ -85,11 +86,13 @@ def figure(report: Report, key: str) -> float | None:
 def short_table(report: Report, metrics: str = "all") -> str:
     """A line for each system, the headline figures side by side; "–" where there is no value.
 
-    Below it the candidates' 95% intervals, and their likelihoods where they were measured.
+    Below it the candidates' 95% intervals, what a classifier says, and likelihoods, where they were measured.
     """
     heads = [*columns(metrics).values()]
     parts = [[["", *heads], *short_rows(report, metrics)]]
     parts += [[["95% intervals", *heads], *interval_rows(report, metrics)]] if metrics != "paper" else []
+    classified = classifier_rows(report["systems"])
+    parts += [classified] if len(classified) > 1 else []
     likelihoods = likelihood_rows(report["systems"])
     parts += [likelihoods] if len(likelihoods) > 1 else []
     return "\n\n".join(map(_aligned, parts))
@@ -131,6 +134,27 @@ def every_figure(report: Report, metrics: str = "all") -> list[list[str]]:
         for key in [f"{weighting}{name}" for weighting in ("", "pieces.") for name in papers[0]]:
             rows.append([key, *(_cell(figure(system, key)) for system in systems)])
     return rows
+
+
+def classifier_rows(systems: Mapping[str, Report]) -> list[list[str]]:
+    """How well systems can be told from humans: a heading and a row for each that was asked about, with intervals."""
+    asked = {name: system["classifier"]["auc"] for name, system in systems.items() if "classifier" in system}
+    kinds = list(next(iter(asked.values()), {}))
+    rows = [["told from humans (AUC)", *kinds]]
+    return rows + [[name, *(_told_apart(found[kind]) for kind in kinds)] for name, found in asked.items()]
+
+
+def _told_apart(found: Mapping[str, float]) -> str:
+    return f"{found['value']:.2f} ({found['low']:.2f}..{found['high']:.2f})"
+
+
+def tells(systems: Mapping[str, Report]) -> dict[str, list[str]]:
+    """For each system that a classifier was asked about the features that give it away most, in words."""
+    return {
+        name: [f"{one['words']} [{one['auc']:.2f}]" for one in system["classifier"]["tells"]]
+        for name, system in systems.items()
+        if system.get("classifier", {}).get("tells")
+    }
 
 
 def likelihood_rows(systems: Mapping[str, Report]) -> list[list[str]]:

@@ -36,7 +36,7 @@ def whole(pieces):
     entries = [copies(pieces), copies(pieces, "second", 1)]
     measured = {"nats_note": {"value": 14.5, "low": 14.0, "high": 15.0, "compositions": 3}}
     about = {"split": "made up", "dataset": "x"}
-    return entries, evaluate(pieces, entries, likelihoods={"copy": measured}, about=about)
+    return entries, evaluate(pieces, entries, likelihoods={"copy": measured}, classifier=True, about=about)
 
 
 def test_a_report_is_plain_and_the_same_every_time(pieces, whole):
@@ -50,6 +50,21 @@ def test_a_report_is_plain_and_the_same_every_time(pieces, whole):
     assert again["systems"]["copy"]["composite"] == found["systems"]["copy"]["composite"]
     assert found["humans"]["velocity_reliability"]["value"] > 0.7
     assert "second: piece <1>: candidate 0 is human 1 itself, so its figures say nothing" in found["warnings"]
+
+
+def test_what_a_classifier_says_stands_in_report_table_and_page(pieces, whole):
+    entries, found = whole
+    asked = found["systems"]["copy"]["classifier"]
+    assert asked["auc"]["all"]["low"] <= asked["auc"]["all"]["value"] <= asked["auc"]["all"]["high"]
+    assert abs(asked["auc"]["all"]["value"] - 0.5) < 0.25  # humans, copied
+    assert "human: no classifier: fewer than 20 windows of 64 notes, or of one composition" in found["warnings"]
+    head, *rows = table.classifier_rows(found["systems"])
+    assert head[1:] == ["all", "dynamics", "timing", "chords", "articulation", "pedal"]
+    assert [row[0] for row in rows] == ["copy", "second"]
+    assert "told from humans (AUC)" in table.short_table(found)
+    page = report.html_page(found, pieces, entries)
+    assert "Human or machine?" in page
+    assert page.count("What gives ") == 2
 
 
 def test_the_composite_by_hand():
