@@ -263,6 +263,8 @@ def _strokes(reader: KernReader, notes: list[WrittenNote], length: Fraction, str
 def _bar_line(reader: KernReader, token: str) -> None:
     bars = reader.written.bars
     ends = [spine.end for spine in reader.spines if spine.kern]
+    filled_to = (float(end - reader.bar_start) for end in ends if end > reader.bar_start)
+    reader.written.compare_ends(reader.bar, filled_to)
     reader.now = max([reader.now, *ends])
     for spine in reader.spines:
         spine.end = reader.now

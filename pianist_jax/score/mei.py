@@ -151,6 +151,12 @@ def _read_measure(reader: MeiReader, form: _Form, measure: Element) -> None:
     known = [layer.place for layer in layers if not layer.gaps and layer.place]
     for layer in layers:
         fill_gaps(layer, max(known, default=reader.nominal))
+    ends: dict[str, float] = {}  # by staff: a second layer may end early
+    for layer in layers:
+        if layer.spelled or layer.filled:
+            full = reader.nominal if layer.filled else layer.place
+            ends[layer.staff] = max(ends.get(layer.staff, 0.0), float(full))
+    reader.written.compare_ends(reader.bar, ends.values())
     reader.speller.spell_bar(reader.spelled, reader.changes)
     reader.spelled, reader.changes = [], []
     bar.length = max(bar.length, float(_length(reader, measure, layers)))

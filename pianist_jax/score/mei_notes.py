@@ -36,6 +36,8 @@ def event_length(layer: Layer, element: Element) -> Fraction | None:
     if text is None and element.tag == "chord":
         first = next((child for child in reader.tree.children(element) if child.tag == "note"), None)
         text = None if first is None else attribute(first, "dur")
+        if first is not None and attribute(element, "dots") is None:
+            element = first  # whose dots they are, too
     ticks = real(reader, element, "dur.ppq", 0, 1e6)
     ppq = staff.ppq or reader.ppq
     if text is None and ticks is not None and ppq:

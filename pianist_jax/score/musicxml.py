@@ -158,9 +158,8 @@ def _read_attributes(reader: Reader, element: Element) -> None:
         octaves = whole(transpose.findtext("octave-change"), name, -9, 9, 0)
         reader.transpose = whole(transpose.findtext("chromatic"), name, -99, 99, 0) + 12 * octaves
     for time in element.findall("time"):
-        if time.findtext("beats") and time.findtext("beat-type"):
-            beats = sum(number(text, name, 1, 999) for text in str(time.findtext("beats")).split("+"))
-            beat_type = number(time.findtext("beat-type"), name, 1, 128)
+        if (metre := _metre(time, name)) is not None:
+            beats, beat_type = metre
             reader.nominal = 4 * beats / beat_type
             if reader.part == 0:
                 _set_once(written.times, Sign(*here, (beats, beat_type)))
@@ -168,6 +167,17 @@ def _read_attributes(reader: Reader, element: Element) -> None:
         if reader.part == 0 and key.findtext("fifths") is not None:
             fifths = clamped_whole(reader, key.findtext("fifths"), -14, 14, 0, "fifths")
             _set_once(written.keys, Sign(*here, (fifths, float(key.findtext("mode") == "minor"))))
+
+
+def _metre(time: Element, name: str) -> tuple[float, float] | None:
+    """Beats and beat type of a <time>; of several together (3/8 + 2/4) the sum, in the shortest of their beats."""
+    pairs = list(zip(time.findall("beats"), time.findall("beat-type"), strict=False))
+    if not pairs or not all(over.text and under.text for over, under in pairs):
+        return None
+    overs = [sum(number(text, name, 1, 999) for text in (over.text or "").split("+")) for over, _ in pairs]
+    unders = [number(under.text, name, 1, 128) for _, under in pairs]
+    shortest = max(unders)
+    return sum(over * shortest / under for over, under in zip(overs, unders, strict=True)), shortest
 
 
 def _set_once(signs: list[Sign], sign: Sign) -> None:

@@ -138,6 +138,8 @@ def bar_length(reader: Reader) -> float:
     """
     length, nominal = reader.length, reader.nominal
     full = any(abs(end - nominal) < EVEN for end in (*reader.run_ends, reader.place))
+    if nominal and full:  # voices may end early, as what is not printed is often not written
+        reader.written.compare_ends(reader.bar, (nominal, max(reader.sounding, nominal)))
     if nominal and full and reader.sounding < nominal + EVEN and length > nominal + OVERFLOW:
         return nominal
     if reader.bar and EVEN < nominal - length < UNDERFULL:

@@ -14,6 +14,7 @@ from pianist_jax.score.repeats import Jumps
 
 MAX_NOTES = 200_000
 MAX_QUARTERS = 200_000.0  # a bar, a note or a piece: a day of music at 140 quarters a minute
+UNEQUAL = 0.05  # quarters by which voices of a bar differ; less is what rounding makes of tuplets
 PLACE_DIGITS = 6  # places that agree to a millionth of a quarter are one
 SHOWN, MAX_PROBLEMS = 6, 40  # bars that are named in a line; lines
 LEVELS = ("pppp", "ppp", "pp", "p", "mp", "mf", "f", "ff", "fff", "ffff")
@@ -159,6 +160,12 @@ class Written:
     def problem(self, what: str, *bars: int) -> None:
         """Note something odd, and in which bars (indices)."""
         self.problems.setdefault(what, []).extend(bars)
+
+    def compare_ends(self, bar: int, ends: Iterable[float]) -> None:
+        """Note where voices that are each to fill a bar end at different places (quarters)."""
+        found = list(ends)
+        if found and max(found) - min(found) > UNEQUAL:
+            self.problem("voices of unequal length", bar)
 
     def problem_lines(self) -> list[str]:
         """One line a kind, with the printed numbers of its first bars."""

@@ -6,6 +6,7 @@ from pianist_jax.score.check import sound_metres
 from pianist_jax.score.describe import describe
 from pianist_jax.score.grid import grid_of_score, nearest_fifths
 from pianist_jax.score.written import Sign, Written, WrittenBar
+from tests.score.mei_text import bar, mei, n
 from tests.score.xml_text import attributes, backup, barline, direction, note, read, score_xml
 
 FULL = note("C4", 96)
@@ -79,3 +80,32 @@ def test_metres_that_are_none_are_passed_over(value):
     sound_metres(written)
     assert [sign.value for sign in written.times] == [(4.0, 4.0)]
     assert written.problem_lines() == [f"bar 1: a time signature of {value[0]:g}/{value[1]:g}: passed over"]
+
+
+def unequal(tmp_path, text, name):
+    return [line for line in read(tmp_path, text, name).problems if "unequal" in line]
+
+
+def test_voices_that_do_not_end_together_are_named_with_their_bar(tmp_path):
+    told = ["bar 2: voices of unequal length"]
+    lines = ["**kern\t**kern", "*M4/4\t*M4/4", "=1\t=1", "1C\t1c", "=2\t=2", "1D\t4d", ".\t2e", "=3\t=3", "1E\t1e"]
+    assert unequal(tmp_path, "\n".join([*lines, "==\t==", "*-\t*-", ""]), "a.krn") == told
+    assert unequal(tmp_path, "\n".join([*lines[:5], *lines[-2:], "*-\t*-", ""]), "b.krn") == []
+    whole, short = n("c3", "1"), n("c5", "4") + n("d5", "2")
+    bars = [bar(n("c5", "1"), low=whole, attributes='n="1"'), bar(short, low=whole, attributes='n="2"')]
+    assert unequal(tmp_path, mei(*bars), "a.mei") == told
+    # A second layer may end early, and another staff may rest.
+    early = bar(n("c5", "1"), n("a4", "4"), low="<mRest/>", attributes='n="2"')
+    assert unequal(tmp_path, mei(bars[0], early), "b.mei") == []
+    notes = note("C4", 96) + "<backup><duration>96</duration></backup>"
+    long = notes + note("E5", 96, voice=2) + note("F5", 24, voice=2)
+    assert unequal(tmp_path, score_xml(attributes() + note("C4", 96), long), "a.musicxml") == told
+    early = notes + note("E5", 24, voice=2)
+    assert unequal(tmp_path, score_xml(attributes() + note("C4", 96), early), "b.musicxml") == []
+
+
+def test_metres_of_several_parts_are_added_up(tmp_path):
+    metre = "<time><beats>3</beats><beat-type>8</beat-type><beats>2</beats><beat-type>4</beat-type></time>"
+    score = read(tmp_path, score_xml(f"<attributes><divisions>24</divisions>{metre}</attributes>" + note("C4", 84)))
+    assert [(sign.beats, sign.beat_type) for sign in score.time_signatures] == [(7, 8)]
+    assert score.problems == ()

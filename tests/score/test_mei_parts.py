@@ -84,3 +84,17 @@ def test_numbers_out_of_range_are_told_and_stop_nothing(tmp_path):
     assert [line.partition(" taken")[0] for line in score.problems if "taken" in line] == [
         "bar 2: tstamp nan", "bar 2: tstamp 9e9", "bar 2: midi.bpm -3"
     ]  # fmt: skip
+
+
+def test_the_notes_of_a_chord_may_say_its_length_and_its_dots(tmp_path):
+    chord = (
+        '<chord xml:id="x"><note pname="c" oct="4" dur="4" dots="1"/><note pname="e" oct="4" dur="4" dots="1"/></chord>'
+    )
+    score = read(tmp_path, mei(bar(chord + '<chord copyof="#x"/>' + n("d4"))), "a.mei")
+    assert rows(score) == [(60, 0, 1.5), (64, 0, 1.5), (60, 1.5, 1.5), (64, 1.5, 1.5), (62, 3, 1)]
+
+
+def test_a_numbase_that_is_a_note_value_makes_nothing_longer(tmp_path):
+    layer = n("c4", "8", "a") + n("d4", "8") + n("e4", "8", "b") + n("f4", "2", dots="1")
+    span = '<tupletSpan num="3" numbase="8" startid="#a" endid="#b"/>'
+    assert rows(read(tmp_path, mei(bar(layer, events=span)), "a.mei"))[-1] == (65, 1, 3)
