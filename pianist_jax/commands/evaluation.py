@@ -47,6 +47,12 @@ Likelihood = Annotated[int, typer.Option(metavar="N", help="NLL of a model on N 
 Classifier = Annotated[bool, typer.Option(help="Ask a classifier to tell candidates from humans.")]
 Listen = Annotated[bool, typer.Option("--listen", help="Also REPORT.listen.html, a blind listening test.")]
 
+Rate = Annotated[bool, typer.Option("--rate", help="Also REPORT.rate.html: the same excerpts, each rated 1 to 5.")]
+Answers = Annotated[
+    list[Path] | None,
+    typer.Option("--answers", metavar="FILE", help="Only sum up what a listener answered on a page; may be repeated."),
+]
+
 
 @commands.command()
 def evaluate(
@@ -75,6 +81,8 @@ def evaluate(
     likelihood: Likelihood = 2,
     classifier: Classifier = True,
     listen: Listen = False,
+    rate: Rate = False,
+    answers: Answers = None,
 ) -> None:
     """Tell how well candidates play, beside the humans who played the same scores, and beside controls.
 
@@ -85,6 +93,9 @@ def evaluate(
     from pianist_jax.evaluation.folders import Aligner, find_all_candidates
     from pianist_jax.evaluation.table import check
 
+    if answers:
+        _sum_up(answers, seed)
+        return
     check(metrics, tempo)
     if not folders and not models:
         raise PianistError("nothing to evaluate; give --candidates DIR or --model NAME, or both")
@@ -106,7 +117,17 @@ def evaluate(
         about={**about, "tempo": tempo},
         warnings=[*warnings, *more, *missing, *unlikely],
     )
-    _write(stem, report, pieces, [*entries, *rendered], metrics, seed, listen)
+    _write(stem, report, pieces, [*entries, *rendered], metrics, seed, (listen, rate))
+
+
+def _sum_up(answers: Sequence[Path], seed: int) -> None:
+    import numpy as np
+
+    from pianist_jax.evaluation.answers import HEADING, summed
+    from pianist_jax.evaluation.table import in_columns
+
+    for line in in_columns([list(HEADING), *summed(answers, np.random.default_rng(seed))]).splitlines():
+        say(line)
 
 
 def _at_tempo(entry: "Candidates", pieces: "list[Piece]", tempo: str) -> "Candidates":
@@ -241,9 +262,9 @@ def _write(
     entries: "list[Candidates]",
     metrics: str,
     seed: int,
-    listen: bool,
+    listen: tuple[bool, bool],
 ) -> None:
-    """Print the table, write the files, tell where they are."""
+    """Print the table, write the files, tell where they are; `listen`: whether to ask for preferences, for ratings."""
     from pianist_jax.evaluation.report import write_report
     from pianist_jax.evaluation.table import explained, short_table, tells
 
@@ -255,9 +276,10 @@ def _write(
     for warning in report["warnings"]:
         complain(f"warning: {warning}")
     files = write_report(stem, report, pieces, entries, metrics)
-    if listen:
-        from pianist_jax.evaluation.listening import write_listening
+    if any(listen):
+        from pianist_jax.evaluation.listening import ASKS, write_listening
 
-        files.append(write_listening(stem, pieces, entries, seed))
+        asks = [ask for ask, wanted in zip(ASKS, listen, strict=True) if wanted]
+        files += [write_listening(stem, pieces, entries, seed, ask=ask) for ask in asks]
     for path in files:
         say(f"{path}: {path.stat().st_size / 2**20:.1f} MiB")

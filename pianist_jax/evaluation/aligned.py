@@ -8,9 +8,11 @@ r2_single, r2_mean centred R² against the mean human: shape and size; a flat ca
 wasserstein        per point the mean distance of a sample to a human, over that of two humans: a human has 1
 wasserstein_set    per point Wasserstein-1 of m samples to the other humans, over that of m humans to the same
                    (m = min(K, H // 2) >= 2): 1 where the samples spread as the humans do; K > 1
+                   (note by note, human-relative: PN)
 variance_ratio     variance of a sample over the mean variance of the humans: < 1 too flat, > 1 too noisy
 variance_match     the smaller of that ratio and its inverse, mean over samples: 1 at best, flat has 0
 agreement          r with the mean human × that match, mean over samples: shape and size, both must be right
+wasserstein_level  the same of the means of whole performances (PP)
 spread_ratio       variance between samples over that between humans, of centred curves, summed over points;
                    K > 1
 seam               mean |sample − mean human| within 16 notes of a window boundary over that in the interior
@@ -18,7 +20,11 @@ seam_jump          mean |jump| of (sample − mean human) at the boundaries over
                    being the mean of 16 notes from there on less that of the 16 before: windows that meet on
                    different levels
 
-Of the pedal: pedal_f1 (`pedal.transition_f1` with each human who uses it, mean), pedal_down (share of the
+Of the dynamics: velocity_range (5th to 95th percentile) and velocity_deviation, mean over samples, those of the
+humans (…_human).
+
+Of the pedal: pedal_f1 (`pedal.transition_f1` with each human who uses it, mean), repedal_f1 (`pedal.repedal_f1`, of
+each human who changes it), pedal_down (share of the
 time), pedal_down_human, pedal_down_error (|share − mean share of the humans|).
 
 Of chords, in ms (`chords`): chord_spread and melody_lead, those of the humans (…_human), and the distance of
@@ -32,7 +38,7 @@ Of the notes: notes_missing, the share of the score's that a sample does not pla
 of its own that the score does not have. The other metrics are of the notes that are played.
 
 The humans' own, from `human_metrics`: r_ceiling and r2_ceiling (each against the mean of the others),
-r_between (each against each), reliability of the mean human (Spearman–Brown), pedal_f1_ceiling,
+r_between (each against each), reliability of the mean human (Spearman–Brown), pedal_f1_ceiling, repedal_f1_ceiling,
 pedal_down_error_ceiling, chord_spread_error_ceiling, melody_lead_error_ceiling, tempo_error_ceiling.
 
 The mean human centres every performance first and counts where at least half of them play. What is NaN on
@@ -62,7 +68,7 @@ from pianist_jax.evaluation.curves import (
     frame_of,
     time_map,
 )
-from pianist_jax.evaluation.pedal import PedalUse, pedal_use, transition_f1
+from pianist_jax.evaluation.pedal import PedalUse, pedal_use, repedal_f1, transition_f1
 
 WINDOW, HOP, NEAR_SEAM = 512, 256, 16  # notes
 
@@ -173,7 +179,20 @@ def candidate_metrics(
         "notes_extra": float(np.mean([sample.extra for sample in samples])),
     }
     tempo = _tempo_metrics(reference, samples)
-    return metrics | tempo | _pedal_metrics(reference, samples) | _chord_metrics(reference, samples) | shares
+    metrics |= tempo | _dynamics_metrics(reference, samples)
+    return metrics | _pedal_metrics(reference, samples) | _chord_metrics(reference, samples) | shares
+
+
+def _dynamics_metrics(reference: Reference, samples: Sequence[Performance]) -> dict[str, float]:
+    metrics = {}
+    for suffix, performances in (("", samples), ("_human", reference.performances)):
+        played = [one.curves["velocity"][np.isfinite(one.curves["velocity"])] for one in performances]
+        played = [velocity for velocity in played if len(velocity)]
+        ranges = [np.subtract(*np.quantile(velocity, [0.95, 0.05])) for velocity in played]
+        metrics[f"velocity_range{suffix}"] = float(np.mean(ranges)) if ranges else float("nan")
+        deviations = [velocity.std() for velocity in played]
+        metrics[f"velocity_deviation{suffix}"] = float(np.mean(deviations)) if deviations else float("nan")
+    return metrics
 
 
 def slowness(frame: Frame, mapped: TimeMap) -> float:
@@ -211,6 +230,7 @@ def _curve_metrics(reference: Reference, name: str, samples: np.ndarray) -> dict
     shape = stats.pearson(samples, mean)
     several = {
         "wasserstein_set": _wasserstein_set(samples, humans),
+        "wasserstein_level": _wasserstein_set(*(stats.mean_valid(rows)[:, None] for rows in (samples, humans))),
         "spread_ratio": _spread_ratio(samples, humans),
     }
     return {
@@ -275,10 +295,13 @@ def _over(here: np.ndarray, elsewhere: np.ndarray) -> float:
 def _pedal_metrics(reference: Reference, samples: Sequence[Performance]) -> dict[str, float]:
     pedalled = [human for human in reference.performances if len(human.pedal)]
     scores = [transition_f1(one.pedal, human.pedal, human.mapped) for one in samples for human in pedalled]
+    changers = [human for human in reference.performances if len(human.pedal.changes)]
+    changes = [repedal_f1(one.pedal, human.pedal, human.mapped) for one in samples for human in changers]
     shares = np.array([one.pedal.share_down for one in samples])
     usual = float(np.mean([human.pedal.share_down for human in reference.performances]))
     return {
         "pedal_f1": float(np.mean(scores)) if scores else float("nan"),
+        "repedal_f1": float(np.mean(changes)) if changes else float("nan"),
         "pedal_down": float(shares.mean()),
         "pedal_down_human": usual,
         "pedal_down_error": float(np.abs(shares - usual).mean()),
@@ -314,13 +337,14 @@ def human_metrics(reference: Reference) -> dict[str, float]:
             )
         keys = ("r_ceiling", "r2_ceiling", "r_between", "reliability")
         metrics |= {f"{name}_{key}": value for key, value in zip(keys, found, strict=True)}
-    pairs = [
-        transition_f1(first.pedal, second.pedal, second.mapped)
-        for first in reference.performances
-        for second in reference.performances
-        if first is not second and len(second.pedal)
-    ]
-    metrics["pedal_f1_ceiling"] = float(np.mean(pairs)) if pairs else float("nan")
+    for name, agreement, used in (("pedal_f1", transition_f1, len), ("repedal_f1", repedal_f1, _changes)):
+        pairs = [
+            agreement(first.pedal, second.pedal, second.mapped)
+            for first in reference.performances
+            for second in reference.performances
+            if first is not second and used(second.pedal)
+        ]
+        metrics[f"{name}_ceiling"] = float(np.mean(pairs)) if pairs else float("nan")
     of_each = {
         "pedal_down": [human.pedal.share_down for human in reference.performances],
         "chord_spread": [human.chords.spread for human in reference.performances],
@@ -330,6 +354,10 @@ def human_metrics(reference: Reference) -> dict[str, float]:
     for name, values in of_each.items():
         metrics[f"{name}_error_ceiling"] = _left_out_error(np.array(values))
     return metrics
+
+
+def _changes(pedal: PedalUse) -> int:
+    return len(pedal.changes)
 
 
 def _left_out_error(values: np.ndarray) -> float:

@@ -7,6 +7,7 @@ on 14 validation compositions with 81 performances):
 score        caught by r of log_ioi and log_articulation, variance_match, pedal_f1, histograms;
              by r of velocity in part only (0.38: written dynamics)
 deadpan      caught by every r (0), variance_match (0), pedal_f1, histograms; wasserstein sees little of it
+rules        (`rules`) caught by r of log_ioi and log_articulation, every agreement, pedal_f1; hardly by r of velocity
 shuffled     caught by r, r2, wasserstein, pedal_f1; missed by the histograms, which take it for a human,
              by variance_match of velocity and by pedal_down_error
 blind        caught by r, r2, wasserstein, pedal_f1; by the histograms in part only (∩ 0.88, a human 0.95)
@@ -49,6 +50,7 @@ _WRONG_NOTES = (*_SHAPES, *_FITS, *_DISTANCES, *_AGREEMENTS, "pedal_f1")
 CAUGHT_BY: dict[str, tuple[str, ...]] = {
     "score": (*_SHAPES, *_SIZES, *_DISTANCES, *_AGREEMENTS, "pedal_f1"),
     "deadpan": (*_SHAPES, *_SIZES, *_DISTANCES, *_AGREEMENTS, "pedal_f1"),
+    "rules": ("log_ioi_r_single", "log_articulation_r_single", *_AGREEMENTS, "pedal_f1"),
     "shuffled": _WRONG_NOTES,
     "blind": _WRONG_NOTES,
     "halved": (*_SIZES, *_AGREEMENTS),

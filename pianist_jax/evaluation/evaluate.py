@@ -3,8 +3,8 @@
 about       what was compared: package version, pieces, human performances, seed, what the caller adds
 systems     by name, the left-out human first, then the candidates, then the controls; each with `kind` (human,
             candidate or control), `about`, `composite` (`composite.composite`), `summary`, `paper`, `pieces`,
-            `samples` and `warnings` (`suite`), `likelihood` where it was measured, and `classifier` (of humans and
-            candidates: whether they can be told from humans, and by what)
+            `samples` and `warnings` (`suite`), `likelihood` where it was measured, and `classifier` (of humans,
+            candidates and rules: whether they can be told from humans, and by what)
 humans      what the humans reach among themselves: ceilings and reliability (`aligned.human_metrics`)
 composite   the weights of the summary figure
 controls    which metrics are meant to catch each control, and which are known to miss it
@@ -24,10 +24,11 @@ from pianist_jax.evaluation.candidates import Candidates
 from pianist_jax.evaluation.classifier import add_classifier
 from pianist_jax.evaluation.composite import WEIGHTS, composite
 from pianist_jax.evaluation.controls import CAUGHT_BY, MISSED_BY
-from pianist_jax.evaluation.curves import Piece
+from pianist_jax.evaluation.curves import Piece, Played, as_played
+from pianist_jax.evaluation.rules import perform
 from pianist_jax.evaluation.suite import Report, evaluate_controls, evaluate_pieces
 
-HUMAN, DEADPAN = "human", "deadpan"
+HUMAN, DEADPAN, RULES = "human", "deadpan", "rules"
 
 
 def common_pieces(pieces: Sequence[Piece], entries: Sequence[Candidates]) -> tuple[list[Piece], list[str]]:
@@ -86,7 +87,11 @@ def evaluate(
     systems |= {name: {"kind": "control", "about": {}, **report} for name, report in controls.items()}
     found = [*warnings, *_add_composites(systems, pieces, seed)]
     if classifier:
-        performed_by = {entry.name: [entry.performances[piece.name] for piece in pieces] for entry in entries}
+        performed_by: dict[str, list[Sequence[Played]]] = {
+            entry.name: [entry.performances[piece.name] for piece in pieces] for entry in entries
+        }
+        if RULES in systems:
+            performed_by[RULES] = [as_played(piece, [perform(piece.score)]) for piece in pieces]
         found += add_classifier(systems, pieces, performed_by, seed)
     for name, report in systems.items():
         own = f"{name}: " if report["kind"] == "candidate" else ""

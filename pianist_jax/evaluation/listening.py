@@ -1,8 +1,9 @@
-"""A blind listening test as one page: two performances of the same bars, which one would you rather hear?
+"""A blind listening test as one page: which of two performances would you rather hear, or: how good is this one?
 
 Of a few pieces an excerpt is played by a human, by each candidate and by the score as it stands. Every pair of them
-is asked once, in an order and on sides that the page draws anew for every listener; who was who is told only with the
-answers, which the page hands out as a JSON file. Page and sound are one file that loads nothing.
+is asked once, or each of them is rated from 1 to 5, the human hidden among the others; in an order and on sides that
+the page draws anew for every listener. Who was who is told only with the answers, which the page hands out as a JSON
+file (`answers` sums several up). Page and sound are one file that loads nothing.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from pianist_jax.files import replace_file
 from pianist_jax.music.notes import Notes
 
 HUMAN, SCORE = "human", "score"
+ASKS = ("pairs", "ratings")
 PIECES = 4
 SECONDS = 11.0  # of the slowest performance of an excerpt
 BEFORE, AFTER = 100, 1200  # ms of silence before the first onset, of sound after the last
@@ -34,21 +36,32 @@ PEAK = 0.89
 
 
 def write_listening(
-    stem: Path, pieces: Sequence[Piece], entries: Sequence[Candidates], seed: int = 0, count: int = PIECES
+    stem: Path,
+    pieces: Sequence[Piece],
+    entries: Sequence[Candidates],
+    seed: int = 0,
+    count: int = PIECES,
+    ask: str = ASKS[0],
 ) -> Path:
-    """Write `STEM.listen.html`; about 2 MB for each piece and candidate. `seed` draws pieces, humans and excerpts.
+    """Write `STEM.listen.html` (of "ratings": `STEM.rate.html`); about 2 MB for each piece and candidate.
+
+    `seed` draws pieces, humans and excerpts.
 
     Raises PianistError where it cannot be written.
     """
-    path = stem.with_name(stem.name + ".listen.html")
-    replace_file(path, listening_page(pieces, entries, np.random.default_rng(seed), count), make_folder=True)
+    path = stem.with_name(stem.name + (".listen.html" if ask == ASKS[0] else ".rate.html"))
+    replace_file(path, listening_page(pieces, entries, np.random.default_rng(seed), count, ask), make_folder=True)
     return path
 
 
 def listening_page(
-    pieces: Sequence[Piece], entries: Sequence[Candidates], rng: np.random.Generator, count: int = PIECES
+    pieces: Sequence[Piece],
+    entries: Sequence[Candidates],
+    rng: np.random.Generator,
+    count: int = PIECES,
+    ask: str = ASKS[0],
 ) -> str:
-    """The page: clips of up to `count` pieces, and every pair of performances of each as a question."""
+    """The page: clips of up to `count` pieces; a question is every pair of performances of each, or every one."""
     clips: list[dict[str, str]] = []
     trials: list[dict[str, Any]] = []
     for index in np.sort(rng.permutation(len(pieces))[:count]).tolist():
@@ -58,9 +71,10 @@ def listening_page(
         for name, notes in excerpts(piece, performances, rng).items():
             sound = base64.b64encode(wav(notes)).decode("ascii")
             clips.append({"system": name, "piece": piece.name, "sound": sound})
-        pairs = combinations(range(first, len(clips)), 2)
-        trials += [{"piece": piece.name, "clips": list(pair)} for pair in pairs]
-    about = {"systems": [HUMAN, *(entry.name for entry in entries), SCORE], "pieces": len({t["piece"] for t in trials})}
+        asked = combinations(range(first, len(clips)), 2 if ask == ASKS[0] else 1)
+        trials += [{"piece": piece.name, "clips": list(chosen)} for chosen in asked]
+    systems = [HUMAN, *(entry.name for entry in entries), SCORE]
+    about = {"ask": ask, "systems": systems, "pieces": len({trial["piece"] for trial in trials})}
     data = json.dumps({"about": about, "clips": clips, "trials": trials}).replace("<", "\\u003c")
     page = (Path(__file__).parent / "listening.html").read_text(encoding="utf-8")
     return page.replace("__DATA__", data)

@@ -4,6 +4,7 @@ down.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,18 +14,21 @@ from pianist_jax.evaluation.curves import Dealt, Frame, TimeMap
 DOWN = 64
 LONGEST_GAP = 4  # a longer run of unplayed notes is a stretch left out, as where training pairs are cut
 TOLERANCE = 100.0  # ms
+CHANGE = 500.0  # ms of performed time: a pedal that comes up and goes down again within it is changed
 
 
 @dataclass(frozen=True, eq=False)
 class PedalUse:
     """Transitions of one performance: float64 score times in ms of going down and of coming up, sorted.
 
+    `changes`: score times of coming up only to go down again within `CHANGE` (re-pedalling).
     `share_down`: the share of the time between the first and the last onset during which the pedal is down.
     `silent` float64[G, 2]: stretches of the score, in ms, that this performance leaves out (a repeat, a cut).
     """
 
     down: np.ndarray
     up: np.ndarray
+    changes: np.ndarray
     share_down: float
     silent: np.ndarray
 
@@ -42,10 +46,12 @@ def pedal_use(frame: Frame, playing: Dealt, mapped: TimeMap) -> PedalUse:
     times = playing.pedal_time[changed].astype(np.float64)
     downward = state[changed + 1]
     inside = (times >= first) & (times <= last)
+    again = ~downward & (np.diff(times, append=np.inf) <= CHANGE)
     scored = mapped.to_score(times[inside])
     return PedalUse(
         down=scored[downward[inside]],
         up=scored[~downward[inside]],
+        changes=mapped.to_score(times[inside & again]),
         share_down=_share_down(times, downward, first, last),
         silent=_silent(frame, playing),
     )
@@ -74,9 +80,20 @@ def transition_f1(candidate: PedalUse, human: PedalUse, human_map: TimeMap) -> f
     most once. Stretches of the score that either leaves out do not count. 1 where neither has a transition, 0
     where only one has.
     """
+    return _agreement(((candidate.down, human.down), (candidate.up, human.up)), candidate, human, human_map)
+
+
+def repedal_f1(candidate: PedalUse, human: PedalUse, human_map: TimeMap) -> float:
+    """`transition_f1` of re-pedalling alone: where the pedal comes up only to go down again."""
+    return _agreement(((candidate.changes, human.changes),), candidate, human, human_map)
+
+
+def _agreement(
+    kinds: Sequence[tuple[np.ndarray, np.ndarray]], candidate: PedalUse, human: PedalUse, human_map: TimeMap
+) -> float:
     silent = np.concatenate([candidate.silent, human.silent])
     total = hits = 0
-    for ours, theirs in ((candidate.down, human.down), (candidate.up, human.up)):
+    for ours, theirs in kinds:
         ours, theirs = _outside(ours, silent), _outside(theirs, silent)
         total += len(ours) + len(theirs)
         hits += _hits(human_map.to_performed(ours), human_map.to_performed(theirs))

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from pianist_jax.errors import PianistError
-from pianist_jax.evaluation import controls
+from pianist_jax.evaluation import controls, rules
 from pianist_jax.evaluation.aligned import (
     Reference,
     candidate_metrics,
@@ -133,6 +133,7 @@ _MAKERS: dict[str, _Maker] = {
     "human": lambda piece, own, other, pool, rng: own,
     "score": lambda piece, own, other, pool, rng: piece.score,
     "deadpan": lambda piece, own, other, pool, rng: controls.deadpan(piece.score),
+    "rules": lambda piece, own, other, pool, rng: rules.perform(piece.score),
     "shuffled": lambda piece, own, other, pool, rng: controls.shuffled(own, rng),
     "blind": lambda piece, own, other, pool, rng: controls.blind(piece.score, pool, rng),
     "halved": lambda piece, own, other, pool, rng: controls.scaled(piece.score, own, 0.5),
@@ -142,7 +143,7 @@ _MAKERS: dict[str, _Maker] = {
 }
 CONTROLS = tuple(_MAKERS)
 _AS_PLAYED = ("human", "halved", "doubled", "jittered")  # what is a gap in this human's curves stays one
-_OF_SCORES = ("score", "deadpan")  # need no human to be made of
+_OF_SCORES = ("score", "deadpan", "rules")  # need no human to be made of
 _OF_OTHERS = ("blind", "other piece")  # need a second piece
 
 
@@ -156,8 +157,8 @@ def evaluate_controls(
 
     Every control is made from each human of a piece in turn and judged, as that human is, against the piece's
     *other* humans only: a version of somebody who is in the mean would agree with themselves. Pieces of one
-    human take no part, which is named; where there are no others, "score" and "deadpan" alone are judged,
-    against that human. With a single piece there is no other to draw from: "blind" (without a `pool`) and
+    human take no part, which is named; where there are no others, "score", "deadpan" and "rules" alone are
+    judged, against that human. With a single piece there is no other to draw from: "blind" (without a `pool`) and
     "other piece" are missing, which is named. "score" is the score's MIDI as it stands.
 
     Args:

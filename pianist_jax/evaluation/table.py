@@ -95,7 +95,7 @@ def short_table(report: Report, metrics: str = "all") -> str:
     parts += [classified] if len(classified) > 1 else []
     likelihoods = likelihood_rows(report["systems"])
     parts += [likelihoods] if len(likelihoods) > 1 else []
-    return "\n\n".join(map(_aligned, parts))
+    return "\n\n".join(map(in_columns, parts))
 
 
 def short_rows(report: Report, metrics: str = "all") -> list[list[str]]:
@@ -186,7 +186,8 @@ def _cell(value: float | None, digits: int = 3) -> str:
     return NONE if value is None else f"{value:.{digits}f}"
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> str:
+def in_columns(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of text as lines, the first column to the left, the others to the right."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = []
     for row in rows:

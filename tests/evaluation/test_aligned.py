@@ -86,6 +86,19 @@ def test_the_set_distance_wants_the_spread_of_the_humans():
     assert "velocity_spread_ratio" not in measured(reference, own[0])
 
 
+def test_levels_and_ranges_of_velocity_are_the_samples_and_the_humans_own():
+    crowd = invented_piece(np.random.default_rng(5), humans=8)
+    reference, own = replace(crowd, humans=crowd.humans[:4]), [human.notes for human in crowd.humans[4:]]
+    louder = [replace(one, velocity=np.clip(one.velocity + 15, 1, 127)) for one in own]
+    as_humans, loud = measured(reference, *own), measured(reference, *louder)
+    assert loud["velocity_wasserstein_level"] > 5 * as_humans["velocity_wasserstein_level"]
+    assert loud["log_ioi_wasserstein_level"] == pytest.approx(as_humans["log_ioi_wasserstein_level"])
+    played = [human.notes.velocity for human in reference.humans]
+    assert as_humans["velocity_deviation_human"] == pytest.approx(np.mean([one.std() for one in played]))
+    wide = np.mean([np.subtract(*np.quantile(one.velocity, [0.95, 0.05])) for one in own])
+    assert as_humans["velocity_range"] == pytest.approx(wide)
+
+
 def test_the_ceiling_is_what_each_human_reaches_as_a_candidate_against_the_others(piece):
     reference = a.reference_of(piece)
     found = a.human_metrics(reference)

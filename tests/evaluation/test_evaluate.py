@@ -179,7 +179,7 @@ def degenerate(pieces, change):
 
 def test_one_human_everywhere(pieces):
     found = degenerate(pieces, lambda piece: replace(piece, humans=piece.humans[:1]))
-    assert list(found["systems"]) == ["copy", "score", "deadpan"]
+    assert list(found["systems"]) == ["copy", "score", "deadpan", "rules"]
     assert "composite" not in found["systems"]["copy"]
     assert any("there is no left-out human to be 1" in warning for warning in found["warnings"])
 
@@ -234,6 +234,16 @@ def test_the_listening_test_asks_every_pair_once(pieces, tmp_path, monkeypatch):
         with wave.open(io.BytesIO(base64.b64decode(clip["sound"]))) as sound:
             assert sound.getnchannels() == 1
             assert 1 < sound.getnframes() / sound.getframerate() < 5
+
+
+def test_a_page_of_ratings_asks_about_every_performance_once(pieces, tmp_path, monkeypatch):
+    monkeypatch.setattr(listening, "SECONDS", 1.5)
+    path = listening.write_listening(tmp_path / "r", pieces, [copies(pieces)], seed=3, count=2, ask="ratings")
+    assert path.name == "r.rate.html"
+    data = json.loads(re.search(r'id="data">(.*?)</script>', path.read_text(), re.DOTALL)[1])  # type: ignore[index]
+    assert data["about"]["ask"] == "ratings"
+    assert sorted(trial["clips"] for trial in data["trials"]) == [[clip] for clip in range(6)]
+    assert [data["clips"][k]["system"] for k in range(6)] == ["human", "copy", "score"] * 2
 
 
 def test_an_excerpt_is_the_same_bars_with_the_pedal_as_it_is(pieces):

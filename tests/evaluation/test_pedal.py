@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pianist_jax.evaluation import curves as c
-from pianist_jax.evaluation.pedal import pedal_use, transition_f1
+from pianist_jax.evaluation.pedal import pedal_use, repedal_f1, transition_f1
 from tests.evaluation.pieces import notes
 
 SCORE = notes(np.arange(11) * 100)
@@ -41,6 +41,16 @@ def test_f1_by_hand():
     # down: 190 is near 100, 390 is not near 500; up: 310 near 300, 650 near 700: 3 of 4 on both sides
     assert f1(candidate, human) == pytest.approx(0.75)
     assert f1(human, human) == 1
+
+
+def test_a_changed_pedal_is_one_that_goes_down_again_at_once():
+    human = used([(0, 127), (200, 0), (300, 127), (800, 0), (900, 127)], factor=1)
+    np.testing.assert_allclose(human[0].changes, [200, 800])
+    slow = used([(0, 127), (1000, 0), (1400, 127), (2000, 0), (2600, 127)], factor=5)
+    np.testing.assert_allclose(slow[0].changes, [200])  # down again after 400 ms, and after 600
+    assert repedal_f1(human[0], human[0], human[1]) == 1
+    assert repedal_f1(slow[0], human[0], human[1]) == pytest.approx(2 / 3)
+    assert repedal_f1(used([(0, 127)])[0], human[0], human[1]) == 0
 
 
 def test_down_does_not_meet_up_and_nothing_is_met_twice():
