@@ -153,8 +153,9 @@ def pedal_in_words(notes: Notes) -> str:
 
 
 def _signs(score: Score) -> str:
-    found = [(mark.name or "", int(np.count_nonzero(score.marks & mark.value))) for mark in Mark]
-    hidden = {Mark.SLUR_START.name, Mark.SLUR_STOP.name}
+    marks = score.marks[["~" not in note_id for note_id in score.note_id]]  # of an ornament its first note
+    found = [(mark.name or "", int(np.count_nonzero(marks & mark.value))) for mark in Mark]
+    hidden = {Mark.SLUR_START.name, Mark.SLUR_STOP.name, Mark.ORNAMENT.name}
     return ", ".join(f"{name.lower()} {count}" for name, count in found if count and name not in hidden)
 
 

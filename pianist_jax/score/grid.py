@@ -17,6 +17,7 @@ from pianist_jax.music import midi
 from pianist_jax.music.notes import Notes, survivors
 from pianist_jax.score.facts import Score, beat_quarters
 from pianist_jax.score.repeats import MAX_BARS
+from pianist_jax.score.written import Mark
 
 RIGHT, LEFT = "Right hand", "Left hand"
 NOTATION = (".musicxml", ".xml", ".mxl", ".mei", ".krn", ".kern")  # suffixes of `grid_of_score`'s files
@@ -228,7 +229,7 @@ def grid_of_score(score: Score) -> ScoreGrid:
     """
     kept = survivors(score.notes)
     starts = np.array([bar.start for bar in score.bars])
-    steady = np.concatenate([score.onset[~score.grace], starts])
+    steady = np.concatenate([score.onset[(score.marks & Mark.ORNAMENT == 0) & ~score.grace], starts])
     quarter = next((q for q in RESOLUTIONS if np.abs(steady * q - np.rint(steady * q)).max() < 0.02), RESOLUTIONS[-1])
     onset = np.maximum(np.rint(score.onset[kept] * quarter), 0).astype(np.int64)
     duration = np.maximum(np.rint(score.duration[kept] * quarter), 1).astype(np.int64)

@@ -1,8 +1,8 @@
 """Scores: MusicXML (.musicxml, .xml, .mxl), MEI (.mei), kern (.krn), MIDI (.mid, .midi) -> notes and what is
 written about them.
 
-Repeats are played out, ties joined, the staves of a pianist merged. Onsets are quantised: tempo marks count,
-fermatas, trills and arpeggios are facts that change no time. Files are read as from a stranger: within
+Repeats are played out, ties joined, ornaments written out, the staves of a pianist merged. Onsets are quantised: tempo
+marks count, fermatas are facts that change no time. Files are read as from a stranger: within
 limits of size, depth and number, and with no entity resolved.
 """
 
@@ -21,6 +21,7 @@ from pianist_jax.score.marks import deal_out
 from pianist_jax.score.mei import read_mei
 from pianist_jax.score.midi import read_midi_score
 from pianist_jax.score.musicxml import read_musicxml
+from pianist_jax.score.ornaments import PLAIN, Style
 from pianist_jax.score.parts import keep_parts
 from pianist_jax.score.played import play
 from pianist_jax.score.tempi import settle_tempi
@@ -43,11 +44,14 @@ MAX_MS = 24 * 3600 * 1000
 SUFFIXES = (".musicxml", ".xml", ".mxl", ".mei", ".krn", ".kern", ".mid", ".midi")
 
 
-def read_score(path: str | os.PathLike[str], *, repeats: bool = True, part: str | None = None) -> Score:
+def read_score(
+    path: str | os.PathLike[str], *, repeats: bool = True, part: str | None = None, style: Style = PLAIN
+) -> Score:
     """Read a score of any format, known by its suffix, and play out its repeats (or every bar once).
 
     Of voltas each is played on its pass; with `repeats=False` the last alone. After a da capo or dal segno no
     repeat is played again. MIDI files have no repeats to play out.
+    Ornaments are played in a `style`: those of MIDI files are written out already.
     Of several instruments the keyboards play, or the `part` of a name or number (`score_parts.chosen_parts`).
     Raises ScoreError (MidiError for MIDI files) where the file is no readable score with notes, or too large.
     """
@@ -68,7 +72,7 @@ def read_score(path: str | os.PathLike[str], *, repeats: bool = True, part: str 
     check(written)
     deal_out(written)
     try:
-        score = play(written, repeats=repeats)
+        score = play(written, repeats=repeats, style=style)
     except ValueError as error:
         raise ScoreError(f"{name}: {error}; split it or export it again") from error
     if score.notes.end.max() > MAX_MS:

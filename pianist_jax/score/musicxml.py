@@ -14,6 +14,7 @@ from xml.etree.ElementTree import Element
 
 from pianist_jax.score.directions import end_word, read_barline, read_direction, read_sound
 from pianist_jax.score.files import ScoreError
+from pianist_jax.score.ornament_signs import SIGNS, give_to_outer_note, read_grace, read_sign, under_wavy_line
 from pianist_jax.score.players import player_of, small_notes_sound
 from pianist_jax.score.reader import (
     EVEN,
@@ -33,6 +34,7 @@ from pianist_jax.score.written import MAX_NOTES, Mark, Sign, Span, Written, Writ
 
 MAX_PARTS = 100
 STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+LETTERS = {semitones: letter for letter, semitones in enumerate(STEPS.values())}
 NOTATIONS = {
     "staccato": Mark.STACCATO,
     "detached-legato": Mark.STACCATO | Mark.TENUTO,
@@ -55,6 +57,8 @@ NOTATIONS = {
     "delayed-turn": Mark.TURN,
     "delayed-inverted-turn": Mark.TURN,
     "vertical-turn": Mark.TURN,
+    "inverted-vertical-turn": Mark.TURN,
+    "haydn": Mark.TURN,
     "tremolo": Mark.TREMOLO,
     "arpeggiate": Mark.ARPEGGIO,
 }
@@ -75,6 +79,7 @@ def read_musicxml(root: Element, name: str) -> Written:
     if count > MAX_BARS:
         raise ScoreError(f"{name}: more than {MAX_BARS} bars; split it")
     written = Written(bars=[WrittenBar(0.0, 0) for _ in range(count)])
+    written.composer = (root.findtext("identification/creator[@type='composer']") or "")[:200]
     nominals: dict[int, float] = {}  # lengths of bars by their time signature
     silent_cues = not small_notes_sound(root)
     for part, (identity, measures) in enumerate(parts):
@@ -205,6 +210,11 @@ def _read_note(reader: Reader, element: Element) -> None:
         if note is not None:
             if len(written.notes) >= MAX_NOTES:
                 raise ScoreError(f"{reader.name}: more than {MAX_NOTES} notes; split it")
+            if not chord:
+                reader.head = note
+            elif reader.head is not None and reader.head.ornaments:
+                give_to_outer_note(reader.head, note)
+                reader.head = max(reader.head, note, key=lambda each: each.pitch)
             written.notes.append(note)
             _order_grace(reader, note, grace, chord)
     elif "unpitched" in tags:
@@ -245,8 +255,14 @@ def _note(
         note.velocity = velocity_of(clamped(reader, dynamics, 0, 1000, "dynamics"))
     if "cue" in tags:
         note.marks |= Mark.SMALL
-    for notations in element.findall("notations"):
-        _read_notations(reader, notations, note)
+    note.step, note.alter = 7 * (octave + 1) + LETTERS[step], alter
+    for child in element:
+        if child.tag == "notations":
+            _read_notations(reader, child, note, element)
+    if reader.wavy_lines:
+        under_wavy_line(reader, note)
+    if "grace" in tags:
+        read_grace(reader, tags["grace"], note, element)
     return note
 
 
@@ -255,12 +271,15 @@ def _voice(text: str | None) -> int:
     return int(text) if text is not None and re.fullmatch(r"\s*\d{1,4}\s*", text) else 1
 
 
-def _read_notations(reader: Reader, notations: Element, note: WrittenNote) -> None:
-    for element in _flat(notations):
-        if element.tag == "slur":
-            _read_slur(reader, element, note)
+def _read_notations(reader: Reader, notations: Element, note: WrittenNote, element: Element) -> None:
+    for sign in _flat(notations):
+        tag = sign.tag
+        if tag == "slur":
+            _read_slur(reader, sign, note)
         else:
-            note.marks |= NOTATIONS.get(element.tag, 0)
+            note.marks |= NOTATIONS.get(tag, 0)
+            if tag in SIGNS:
+                read_sign(reader, sign, note, element)
 
 
 def _flat(notations: Element) -> Iterator[Element]:

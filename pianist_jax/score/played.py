@@ -5,7 +5,6 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeVar
 
@@ -21,7 +20,9 @@ from pianist_jax.score.facts import (
     TimeSignature,
     elapsed,
 )
+from pianist_jax.score.ornaments import PLAIN, Style, play_ornaments
 from pianist_jax.score.repeats import Form, played_form
+from pianist_jax.score.sounding import Sounding
 from pianist_jax.score.written import (
     MAX_NOTES,
     MAX_QUARTERS,
@@ -32,8 +33,6 @@ from pianist_jax.score.written import (
     bar_starts,
 )
 
-GRACE = 0.125  # quarters; the length of a grace note where there is room
-GRACE_ROOM = 0.5  # of the time since the onset before; all grace notes of one place share it
 PEDAL_LIFT = 0.125  # quarters for which a pedal that is changed stays up
 MAX_HELD = 32  # tied notes of one pitch at once
 LONGEST_GAP = 1  # bars over which a tie leads on to a chord whose notes were struck one after the other
@@ -42,22 +41,10 @@ SAME = 10.0**-PLACE_DIGITS
 Fact = TypeVar("Fact")
 
 
-@dataclass
-class _Sounding:
-    """One note that is heard: a written note with those tied to it, whose marks it has too."""
+def play(written: Written, *, repeats: bool = True, style: Style = PLAIN) -> Score:
+    """Play out a score whose notes have been dealt their marks (`score_marks.deal_out`), ornaments in this style.
 
-    note: WrittenNote
-    played_bar: int
-    start: float
-    end: float
-    marks: int
-
-
-def play(written: Written, *, repeats: bool = True) -> Score:
-    """Play out a score whose notes have been dealt their marks (`score_marks.deal_out`).
-
-    Grace notes take the time before their beat, an eighth of a quarter each or what fits into half the time
-    since the onset before (of any voice), whose notes keep their length. A tie joins a note to the next of its
+    What is played for ornaments and grace notes: `ornaments`, `graces`, `chords`. A tie joins a note to the next of its
     pitch in its part that begins where it ends, over bar lines and into voltas. What is in force at a place
     (tempo, signatures, pedal) is what the page says there, whichever way the player came.
     Raises ValueError where it grows beyond the limits of a score.
@@ -74,16 +61,18 @@ def play(written: Written, *, repeats: bool = True) -> Score:
     if starts[-1] > MAX_QUARTERS:
         raise ValueError(f"more than {MAX_QUARTERS:g} quarters long, repeats played out")
     bars, times_through = _bars(written, order, starts, lengths)
-    sounding = _join_ties(_unfold(written, order, starts, breaks_off))
+    fragments = _unfold(written, order, starts, breaks_off)
+    sounding = _join_ties(fragments)
     if not sounding:
         raise ValueError("no notes in the bars that are played")
-    _place_graces(sounding)
-    sounding.sort(key=lambda s: (round(s.start, PLACE_DIGITS), s.note.pitch))
     tempos = _unfold_signs(written.tempos, written, order, starts, lambda at, v: Tempo(at, v[0], v[1], bool(v[2])))
     if not tempos or tempos[0].start > 0:
         tempos.insert(0, Tempo(0.0, DEFAULT_TEMPO))
+    keys = _unfold_signs(written.keys, written, order, starts, lambda at, v: KeySignature(at, int(v[0]), bool(v[1])))
+    sounding = play_ornaments(sounding, fragments, tempos, keys, style, written.composer)
+    sounding.sort(key=lambda s: (round(s.start, PLACE_DIGITS), s.note.pitch))
     pedal = _unfold_signs(written.pedal, written, order, starts, lambda at, value: (at, int(value[0])), False)
-    return _score(written, sounding, bars, times_through, starts, order, tuple(tempos), _lift(pedal))
+    return _score(written, sounding, bars, times_through, starts, order, tuple(tempos), tuple(keys), _lift(pedal))
 
 
 def _bars(
@@ -98,14 +87,14 @@ def _bars(
     return tuple(bars), [bar.time_through for bar in bars]
 
 
-def _unfold(written: Written, order: Sequence[int], starts: Sequence[float], breaks_off: float) -> list[_Sounding]:
+def _unfold(written: Written, order: Sequence[int], starts: Sequence[float], breaks_off: float) -> list[Sounding]:
     by_bar: defaultdict[int, list[WrittenNote]] = defaultdict(list)
     for note in written.notes:
         by_bar[note.bar].append(note)
     if sum(len(by_bar[bar]) for bar in order) > MAX_NOTES:
         raise ValueError(f"more than {MAX_NOTES} notes, repeats played out")
     return [
-        _Sounding(
+        Sounding(
             note,
             played,
             starts[played] + note.offset,
@@ -118,17 +107,17 @@ def _unfold(written: Written, order: Sequence[int], starts: Sequence[float], bre
     ]
 
 
-def _join_ties(fragments: Sequence[_Sounding]) -> list[_Sounding]:
+def _join_ties(fragments: Sequence[Sounding]) -> list[Sounding]:
     """Notes that continue a tie end the note that the tie began with, and are heard no more themselves.
 
     Where several notes of one pitch are tied at once (two voices), a note continues the one of its own voice. A
     tie whose second end is not written leads to the next note of the page, if that has its pitch and place. Where a
     chord is struck note by note and then written as held, ties lead over the time between.
     """
-    heard: list[_Sounding] = []
-    held: defaultdict[tuple[int, int], list[_Sounding]] = defaultdict(list)
+    heard: list[Sounding] = []
+    held: defaultdict[tuple[int, int], list[Sounding]] = defaultdict(list)
     last: dict[int, WrittenNote] = {}  # the written note that each held one has got to
-    waiting: dict[tuple[int, int], _Sounding] = {}  # the last of its key, if its tie has not ended
+    waiting: dict[tuple[int, int], Sounding] = {}  # the last of its key, if its tie has not ended
 
     by_voice: defaultdict[tuple[int, int], tuple[list[float], list[bool]]] = defaultdict(lambda: ([], []))
     for s in sorted(fragments, key=lambda s: s.start):
@@ -136,10 +125,10 @@ def _join_ties(fragments: Sequence[_Sounding]) -> list[_Sounding]:
         starts.append(s.start)
         tied.append(s.note.tie_start)
 
-    def may_follow(note: WrittenNote, other: _Sounding) -> bool:
+    def may_follow(note: WrittenNote, other: Sounding) -> bool:
         return note.tie_stop or (not note.grace and note.bar - last[id(other)].bar in (0, 1))
 
-    def leads_over(fragment: _Sounding, other: _Sounding) -> bool:
+    def leads_over(fragment: Sounding, other: Sounding) -> bool:
         bars = fragment.note.bar - last[id(other)].bar
         same_way = bars == fragment.played_bar - other.played_bar and fragment.note.voice == last[id(other)].voice
         if not (fragment.note.tie_stop and 0 <= bars <= LONGEST_GAP and same_way):
@@ -149,7 +138,7 @@ def _join_ties(fragments: Sequence[_Sounding]) -> list[_Sounding]:
         first, stop = bisect_left(starts, other.end - SAME), bisect_left(starts, fragment.start - SAME)
         return first < stop and all(tied[first:stop])
 
-    def order(s: _Sounding) -> tuple[float, bool, int, bool]:
+    def order(s: Sounding) -> tuple[float, bool, int, bool]:
         return round(s.start, PLACE_DIGITS), not s.note.grace, -s.note.grace, not s.note.tie_stop
 
     for fragment in sorted(fragments, key=order):
@@ -175,24 +164,6 @@ def _join_ties(fragments: Sequence[_Sounding]) -> list[_Sounding]:
             held[key].append(joined)
             waiting[key] = joined
     return heard
-
-
-def _place_graces(sounding: Sequence[_Sounding]) -> None:
-    onsets = np.unique([round(s.start, PLACE_DIGITS) for s in sounding if not s.note.grace])
-    steps: defaultdict[float, int] = defaultdict(int)
-    for s in sounding:
-        if s.note.grace:
-            steps[round(s.start, PLACE_DIGITS)] = max(steps[round(s.start, PLACE_DIGITS)], s.note.grace)
-    for s in sounding:
-        if not s.note.grace:
-            continue
-        place = round(s.start, PLACE_DIGITS)
-        before = int(np.searchsorted(onsets, place, side="left")) - 1
-        room = GRACE_ROOM * (place - onsets[before]) if before >= 0 else np.inf
-        step = min(GRACE, float(room) / steps[place])
-        tied = s.end > s.start + SAME
-        s.start -= s.note.grace * step
-        s.end = s.end if tied else s.start + step
 
 
 def _unfold_signs(
@@ -241,12 +212,13 @@ def _lift(pedal: Sequence[tuple[float, int]]) -> list[tuple[float, int]]:
 
 def _score(
     written: Written,
-    sounding: Sequence[_Sounding],
+    sounding: Sequence[Sounding],
     bars: tuple[Bar, ...],
     times_through: Sequence[int],
     starts: Sequence[float],
     order: Sequence[int],
     tempos: tuple[Tempo, ...],
+    keys: tuple[KeySignature, ...],
     pedal: Sequence[tuple[float, int]],
 ) -> Score:
     notes = [s.note for s in sounding]
@@ -284,9 +256,7 @@ def _score(
         time_signatures=tuple(
             _unfold_signs(written.times, written, order, starts, lambda at, v: TimeSignature(at, int(v[0]), int(v[1])))
         ),
-        key_signatures=tuple(
-            _unfold_signs(written.keys, written, order, starts, lambda at, v: KeySignature(at, int(v[0]), bool(v[1])))
-        ),
+        key_signatures=keys,
         tempos=tempos,
         pedal=pedal_place,
         lead=lead,

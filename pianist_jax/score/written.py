@@ -43,6 +43,7 @@ class Mark(IntFlag):
     ARPEGGIO = 1 << 14
     SMALL = 1 << 15  # cue size: cadenzas and ossia-like passages
     BREATH = 1 << 16  # a breath mark or caesura after the note
+    ORNAMENT = 1 << 17  # its place, length or pitch is an ornament's or a grace note's, not the page's
 
 
 @dataclass
@@ -59,9 +60,32 @@ class WrittenBar:
     jumps: Jumps = field(default_factory=Jumps)
 
 
+@dataclass(frozen=True, slots=True)
+class Ornament:
+    """A sign that is played as more notes than are written, a chord that is broken, or the manner of a grace note.
+
+    `kind` is one of `ornaments.PLAYED`'s, or one that `graces` and `broken` name. `above` and `below` are the
+    accidentals (semitones) that the sign writes for the neighbours; `interval` the semitones to the neighbour, where
+    the sign says that itself. `length` in quarters: a tremolo's stroke (0: as fast as it goes), a grace note's note
+    value. `share`: how much of the note before or after it a grace note takes (0: not said). `number` tells which
+    ends belong together and which notes are broken as one chord.
+    """
+
+    kind: str
+    above: int | None = None
+    below: int | None = None
+    interval: int = 0
+    length: float = 0.0
+    share: float = 0.0
+    number: str = ""
+
+
 @dataclass(slots=True)
 class WrittenNote:
-    """One notehead; `offset` and `length` in quarters, `grace` the steps before the beat (0: no grace note)."""
+    """One notehead; `offset` and `length` in quarters, `grace` the steps before the beat (0: no grace note).
+
+    `step` is the letter, 7 an octave from C0 (-1: not known), `alter` its accidental in semitones.
+    """
 
     bar: int
     offset: float
@@ -79,6 +103,9 @@ class WrittenNote:
     level: int = -1  # index into LEVELS
     hairpin: int = 0  # 1 crescendo, -1 diminuendo
     hand: int = 0
+    step: int = -1
+    alter: int = 0
+    ornaments: tuple[Ornament, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -138,6 +165,7 @@ class Written:
     how something was understood, `problems` what is odd about the file, and in which bars. `parts` are those that the
     notes' `part` counts into; none where the reader knows nothing of them. `orders` are the bars in the order in which
     they are played, by whether repeats are, where the score itself names that order.
+    `composer` is a name as the file gives it, for how ornaments were played in that time.
     """
 
     bars: list[WrittenBar] = field(default_factory=list)
@@ -156,6 +184,7 @@ class Written:
     readings: list[str] = field(default_factory=list)
     problems: dict[str, list[int]] = field(default_factory=dict)
     orders: dict[bool, tuple[int, ...]] = field(default_factory=dict)
+    composer: str = ""
 
     def problem(self, what: str, *bars: int) -> None:
         """Note something odd, and in which bars (indices)."""

@@ -22,8 +22,8 @@ def test_a_notated_score():
     assert rows["format"] == "MusicXML"
     assert rows["bars"] == "64, 32 of them repeats"
     assert (rows["metre"], rows["key"], rows["tempo"]) == ("3/4", "G major", "120 quarters a minute")
-    assert rows["notes"] == "406, G2–B5"
-    assert rows["hands"].startswith("right hand 256, left hand 150; ")
+    assert rows["notes"] == "426, G2–B5"
+    assert rows["hands"].startswith("right hand 276, left hand 150; ")
     assert rows["signs"] == "mordent 10"
     assert (rows["length"], rows["pedal"], rows["problems"]) == ("1:36.0", "none", "none")
     _, rows = rows_of(EXAMPLES / "chopin-prelude-op28-20.musicxml")

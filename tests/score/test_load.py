@@ -9,12 +9,15 @@ import pytest
 from examples.build import FOLDER
 from pianist_jax.music.midi import read_midi
 from pianist_jax.score.load import LEVELS, KeySignature, Mark, ScoreError, Tempo, TimeSignature, read_score
+from pianist_jax.score.ornaments import Style
 from tests.music.helpers import assert_same, midi, off, on, pedal, tempo, track
 from tests.score.xml_text import attributes, backup, direction, note, read, rows, score_xml
 
 DATA = Path(__file__).parent.parent / "data" / "scores"
 EXAMPLES = sorted(FOLDER.glob("*.musicxml"))
 TIE = '<tie type="{}"/>'
+SLASHED = note("D5", 0, grace=True).replace("<grace/>", '<grace slash="yes"/>')
+WRITTEN = Style(played=False)
 
 
 def whole(pitch="C4", **more):
@@ -27,7 +30,7 @@ def rates(score):
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_examples_equal_their_midi(path):
-    score, twin = read_score(path), read_score(path.with_suffix(".mid"))
+    score, twin = read_score(path, style=WRITTEN), read_score(path.with_suffix(".mid"))
     assert rows(score) == rows(twin)
     for column in ("pitch", "onset", "duration"):
         np.testing.assert_array_equal(getattr(score.notes, column), getattr(twin.notes, column), column)
@@ -46,7 +49,7 @@ def test_examples_equal_their_midi(path):
 
 def test_example_plays_its_repeats_and_names_its_notes():
     path = FOLDER / "petzold-minuet-bwvanh114.musicxml"
-    score, once = read_score(path), read_score(path, repeats=False)
+    score, once = read_score(path, style=WRITTEN), read_score(path, repeats=False, style=WRITTEN)
     assert (len(score), len(score.bars)) == (406, 64)
     assert (len(once), len(once.bars)) == (203, 32)
     assert len(set(score.note_id)) == 406
@@ -128,7 +131,7 @@ def test_many_grace_notes_fill_half_of_the_room(tmp_path):
 
 
 def test_a_piece_may_begin_with_a_grace_note(tmp_path):
-    score = read(tmp_path, score_xml(attributes() + note("D5", 0, grace=True) + whole()))
+    score = read(tmp_path, score_xml(attributes() + SLASHED + whole()))
     assert score.onset.tolist() == [-0.125, 0]
     assert score.beat.tolist() == [-0.125, 0]
     assert score.notes.onset.tolist() == [0, 62]
@@ -277,9 +280,9 @@ def test_articulation_ornaments_and_slurs_are_marks(tmp_path):
         "<technical><fingering>1</fingering></technical>": 0,
     }
     bar = "".join(note("C4", 12, notations=sign) for sign in signs)
-    score = read(tmp_path, score_xml(attributes(5, 4) + bar))
+    score = read(tmp_path, score_xml(attributes(5, 4) + bar), style=WRITTEN)
     assert score.marks.tolist() == [int(mark) for mark in signs.values()]
-    np.testing.assert_array_equal(score.onset, np.arange(10) / 2)  # facts: no mark moves a note
+    np.testing.assert_array_equal(score.onset, np.arange(10) / 2)  # facts, where they are not played
 
     slurred = note("C4", 24) + note("D4", 24, notations='<slur type="start" number="1"/>') + note("E4", 24)
     slurred += (

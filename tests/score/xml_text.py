@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from pianist_jax.score.load import Score, read_score
+from pianist_jax.score.ornaments import PLAIN, Style
 
 TYPES = {96: "whole", 48: "half", 24: "quarter", 12: "eighth", 6: "16th"}
 
@@ -74,10 +75,12 @@ def score_xml(*measures: str, first: int = 1, head: str = "") -> str:
     )
 
 
-def read(tmp_path: Path, text: str | bytes, name: str = "score.musicxml", *, repeats: bool = True) -> Score:
+def read(
+    tmp_path: Path, text: str | bytes, name: str = "score.musicxml", *, repeats: bool = True, style: Style = PLAIN
+) -> Score:
     path = tmp_path / name
     path.write_bytes(text.encode() if isinstance(text, str) else text)
-    return read_score(path, repeats=repeats)
+    return read_score(path, repeats=repeats, style=style)
 
 
 def rows(score: Score) -> list[tuple[int, float, float]]:
