@@ -34,12 +34,12 @@ Result, MEI (62 complete examples of the sample encodings, MEI 5.1):
     1  Ives's The Cage: chords whose notes alone say their length (`dur`) are quarters there
 
 So 31 of 62 are proved right, 28 differ where the page speaks against the referee, and 3 are open. Since that run the
-dots of such chords count as well (before, Schubert's Erlkönig lost a third of its tremolos, without a difference from
-the referee, which loses more), and a `numbase` that is a note value ("3" of "8", Brahms's quartet) makes nothing longer.
+dots of such chords count as well (before, Schubert's Erlkönig lost a third of its tremolos), and a `numbase` that is a
+note value ("3" of "8", Brahms's quartet) makes nothing longer.
 
-A third check is in the reader itself: voices of unequal length are named among a score's problems. In MusicXML and
-kern it fires in none of 165 and 1 of 77 files here, in MEI in 16 of 62, where files lack notes or tuplet signs (Chopin's
-mazurka, bar 2: a triplet of 16ths and 2.5 of 3 quarters; Haydn's quartet, bar 6: 2.5 of 3).
+A third check is in the reader itself: voices of unequal length are named among a score's problems. It fires in none of
+the 165 files of LilyPond's MusicXML suite, in 1 of 77 in kern, and in MEI in 16 of 62, where files lack notes or tuplet
+signs (Chopin's mazurka, bar 2: a triplet of 16ths and 2.5 of 3 quarters; Haydn's quartet, bar 6: 2.5 of 3).
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from pianist_jax.music.notes import Notes, normalise
 from pianist_jax.music.tokens import MAX_DURATION, MAX_IOI
 from pianist_jax.score.facts import Score
 from pianist_jax.score.grid import LEFT, MAJOR, MINOR, RIGHT
+from pianist_jax.score.hands import RIGHT_HAND, separate_hands
 from pianist_jax.score.load import read_score
 from pianist_jax.score.written import LEVELS, Mark
 
@@ -26,6 +27,7 @@ FORMATS = {
     ".krn": "kern", ".kern": "kern",
 }  # fmt: skip
 LOWEST, HIGHEST = 21, 108  # of a piano
+MAX_SEPARATED = 20_000  # notes whose hands are worked out
 SHOWN = 8  # changes that are told one by one
 DOWN = 64  # of the pedal
 FINEST = 48  # parts of a quarter: semiquaver triplets and hemidemisemiquavers
@@ -112,6 +114,9 @@ def _hands(score: Score) -> str:
     counts = [(RIGHT, 1), (LEFT, 2), ("not said", 0)]
     found = [(name.lower(), int(np.count_nonzero(score.hand == hand))) for name, hand in counts]
     voices = len(np.unique(score.voice))
+    if not score.hand.any() and len(score) <= MAX_SEPARATED:
+        right = int(np.count_nonzero(separate_hands(score.onset, score.duration, score.notes.pitch) == RIGHT_HAND))
+        found[-1] = (f"not said, by their places right hand {right}, left hand", len(score) - right)
     return ", ".join(f"{name} {count}" for name, count in found if count) + f"; {voices} voice{'s' * (voices != 1)}"
 
 

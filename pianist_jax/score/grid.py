@@ -16,6 +16,7 @@ from pianist_jax.files import printable
 from pianist_jax.music import midi
 from pianist_jax.music.notes import Notes, survivors
 from pianist_jax.score.facts import Score, beat_quarters
+from pianist_jax.score.hands import LEFT_HAND, RIGHT_HAND, named_hand
 from pianist_jax.score.repeats import MAX_BARS
 from pianist_jax.score.written import Mark
 
@@ -164,6 +165,9 @@ def hand_names(names: Sequence[str], part: np.ndarray, pitch: np.ndarray) -> tup
     """What the parts are called: hands where there are two that do not say so themselves."""
     if len(names) != 2:
         return tuple(label or f"Part {k + 1}" for k, label in enumerate(names))
+    hands = [named_hand(label) for label in names]
+    if sorted(hands) == [RIGHT_HAND, LEFT_HAND]:  # in whatever language
+        return tuple(RIGHT if hand == RIGHT_HAND else LEFT for hand in hands)
     said = [label.lower() for label in names]
     if any("left" in label for label in said) or any("right" in label for label in said):
         return tuple(label or "Piano" for label in names)
