@@ -35,7 +35,7 @@ def cells_of(values: np.ndarray) -> np.ndarray:
 def notes_of(pairs: PairCorpus, split: int) -> tuple[np.ndarray, np.ndarray]:
     """Cells of the scores and of the performances of a split, [N, 8] each."""
     chosen = np.repeat(pairs.split == split, np.diff(pairs.offsets))
-    return cells_of(pairs.score[chosen]), cells_of(pairs.performance[chosen])
+    return cells_of(pairs.score.notes[chosen]), cells_of(pairs.performance[chosen])
 
 
 def nats(train: np.ndarray, validation: np.ndarray, size: int, width: np.ndarray) -> float:

@@ -31,7 +31,7 @@ def gaps(pairs: PairCorpus, lengths: dict[tuple[str, str], int]) -> Iterator[tup
         if pairs.split[number] or about["corpus"] != "asap":
             continue
         own = slice(pairs.offsets[number], pairs.offsets[number + 1])
-        score, performance, played = pairs.score[own], pairs.performance[own], pairs.played[own]
+        score, performance, played = pairs.score.notes[own], pairs.performance[own], pairs.played[own]
         start, onset = (np.cumsum(values[:, IOI], dtype=np.float64) for values in (score, performance))
         chord, first = chords(start)
         count = np.bincount(chord[played], minlength=len(first))

@@ -25,7 +25,12 @@ from experiments.study import POP, Material, finetuning, small
 from pianist_jax.data.corruption import CHORD, deadpan
 from pianist_jax.data.parts import load_parts
 from pianist_jax.data.windows import Windows
-from pianist_jax.music.tokens import IOI, MAX_IOI, PITCH
+from pianist_jax.music.tokens import (
+    IOI,
+    MAX_IOI,
+    PITCH,
+    ScoreTokens,
+)
 from pianist_jax.weights import load_weights
 
 FIELDS = ("ioi", "velocity", "duration")
@@ -52,7 +57,7 @@ def windows(pieces: list[np.ndarray]) -> Windows:
     scores = jax.vmap(deadpan)(jnp.asarray(performed), jax.random.split(jax.random.key(0), len(cut)))
     count = len(cut)
     return {
-        "score": np.asarray(scores).reshape(-1, 8).astype(np.uint16),
+        "score": ScoreTokens(np.asarray(scores).reshape(-1, 8).astype(np.uint16)),
         "performance": performed.reshape(-1, 8).astype(np.uint16),
         "played": np.ones(count * WINDOW, bool),
         "start": np.arange(count, dtype=np.int32) * WINDOW,

@@ -26,7 +26,7 @@ from experiments.study import Material, small
 from pianist_jax.config import ModelConfig
 from pianist_jax.data.corruption import ids
 from pianist_jax.model.pianist import Pianist, initialise
-from pianist_jax.music.tokens import METRE, NOTE_TOKENS
+from pianist_jax.music.tokens import METRE, ScoreTokens
 from pianist_jax.weights import load_weights, weights_path
 
 WINDOW, FOLDS = 256, 5
@@ -50,7 +50,7 @@ def chosen_windows(material: Material) -> dict[str, np.ndarray]:
     place = start[:, None] + np.arange(WINDOW)
     return {
         "values": pairs.performance[place].astype(np.int32),
-        "metre": pairs.score[place][..., NOTE_TOKENS:].astype(np.int32),
+        "metre": pairs.score.metre[place].astype(np.int32),
         "composition": composition,
     }
 
@@ -61,7 +61,7 @@ def states(config: ModelConfig, params: Any, values_WN8: np.ndarray) -> np.ndarr
     @jax.jit
     def encode(values: jax.Array) -> jax.Array:
         mask = np.ones(values.shape[:2], bool)
-        return Pianist(config).apply({"params": params}, ids(values), mask, method="encode")[0]
+        return Pianist(config).apply({"params": params}, ScoreTokens(ids(values)), mask, method="encode")[0]
 
     rows = [np.asarray(encode(values_WN8[at : at + 8])) for at in range(0, len(values_WN8), 8)]
     found = np.concatenate(rows).astype(np.float32)

@@ -16,6 +16,7 @@ from pianist_jax.config import ModelConfig, preset
 from pianist_jax.convert import HEAD, NEVER_READ, convert, load_published, published_places, save_published
 from pianist_jax.errors import PianistError
 from pianist_jax.model.pianist import Pianist, count, initialise
+from pianist_jax.music.tokens import ScoreTokens
 from pianist_jax.weights import load_weights, save_weights
 
 DATA = Path(__file__).parent / "data"
@@ -52,8 +53,8 @@ def test_parity_with_the_published_implementation(published):
     assert golden["attention_mask"].all()
 
     def states(model, score, performance):
-        memory, length = model.encode(score, np.ones((2, 40), bool))
-        return memory, model.decoder.logits(model.decoder.hidden(memory, length, performance, True))
+        memory, real = model.encode(ScoreTokens(score), np.ones((2, 40), bool))
+        return memory, model.decoder.logits(model.decoder.hidden(memory, real, performance, True))
 
     memory: Any
     logits: Any

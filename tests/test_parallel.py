@@ -12,6 +12,7 @@ from jax.sharding import PartitionSpec
 from pianist_jax.config import MESHES, MeshConfig, mesh_preset, override, preset
 from pianist_jax.errors import PianistError
 from pianist_jax.model.pianist import initialise
+from pianist_jax.music.tokens import ScoreTokens
 from pianist_jax.parallel import (
     axes_of,
     check_batch,
@@ -119,9 +120,10 @@ def test_a_process_alone_joins_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         initialise_distributed()
 
 
-def batch_of(rows: int, notes: int) -> dict[str, np.ndarray]:
+def batch_of(rows: int, notes: int) -> dict[str, Any]:
     rng = np.random.default_rng(0)
-    values = {name: rng.integers(1, 100, (rows, notes, 8)).astype(np.int32) for name in ("score", "performance")}
+    score, performance = (rng.integers(1, 100, (rows, notes, 8)).astype(np.int32) for _ in range(2))
+    values = {"score": ScoreTokens(score), "performance": performance}
     flags = dict.fromkeys(("has_pedal", "expressive", "coarse"), np.ones(rows, bool))
     mask = np.arange(notes)[None] < rng.integers(notes // 2, notes + 1, rows)[:, None]
     return {**values, **flags, "note_mask": mask, "played": mask}

@@ -18,11 +18,10 @@ from pianist_jax.music.tokens import (
     MAX_DURATION,
     MAX_IOI,
     METRE,
-    NOTE_TOKENS,
     PEDAL,
     PITCH,
+    SLOT_START,
     VELOCITY,
-    slot_starts,
 )
 
 CHORD = 35  # ms: onsets closer than this are taken for one chord of the score
@@ -33,19 +32,16 @@ RUBATO = 0.1  # |log| by which a window's tempo may differ from the whole perfor
 
 
 def ids(values: jax.Array) -> jax.Array:
-    """0-based values to token ids, [..., 8]; columns behind the tokens stay as they are."""
-    return values + jnp.asarray(slot_starts(values.shape[-1])).reshape((1,) * (values.ndim - 1) + (-1,))
+    """0-based values to token ids, [..., 8]."""
+    return values + jnp.asarray(SLOT_START).reshape((1,) * (values.ndim - 1) + (-1,))
 
 
-def forget(score_BNS: jax.Array, key: jax.Array, share: float) -> jax.Array:
-    """Scores of which a share lose their metre, and a share their hands: not every score tells them."""
-    if score_BNS.shape[-1] == NOTE_TOKENS:
-        return score_BNS
-    lost_BC = jax.random.uniform(key, (score_BNS.shape[0], 2)) < share
-    column = jnp.arange(score_BNS.shape[-1])[None]
-    hand = column == NOTE_TOKENS + METRE.index("hand")
-    lost = (lost_BC[:, :1] & (column >= NOTE_TOKENS)) | (lost_BC[:, 1:] & hand)
-    return jnp.where(lost[:, None], 0, score_BNS)
+def forget(metre_BNC: jax.Array, key: jax.Array, share: float) -> jax.Array:
+    """The metre of scores, of which a share lose it, and a share their hands: not every score tells them."""
+    lost_BC = jax.random.uniform(key, (metre_BNC.shape[0], 2)) < share
+    hand = (jnp.arange(metre_BNC.shape[-1]) == METRE.index("hand"))[None]
+    lost = lost_BC[:, :1] | (lost_BC[:, 1:] & hand)
+    return jnp.where(lost[:, None], 0, metre_BNC)
 
 
 def row_keys(key: jax.Array, rows: int) -> jax.Array:

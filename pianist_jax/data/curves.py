@@ -21,7 +21,7 @@ def pair_curves(pairs: PairCorpus) -> np.ndarray:
     for number, about in enumerate(pairs.metadata):
         own = slice(pairs.offsets[number], pairs.offsets[number + 1])
         performances.setdefault(f"{about['corpus']}/{about['file']}", []).append(np.arange(own.start, own.stop))
-        found[own] = _stretch_curves(pairs.score[own], pairs.performance[own], pairs.played[own])
+        found[own] = _stretch_curves(pairs.score.notes[own], pairs.performance[own], pairs.played[own])
     for stretches in performances.values():
         notes = np.concatenate(stretches)
         curves = found[notes]

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from pianist_jax.data.parts import PAIRS, PIECES, assemble, compress
-from pianist_jax.data.records import compact, metre_planes, to_planes, unpack_pair, unpack_piece
+from pianist_jax.data.records import compact, compact_score, pair_planes, to_planes, unpack_pair, unpack_piece
 from pianist_jax.data.shards import Prepared, PreparedError, read_prepared, read_records, read_shard
-from pianist_jax.music.tokens import METRE, NOTE_TOKENS
+from pianist_jax.music.tokens import ScoreTokens, join_scores
 
 PART_BYTES = 40 << 20
 BLOCK_NOTES = 1 << 19  # a block decompresses by itself, so blocks load in parallel
@@ -20,10 +20,11 @@ BLOCK_NOTES = 1 << 19  # a block decompresses by itself, so blocks load in paral
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Stored:
-    """A piece or pair on its way: its entry in the header, and values uint16[N, 8] once or twice."""
+    """A piece or pair on its way: its entry in the header, and its values uint16."""
 
     entry: dict
-    values: tuple[np.ndarray, ...]
+    performance: np.ndarray
+    score: ScoreTokens | None = None
 
 
 def export(
@@ -53,10 +54,10 @@ def export_pairs(
 ) -> list[Path]:
     """Write the pairs of ArrayRecord files, in the order given; as `export` does for pieces."""
     stored = list(_pairs(record_files))
-    columns = {each.values[0].shape[1] for each in stored}
-    if len(columns) > 1:
+    metred = {each.score is not None and each.score.metre is not None for each in stored}
+    if len(metred) > 1:
         raise PreparedError("some pairs tell the metre and some do not; make them all anew")
-    header = {"kind": PAIRS, "metre": columns == {NOTE_TOKENS + len(METRE)}}
+    header = {"kind": PAIRS, "metre": metred == {True}}
     return _write(stored, header, Path(out_dir), name, part_bytes)
 
 
@@ -65,14 +66,14 @@ def _pieces(prepared: Sequence[Prepared]) -> Iterator[_Stored]:
         for record in read_records(each):
             piece = unpack_piece(record)
             entry = {"notes": len(piece.tokens), "source": source, "pedal": piece.pedal, "file": piece.file}
-            yield _Stored(entry, (compact(piece.tokens),))
+            yield _Stored(entry, compact(piece.tokens))
 
 
 def _pairs(record_files: Sequence[Path]) -> Iterator[_Stored]:
     for file in record_files:
         for record in read_shard(Path(file)):
             score, performance, metadata = unpack_pair(record)
-            yield _Stored({"notes": len(score), "metadata": metadata}, (compact(score), compact(performance)))
+            yield _Stored({"notes": score.size, "metadata": metadata}, compact(performance), compact_score(score))
 
 
 def _write(stored: Iterable[_Stored], header: dict, out_dir: Path, name: str, part_bytes: int) -> list[Path]:
@@ -110,12 +111,9 @@ def _blocks(stored: Iterable[_Stored]) -> Iterator[list[_Stored]]:
 
 def _compress_block(block: list[_Stored]) -> tuple[dict, bytes]:
     """A block's entry in the header, and its bytes."""
-    planes: list[bytes] = []
-    for index in range(len(block[0].values)):
-        # A pair's pitches are stored once, with its score.
-        planes += to_planes(np.concatenate([stored.values[index] for stored in block]))[min(index, 1) :]
-    if block[0].values[0].shape[1] > NOTE_TOKENS:
-        planes += metre_planes(np.concatenate([stored.values[0][:, NOTE_TOKENS:] for stored in block]))
+    performance = np.concatenate([stored.performance for stored in block])
+    scores = [stored.score for stored in block if stored.score is not None]
+    planes = pair_planes(join_scores(scores), performance) if scores else to_planes(performance)
     packed = compress(planes)
     body = b"".join(packed)
     entry = {

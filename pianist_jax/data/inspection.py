@@ -188,13 +188,13 @@ def window_notes(values: np.ndarray, segment: np.ndarray) -> Notes:
     """The notes of one row of a batch, from 0 ms on; segments follow each other after a silence.
 
     Args:
-        values: int[N, 8] from 0, `performance` or `score` of the row (its metre is passed over).
+        values: int[N, 8] from 0, of the `performance` or the score's notes of the row.
         segment: int[N], as in a batch.
     """
     parts: list[Notes] = []
     start = 0
     for number in range(1, int(segment.max(initial=0)) + 1):
-        own = values[segment == number, :NOTE_TOKENS]
+        own = values[segment == number]
         own = np.concatenate([own[:1] * (np.arange(NOTE_TOKENS) != 1), own[1:]])  # it begins at once
         part = decode(own + SLOT_START, start)
         pedal_time, pedal_value = np.append(start, part.pedal_time), np.append(0, part.pedal_value)  # lifted before
@@ -230,7 +230,7 @@ def listen(folders: Sequence[Path], out_dir: Path, *, count: int, window: int, s
 
 
 def _write_row(path: Path, batch: Batch, row: int, side: str) -> None:
-    values = batch[side][row, :, :NOTE_TOKENS]
+    values = (batch["score"].notes if side == "score" else batch[side])[row]
     if not batch["has_pedal"][row]:
         values = values * (np.arange(NOTE_TOKENS) < 4)
-    write_midi(path, normalise(window_notes(values, batch["segment"][row]))[0])
+    write_midi(path, normalise(window_notes(values, batch["segment_ids"][row]))[0])

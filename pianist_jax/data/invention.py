@@ -6,7 +6,7 @@ import numpy as np
 
 from pianist_jax.data.corruption import deadpan
 from pianist_jax.data.parts import Corpus, PairCorpus
-from pianist_jax.music.tokens import METRE, NOTE_TOKENS
+from pianist_jax.music.tokens import METRE, NOTE_TOKENS, ScoreTokens
 
 TOGETHER = 256  # windows that get their scores at once
 
@@ -28,12 +28,10 @@ def invented(corpus: Corpus, window: int, key: jax.Array) -> PairCorpus:
         for low in range(0, len(begin), TOGETHER)
     ]
     notes = len(begin) * window
-    score = np.zeros((notes, NOTE_TOKENS + len(METRE)), np.uint16)
-    score[:, :NOTE_TOKENS] = np.concatenate(scores).reshape(notes, NOTE_TOKENS)
     names = tuple(sorted(set(corpus.files)))
     index = {name: number for number, name in enumerate(names)}
     return PairCorpus(
-        score=score,
+        score=ScoreTokens(np.concatenate(scores).reshape(notes, NOTE_TOKENS), np.zeros((notes, len(METRE)), np.uint16)),
         performance=performed.reshape(notes, NOTE_TOKENS),
         played=np.ones(notes, bool),
         offsets=np.arange(len(begin) + 1, dtype=np.int64) * window,

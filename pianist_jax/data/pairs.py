@@ -26,7 +26,7 @@ from pianist_jax.errors import PianistError
 from pianist_jax.files import replacing
 from pianist_jax.music.midi import read_midi
 from pianist_jax.music.notes import Notes, normalise
-from pianist_jax.music.tokens import LAST_GAP, encode
+from pianist_jax.music.tokens import LAST_GAP, ScoreTokens, encode
 from pianist_jax.performance.alignment import AlignmentError, share_matched
 from pianist_jax.score.grid import grid_of_midi
 from pianist_jax.score.metre import metre
@@ -344,7 +344,7 @@ def pack_stretch(corpus: str, one: Performance, pedal: str, stretch: Stretch, co
         "unplayed": np.flatnonzero(stretch.filled | stretch.displaced).tolist(),
     }
     own = columns[stretch.first : stretch.first + len(stretch.score)]
-    return pack_pair(np.concatenate([encode(stretch.score), own], axis=1), encode(stretch.performance), metadata)
+    return pack_pair(ScoreTokens(encode(stretch.score), own), encode(stretch.performance), metadata)
 
 
 def _write_records(path: Path, records: Iterable[bytes]) -> None:

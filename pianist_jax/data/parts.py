@@ -20,10 +20,10 @@ from pathlib import Path
 
 import numpy as np
 
-from pianist_jax.data.records import METRE_WIDTHS, fill, played_notes
+from pianist_jax.data.records import METRE_WIDTHS, empty_values, fill, played_notes
 from pianist_jax.data.sources import PEDALS, SPLITS, Source
 from pianist_jax.errors import PianistError
-from pianist_jax.music.tokens import NOTE_TOKENS
+from pianist_jax.music.tokens import ScoreTokens
 
 VERSION = 1
 PIECES, PAIRS = "pieces", "pairs"
@@ -63,8 +63,8 @@ class PairCorpus:
     """P score–performance pairs in memory, aligned note by note.
 
     Attributes:
-        score, performance: uint16[notes, 8], values from 0 in slot order, equal pitches; first IOIs are 0. Behind the
-            score's stand the columns of `tokens.METRE`, [notes, 17], unless the export was made without.
+        score, performance: uint16[notes, 8], values from 0 in slot order, equal pitches; first IOIs are 0. The score
+            has its metre, [notes, 9], unless the export was made without.
         played: bool[notes], False where the performed values are no performer's.
         offsets: int64[P + 1], as in `Corpus`.
         composition: int32[P], index into `compositions`.
@@ -74,7 +74,7 @@ class PairCorpus:
         metadata: of each pair, as it was stored.
     """
 
-    score: np.ndarray
+    score: ScoreTokens
     performance: np.ndarray
     played: np.ndarray
     offsets: np.ndarray
@@ -91,7 +91,7 @@ def load_parts(paths: Sequence[Path | str], *, workers: int | None = None) -> Co
     Raises:
         PartError: a part is damaged, of another kind or version, or one of its set is missing.
     """
-    headers, (columns,) = _load(paths, PIECES, workers)
+    headers, columns, _ = _load(paths, PIECES, workers)
     pieces = [piece for header in headers for block in header["blocks"] for piece in block["pieces"]]
     return Corpus(
         columns,
@@ -105,7 +105,8 @@ def load_parts(paths: Sequence[Path | str], *, workers: int | None = None) -> Co
 
 def load_pairs(paths: Sequence[Path | str], *, workers: int | None = None) -> PairCorpus:
     """Load all parts of an export of pairs; raises as `load_parts` does."""
-    headers, (score, performance) = _load(paths, PAIRS, workers)
+    headers, performance, score = _load(paths, PAIRS, workers)
+    assert score is not None
     pairs = [pair for header in headers for block in header["blocks"] for pair in block["pieces"]]
     compositions = sorted({pair["metadata"]["composition"] for pair in pairs})
     index = {name: number for number, name in enumerate(compositions)}
@@ -129,7 +130,7 @@ def choose_pairs(pairs: PairCorpus, chosen: np.ndarray) -> PairCorpus:
     kept = np.repeat(chosen, lengths)
     return dataclasses.replace(
         pairs,
-        score=pairs.score[kept],
+        score=pairs.score.at(kept),
         performance=pairs.performance[kept],
         played=pairs.played[kept],
         offsets=_offsets(lengths[chosen].tolist()),
@@ -161,8 +162,10 @@ def _filters(plane: int) -> list[dict]:
     return [{"id": lzma.FILTER_LZMA2, "preset": 6, "lc": bits, "lp": 0, "pb": 0, "nice_len": 273}]
 
 
-def _load(paths: Sequence[Path | str], kind: str, workers: int | None) -> tuple[list[dict], tuple[np.ndarray, ...]]:
-    """Headers of the parts, and uint16[notes, 8] once or (pairs) twice, the score's with its metre if it has one."""
+def _load(
+    paths: Sequence[Path | str], kind: str, workers: int | None
+) -> tuple[list[dict], np.ndarray, ScoreTokens | None]:
+    """Headers of the parts, values uint16[notes, 8] of the pieces or performances, and of pairs those of the scores."""
     opened = sorted((_open(Path(path), kind) for path in paths), key=lambda part: part[1]["part"])
     if not opened:
         raise PartError("no parts given: name the files of one export")
@@ -172,17 +175,18 @@ def _load(paths: Sequence[Path | str], kind: str, workers: int | None) -> tuple[
         raise PartError(f"{opened[0][0]}: is one of {expected} parts of an export; give these, all of them")
     blocks = [(path, start, block) for path, header, start in opened for block in header["blocks"]]
     bounds = _offsets([block["notes"] for _, _, block in blocks])
-    metre = len(METRE_WIDTHS) if headers[0].get("metre") else 0
-    columns = (NOTE_TOKENS + metre, NOTE_TOKENS) if kind == PAIRS else (NOTE_TOKENS,)
-    arrays = tuple(np.empty((bounds[-1], count), np.uint16) for count in columns)
+    groups = ["notes"] * (kind == PAIRS) + ["metre"] * bool(headers[0].get("metre"))
+    performance, score = empty_values(bounds[-1], groups)
     with concurrent.futures.ThreadPoolExecutor(workers or os.cpu_count()) as pool:
         tasks = [
-            pool.submit(_read_block, path, start, block, [array[low:high] for array in arrays])
+            pool.submit(
+                _read_block, path, start, block, performance[low:high], score.at(slice(low, high)) if score else None
+            )
             for (path, start, block), (low, high) in zip(blocks, itertools.pairwise(bounds), strict=True)
         ]
         for task in tasks:
             task.result()
-    return headers, arrays
+    return headers, performance, score
 
 
 def _open(path: Path, kind: str) -> tuple[Path, dict, int]:
@@ -202,7 +206,7 @@ def _open(path: Path, kind: str) -> tuple[Path, dict, int]:
     return path, header, _PREFIX.size + length
 
 
-def _read_block(path: Path, start: int, block: dict, values: Sequence[np.ndarray]) -> None:
+def _read_block(path: Path, start: int, block: dict, performance: np.ndarray, score: ScoreTokens | None) -> None:
     with path.open("rb") as file:
         file.seek(start + block["start"])
         data = file.read(sum(block["sizes"]))
@@ -213,7 +217,7 @@ def _read_block(path: Path, start: int, block: dict, values: Sequence[np.ndarray
         lzma.decompress(data[low:high], lzma.FORMAT_RAW, filters=_filters(index))
         for index, (low, high) in enumerate(itertools.pairwise(ends))
     ]
-    fill(planes, values)
+    fill(planes, performance, score)
 
 
 def _offsets(lengths: Sequence[int]) -> np.ndarray:

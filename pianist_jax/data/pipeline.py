@@ -21,9 +21,9 @@ from pianist_jax.data.records import PAIR, PIECE, played_notes, record_kind, unp
 from pianist_jax.data.shards import PreparedError, read_prepared, read_shard
 from pianist_jax.data.sources import SPLITS
 from pianist_jax.errors import PianistError
-from pianist_jax.music.tokens import NOTE_TOKENS, SLOT_START, slot_starts
+from pianist_jax.music.tokens import NOTE_TOKENS, SLOT_START, ScoreTokens, score_shapes
 
-Batch = dict[str, np.ndarray]
+Batch = dict[str, Any]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -79,11 +79,11 @@ def read_holding(folder: Path, split: str = "train") -> Holding:
     return Holding(name, kind, weight, expressive, coarse, paths, np.array(notes), np.array(has_pedal))
 
 
-def _unpack(record: bytes, kind: int) -> tuple[np.ndarray, np.ndarray | None, np.ndarray, bool]:
+def _unpack(record: bytes, kind: int) -> tuple[np.ndarray, ScoreTokens | None, np.ndarray, bool]:
     """Token ids of the performance, of the score if it is a pair, which notes were played, is there a pedal."""
     if kind == PAIR:
         score, performance, metadata = unpack_pair(record)
-        return performance, score, played_notes(metadata, len(score)), metadata["pedal"] != "none"
+        return performance, score, played_notes(metadata, score.size), metadata["pedal"] != "none"
     piece = unpack_piece(record)
     return piece.tokens, None, np.ones(len(piece.tokens), bool), piece.pedal != "none"
 
@@ -111,7 +111,7 @@ class Windows:
             "has_pedal": np.asarray(self._holding.has_pedal[first]),
             "expressive": np.asarray(self._holding.expressive),
             "coarse": np.asarray(self._holding.coarse),
-            "segment": np.zeros(self._window, np.int32),
+            "segment_ids": np.zeros(self._window, np.int32),
             "position": np.zeros(self._window, np.int32),
         }
         place = 0
@@ -120,21 +120,35 @@ class Windows:
             performance, score, played = self._read(int(self._records[piece]))
             example["performance"][here] = performance[begin:end] - SLOT_START
             if score is not None:
-                columns = score.shape[1]
-                values = example.setdefault("score", np.zeros((self._window, columns), np.int32))
-                values[here] = score[begin:end] - slot_starts(columns)
+                shapes = score_shapes(score.groups, self._window)
+                values = example.setdefault("score", shapes.map(lambda shape: np.zeros(shape, np.int32)))
+                _write(values, here, score.at(slice(begin, end)))
                 example.setdefault("played", np.zeros(self._window, bool))[here] = played[begin:end]
             example["note_mask"][here] = True
-            example["segment"][here] = segment
+            example["segment_ids"][here] = segment
             example["position"][here] = np.arange(end - begin)
             place = here.stop
         return example
 
-    def _read(self, record: int) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
+    def _read(self, record: int) -> tuple[np.ndarray, ScoreTokens | None, np.ndarray]:
         performance, score, played, _ = _unpack(self._source[record], self._holding.kind)
         if len(performance) != self._holding.notes[record]:
             raise PreparedError(f"{self._holding.shards[0]}: has changed while it was read; start again")
         return performance, score, played
+
+
+def _write(values: ScoreTokens, here: slice, score: ScoreTokens) -> None:
+    """Write a score's ids as values into those of a window."""
+    for column, given in zip(values, score._replace(notes=score.notes - SLOT_START), strict=True):
+        if column is not None:
+            column[here] = given
+
+
+def _stacked(rows: Sequence[Any]) -> Any:
+    """Arrays, or the groups of scores, of several rows as one."""
+    if not isinstance(rows[0], ScoreTokens):
+        return np.stack(rows)
+    return ScoreTokens(**{name: np.stack([getattr(row, name) for row in rows]) for name in rows[0].groups})
 
 
 def make_windows(holding: Holding, window: int, *, packed: bool, stride: int, seed: int) -> list[Windows]:
@@ -162,7 +176,7 @@ class _Rows:
     def __call__(self, number: int) -> Batch:
         start = self._first + int(number) * self._batch
         rows = [self._examples[start + row] for row in self._rows]
-        return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+        return {name: _stacked([row[name] for row in rows]) for name in rows[0]}
 
 
 class Loader(Iterator[Batch]):
@@ -250,7 +264,7 @@ def make_loader(
         batch: examples in a batch, over all processes.
         window: notes in an example.
         split: "train" or "validation".
-        packed: fill every place with a note, in segments of several pieces; the model must honour `segment`.
+        packed: fill every place with a note, in segments of several pieces; the model must honour `segment_ids`.
             Otherwise an example lies within one piece, and short pieces leave padding.
         stride: windows begin so many notes apart.
         weights: by corpus, instead of its own; 0 leaves it out.
@@ -259,9 +273,9 @@ def make_loader(
         ahead: batches made ahead, by each worker.
 
     A batch has b = batch / process_count rows of N = window notes: `performance` int32[b, N, 8] values from 0 (and
-    `score`, of pairs), `note_mask` bool[b, N], `has_pedal`, `expressive` and `coarse` bool[b] (as `windows.take`),
-    and `segment` int32[b, N], which counts the pieces of a row from 1 on, 0 where no note is, and `position`
-    int32[b, N], which counts the notes of each.
+    `score`, `ScoreTokens` of pairs), `note_mask` bool[b, N], `has_pedal`, `expressive` and `coarse` bool[b] (as
+    `windows.take`), and `segment_ids` int32[b, N], which counts the pieces of a row from 1 on, 0 where no note is, and
+    `position` int32[b, N], which counts the notes of each.
 
     Raises:
         PianistError: a folder is unusable, folders of pieces and of pairs together, nothing left by the weights, a

@@ -16,10 +16,19 @@ import numpy as np
 
 from pianist_jax.data.sources import KINDS, PEDALS, SPLITS
 from pianist_jax.errors import PianistError
-from pianist_jax.music.tokens import IOI, METRE_SIZE, NOTE_TOKENS, SLOT_SIZE, slot_starts
+from pianist_jax.music.tokens import (
+    IOI,
+    METRE_SIZE,
+    NOTE_TOKENS,
+    SLOT_SIZE,
+    SLOT_START,
+    ScoreTokens,
+    score_shapes,
+)
 
 VERSION = 1
-PIECE, PAIR, METRED_PAIR = 1, 2, 3  # the last: a pair whose score has the columns of `tokens.METRE` behind its tokens
+PIECE, PAIR, METRED_PAIR = 1, 2, 3  # the last: a pair whose score tells its metre
+GROUPS: dict[int, tuple[str, ...]] = {PIECE: (), PAIR: ("notes",), METRED_PAIR: ("notes", "metre")}  # of a score
 # Bytes a note in each plane: pitch, IOI low and high, velocity, duration low and high, pedal.
 PLANE_WIDTHS = (1, 1, 1, 1, 1, 1, 4)
 METRE_WIDTHS = tuple(1 if size <= 256 else 2 for size in METRE_SIZE)
@@ -46,25 +55,41 @@ class Piece:
 def compact(tokens: np.ndarray) -> np.ndarray:
     """Token ids int32[N, 8] -> values uint16[N, 8] counted from 0 (ms; MIDI numbers).
 
-    Columns of the metre behind them stay as they are.
-
     Raises:
         ValueError: another shape, or an id outside its slot's range.
     """
-    wide = NOTE_TOKENS + len(METRE_SIZE)
-    if tokens.ndim != 2 or tokens.shape[1] not in (NOTE_TOKENS, wide):
-        raise ValueError(f"tokens have shape {tokens.shape}, not [N, {NOTE_TOKENS}] or [N, {wide}]")
-    values = np.asarray(tokens, np.int64) - slot_starts(tokens.shape[1])
-    wrong = (values < 0) | (values >= np.array([*SLOT_SIZE, *METRE_SIZE])[: tokens.shape[1]])
-    if wrong.any():
-        note, slot = np.argwhere(wrong)[0]
-        raise ValueError(f"token {tokens[note, slot]} of note {note} lies outside the range of slot {slot}")
+    if tokens.ndim != 2 or tokens.shape[1] != NOTE_TOKENS:
+        raise ValueError(f"tokens have shape {tokens.shape}, not [N, {NOTE_TOKENS}]")
+    values = np.asarray(tokens, np.int64) - SLOT_START
+    _require_range(values, SLOT_SIZE, "slot")
     return values.astype(np.uint16)
+
+
+def compact_score(score: ScoreTokens) -> ScoreTokens:
+    """`compact` of a score's notes; the metre, uint16[N, 9], has the same numbers. Raises ValueError likewise."""
+    if score.metre is None:
+        return ScoreTokens(compact(score.notes))
+    if score.metre.shape != (len(score.notes), len(METRE_SIZE)):
+        raise ValueError(f"a metre of shape {score.metre.shape} does not belong to {len(score.notes)} notes")
+    _require_range(score.metre, np.array(METRE_SIZE), "column of the metre")
+    return ScoreTokens(compact(score.notes), score.metre.astype(np.uint16))
+
+
+def _require_range(values: np.ndarray, size: np.ndarray, what: str) -> None:
+    wrong = (values < 0) | (values >= size)
+    if wrong.any():
+        note, column = np.argwhere(wrong)[0]
+        raise ValueError(f"{values[note, column]} of note {note} lies outside the range of {what} {column}")
 
 
 def expand(values: np.ndarray) -> np.ndarray:
     """The inverse of `compact`: values uint16[N, 8] -> token ids int32[N, 8]."""
-    return values.astype(np.int32) + slot_starts(values.shape[1])
+    return values.astype(np.int32) + SLOT_START
+
+
+def expand_score(values: ScoreTokens) -> ScoreTokens:
+    """The inverse of `compact_score`."""
+    return values.map(lambda group: group.astype(np.int32))._replace(notes=expand(values.notes))
 
 
 def pedal_kind(values: np.ndarray) -> str:
@@ -81,7 +106,7 @@ def pedal_kind(values: np.ndarray) -> str:
 def to_planes(values: np.ndarray) -> list[bytes]:
     """Values uint16[N, 8] -> planes of bytes, N × PLANE_WIDTHS long."""
     pitch, ioi, velocity, duration = values[:, :4].T
-    columns = (pitch, ioi & 255, ioi >> 8, velocity, duration & 255, duration >> 8, values[:, 4:NOTE_TOKENS])
+    columns = (pitch, ioi & 255, ioi >> 8, velocity, duration & 255, duration >> 8, values[:, 4:])
     return [column.astype(np.uint8).tobytes() for column in columns]
 
 
@@ -117,18 +142,20 @@ def from_planes(planes: Sequence[bytes], values: np.ndarray) -> None:
     values[:, 4:] = pedal.reshape(-1, 4)
 
 
-def fill(planes: Sequence[bytes], values: Sequence[np.ndarray]) -> None:
-    """Fill the values of a piece uint16[N, 8], or of a score uint16[N, 8 or 17] and its performance, from all planes.
+def fill(planes: Sequence[bytes], performance: np.ndarray, score: ScoreTokens | None = None) -> None:
+    """Fill the values uint16 of a piece, or of a performance and its score, from all planes.
 
     Raises:
         ValueError: a plane does not have N notes.
     """
     own, others = PLANE_WIDTHS, PLANE_WIDTHS[1:]
-    from_planes(planes[: len(own)], values[0][:, :NOTE_TOKENS])
-    if len(values) == 2:  # its pitches are stored once
-        from_planes((planes[0], *planes[len(own) : len(own) + len(others)]), values[1])
-    if values[0].shape[1] > NOTE_TOKENS:
-        from_metre_planes(planes[len(own) + len(others) :], values[0][:, NOTE_TOKENS:])
+    if score is None:
+        from_planes(planes[: len(own)], performance)
+        return
+    from_planes(planes[: len(own)], score.notes)
+    from_planes((planes[0], *planes[len(own) : len(own) + len(others)]), performance)  # its pitches are stored once
+    if score.metre is not None:
+        from_metre_planes(planes[len(own) + len(others) :], score.metre)
 
 
 def pack_piece(piece: Piece) -> bytes:
@@ -156,11 +183,11 @@ def unpack_piece(record: bytes) -> Piece:
         raise RecordError(f"a piece's record has the wrong metadata ({error}): prepare its corpus again") from error
 
 
-def pack_pair(score_tokens: np.ndarray, performance_tokens: np.ndarray, metadata: dict) -> bytes:
+def pack_pair(score_tokens: ScoreTokens, performance_tokens: np.ndarray, metadata: dict) -> bytes:
     """A score and one performance of it, aligned note by note, as a record. Both lose their leading silence.
 
     Args:
-        score_tokens, performance_tokens: int32[N, 8], of equal pitches; behind the score's may stand its metre.
+        score_tokens, performance_tokens: int32, N notes of equal pitches each.
         metadata: JSON values; `composition` (any text), `split` (`train` or `validation`) and `pedal` (of the
             performance, as in `Piece`) must be among them. `unplayed` may list notes whose performed values are no
             performer's.
@@ -170,23 +197,29 @@ def pack_pair(score_tokens: np.ndarray, performance_tokens: np.ndarray, metadata
     """
     if metadata.get("split") not in SPLITS or metadata.get("pedal") not in PEDALS or "composition" not in metadata:
         raise ValueError(f"a pair needs composition, split (of {SPLITS}) and pedal (of {PEDALS}): {metadata}")
-    score, performance = _from_zero(score_tokens), _from_zero(performance_tokens)
-    if len(score) != len(performance) or (score[:, 0] != performance[:, 0]).any():
+    score, performance = compact_score(score_tokens), _from_zero(performance_tokens)
+    score.notes[:1, IOI] = 0
+    if score.size != len(performance) or (score.notes[:, 0] != performance[:, 0]).any():
         raise ValueError("a pair's score and performance differ in length or pitch")
-    planes = to_planes(score) + to_planes(performance)[1:]
-    if score.shape[1] == NOTE_TOKENS:
-        return _pack(PAIR, metadata, len(score), planes)
-    return _pack(METRED_PAIR, metadata, len(score), planes + metre_planes(score[:, NOTE_TOKENS:]))
+    planes = pair_planes(score, performance)
+    return _pack(PAIR if score.metre is None else METRED_PAIR, metadata, score.size, planes)
 
 
-def unpack_pair(record: bytes) -> tuple[np.ndarray, np.ndarray, dict]:
-    """The inverse of `pack_pair`: score int32[N, 8 or 17], performance int32[N, 8], metadata.
+def pair_planes(score: ScoreTokens, performance: np.ndarray) -> list[bytes]:
+    """All planes of a pair's values uint16: the performance's pitches, which are the score's, are left out."""
+    planes = to_planes(score.notes) + to_planes(performance)[1:]
+    return planes if score.metre is None else planes + metre_planes(score.metre)
+
+
+def unpack_pair(record: bytes) -> tuple[ScoreTokens, np.ndarray, dict]:
+    """The inverse of `pack_pair`: score int32 of N notes, performance int32[N, 8], metadata.
 
     Raises:
         RecordError: damaged bytes, another version, or a single piece.
     """
-    metadata, score, performance = _unpack(record, PAIR)
-    return expand(score), expand(performance), metadata
+    metadata, performance, score = _unpack(record, PAIR)
+    assert score is not None
+    return expand_score(score), expand(performance), metadata
 
 
 def played_notes(metadata: dict, notes: int) -> np.ndarray:
@@ -222,7 +255,13 @@ def _pack(kind: int, metadata: dict, notes: int, planes: Sequence[bytes]) -> byt
     return b"".join((_HEADER.pack(_MAGIC, VERSION, kind, notes, len(text)), text, *planes))
 
 
-def _unpack(record: bytes, kind: int) -> tuple[dict, np.ndarray, np.ndarray]:
+def empty_values(notes: int, groups: Sequence[str] = ()) -> tuple[np.ndarray, ScoreTokens | None]:
+    """What `fill` fills: uint16 of a performance of so many notes, and of the `groups` of its score."""
+    score = score_shapes(groups, notes).map(lambda shape: np.empty(shape, np.uint16)) if groups else None
+    return np.empty((notes, NOTE_TOKENS), np.uint16), score
+
+
+def _unpack(record: bytes, kind: int) -> tuple[dict, np.ndarray, ScoreTokens | None]:
     if record_kind(record) != kind:
         raise RecordError("a pair where a piece was expected, or the reverse: give the other prepared folder")
     _, _, stored, notes, length = _HEADER.unpack_from(record)
@@ -233,11 +272,10 @@ def _unpack(record: bytes, kind: int) -> tuple[dict, np.ndarray, np.ndarray]:
     if len(record) != ends[-1]:
         raise RecordError(f"a record of {len(record)} bytes, not {ends[-1]}: prepare the corpus again")
     planes = [record[start:end] for start, end in itertools.pairwise(ends)]
-    first = np.empty((notes, NOTE_TOKENS + (len(METRE_WIDTHS) if stored == METRED_PAIR else 0)), np.uint16)
-    second = np.empty((notes, NOTE_TOKENS), np.uint16)
-    fill(planes, (first, second) if kind == PAIR else (first,))
+    performance, score = empty_values(notes, GROUPS[stored])
+    fill(planes, performance, score)
     try:
         metadata = json.loads(record[_HEADER.size : _HEADER.size + length])
     except ValueError as error:
         raise RecordError("a record's metadata is damaged: prepare the corpus again") from error
-    return metadata, first, second
+    return metadata, performance, score

@@ -11,7 +11,17 @@ import numpy as np
 from pianist_jax.data.parts import PairCorpus
 from pianist_jax.data.records import compact, expand
 from pianist_jax.music.notes import Notes
-from pianist_jax.music.tokens import IOI, METRE, METRE_SIZE, NOTE_TOKENS, PITCH, QUARTER_STEPS, decode, encode
+from pianist_jax.music.tokens import (
+    IOI,
+    METRE,
+    METRE_SIZE,
+    PITCH,
+    QUARTER_STEPS,
+    ScoreTokens,
+    decode,
+    encode,
+    join_scores,
+)
 from pianist_jax.performance.parameters import chords
 
 TEXTURES = ("right hand", "left hand", "melody", "bass", "accompaniment", "outer voices")
@@ -25,21 +35,22 @@ def thinned(pairs: PairCorpus, rng: np.random.Generator, *, textures: int = 2) -
 
     A texture that leaves nothing out is taken too: the pair is of one line already.
     """
-    made: list[tuple[int, np.ndarray, np.ndarray, np.ndarray]] = []
+    made: list[tuple[int, ScoreTokens, np.ndarray, np.ndarray]] = []
     for number in np.flatnonzero(pairs.split == 0).tolist():
         own = slice(pairs.offsets[number], pairs.offsets[number + 1])
         for texture in rng.choice(TEXTURES, textures, replace=False):
-            kept = texture_of(pairs.score[own], str(texture))
+            written = pairs.score.at(own)
+            kept = texture_of(written, str(texture))
             if kept.sum() >= LEAST_NOTES:
-                score, performance = part_of(pairs.score[own], kept), part_of(pairs.performance[own], kept)
+                score, performance = part_of_score(written, kept), part_of(pairs.performance[own], kept)
                 made.append((number, score, performance, pairs.played[own][kept]))
     numbers = np.array([number for number, *_ in made], np.int64)
     return dataclasses.replace(
         pairs,
-        score=np.concatenate([score for _, score, _, _ in made]),
+        score=join_scores([score for _, score, _, _ in made]),
         performance=np.concatenate([performance for _, _, performance, _ in made]),
         played=np.concatenate([played for *_, played in made]),
-        offsets=np.concatenate([[0], np.cumsum([len(score) for _, score, _, _ in made])]).astype(np.int64),
+        offsets=np.concatenate([[0], np.cumsum([score.size for _, score, _, _ in made])]).astype(np.int64),
         composition=pairs.composition[numbers],
         split=pairs.split[numbers],
         pedal=pairs.pedal[numbers],
@@ -47,12 +58,12 @@ def thinned(pairs: PairCorpus, rng: np.random.Generator, *, textures: int = 2) -
     )
 
 
-def texture_of(score: np.ndarray, texture: str) -> np.ndarray:
-    """bool[N]: the notes of a score, values [N, 8 or 17], that belong to one of the `TEXTURES`."""
-    pitch = score[:, PITCH].astype(np.int64)
-    chord, _ = chords(np.cumsum(score[:, IOI], dtype=np.int64))
+def texture_of(score: ScoreTokens, texture: str) -> np.ndarray:
+    """bool[N]: the notes of a score, values, that belong to one of the `TEXTURES`."""
+    pitch = score.notes[:, PITCH].astype(np.int64)
+    chord, _ = chords(np.cumsum(score.notes[:, IOI], dtype=np.int64))
     right = _right(score)
-    everything = np.ones(len(score), bool)
+    everything = np.ones(score.size, bool)
     if texture == "right hand":
         return right
     if texture == "left hand":
@@ -66,9 +77,15 @@ def texture_of(score: np.ndarray, texture: str) -> np.ndarray:
     return _outermost(pitch, chord, everything) | _outermost(-pitch, chord, everything)
 
 
+def part_of_score(score: ScoreTokens, kept: np.ndarray) -> ScoreTokens:
+    """`part_of` a score's notes, and what its metre tells of them."""
+    values = part_of(score.notes, kept)
+    return ScoreTokens(values, None if score.metre is None else _metre_of(score.metre, kept, values))
+
+
 def part_of(values: np.ndarray, kept: np.ndarray) -> np.ndarray:
-    """The kept notes of values uint16[N, 8 or 17]: gaps and pedal samples anew, and what the metre tells of them."""
-    whole = decode(expand(values[:, :NOTE_TOKENS]))
+    """The kept notes of values uint16[N, 8]: gaps and pedal samples anew."""
+    whole = decode(expand(values))
     begin = whole.onset[kept][0]
     before = max(int(np.searchsorted(whole.pedal_time, begin, side="right")) - 1, 0)  # the pedal in force there
     notes = Notes(
@@ -79,18 +96,15 @@ def part_of(values: np.ndarray, kept: np.ndarray) -> np.ndarray:
         np.maximum(whole.pedal_time[before:] - begin, 0),
         whole.pedal_value[before:],
     )
-    tokens = compact(encode(notes))
-    if values.shape[1] == NOTE_TOKENS:
-        return tokens
-    return np.concatenate([tokens, _metre_of(values, kept, tokens)], axis=1)
+    return compact(encode(notes))
 
 
-def _right(score: np.ndarray) -> np.ndarray:
+def _right(score: ScoreTokens) -> np.ndarray:
     """bool[N]: notes of the right hand; by pitch where the score does not tell."""
-    high = score[:, PITCH] >= MIDDLE
-    if score.shape[1] == NOTE_TOKENS:
+    high = score.notes[:, PITCH] >= MIDDLE
+    if score.metre is None:
         return high
-    hand = score[:, NOTE_TOKENS + METRE.index("hand")]
+    hand = score.metre[:, METRE.index("hand")]
     return np.where(hand == 0, high, hand == RIGHT)
 
 
@@ -103,15 +117,15 @@ def _outermost(height: np.ndarray, chord: np.ndarray, among: np.ndarray) -> np.n
     return found
 
 
-def _metre_of(values: np.ndarray, kept: np.ndarray, tokens: np.ndarray) -> np.ndarray:
+def _metre_of(metre: np.ndarray, kept: np.ndarray, values: np.ndarray) -> np.ndarray:
     """The metre's columns of the kept notes: gaps and chords are other ones now, all else stays."""
-    columns = values[kept, NOTE_TOKENS:].copy()
+    columns = metre[kept]
     gap, above, below = (METRE.index(name) for name in ("gap", "above", "below"))
-    steps = values[:, NOTE_TOKENS + gap].astype(np.int64)
+    steps = metre[:, gap].astype(np.int64)
     if steps.all():
         place = np.cumsum(steps - 1)[kept]
         columns[:, gap] = np.minimum(np.diff(place, prepend=place[:1]), 32 * QUARTER_STEPS - 1) + 1
-    chord, first = chords(np.cumsum(tokens[:, IOI], dtype=np.int64))
+    chord, first = chords(np.cumsum(values[:, IOI], dtype=np.int64))
     count = np.bincount(chord)[chord]
     low = np.arange(len(chord)) - first[chord]  # the notes of an onset are sorted by pitch
     if columns[:, above].all():

@@ -15,7 +15,11 @@ from pianist_jax.data.packing import cut
 from pianist_jax.data.parts import Corpus, PairCorpus
 from pianist_jax.data.sources import SOURCES
 from pianist_jax.errors import PianistError
-from pianist_jax.music.tokens import IOI, NOTE_TOKENS
+from pianist_jax.music.tokens import (
+    IOI,
+    NOTE_TOKENS,
+    join_scores,
+)
 from pianist_jax.performance.limits import LEAST_SHARE, WIDEST
 
 Windows = dict[str, Any]
@@ -47,7 +51,7 @@ def piece_windows(corpus: Corpus, window: int, *, stride: int = 64) -> Windows:
 def pair_windows(
     pairs: PairCorpus, window: int, split: str, *, stride: int = 64, curves: np.ndarray | None = None
 ) -> Windows:
-    """Windows of aligned pairs of one split ("train" or "validation"); as `piece_windows`, with `score` beside.
+    """Windows of aligned pairs of one split ("train" or "validation"); as `piece_windows`, with `score`, `ScoreTokens`.
 
     And with `curves` float16 [notes, 3] of all pairs, where they are given.
     """
@@ -76,11 +80,11 @@ def in_time(pairs: PairCorpus) -> PairCorpus:
     and a note of a chord that comes more than `WIDEST` ms behind the one before.
     """
     slow = np.repeat(slowness(pairs), np.diff(pairs.offsets))
-    written, played = pairs.score[:, IOI] * slow, pairs.performance[:, IOI]
+    written, played = pairs.score.notes[:, IOI] * slow, pairs.performance[:, IOI]
     first = np.zeros(len(played), bool)
     first[pairs.offsets[:-1]] = True
     short = (written >= LEAST_GAP) & (played < LEAST_SHARE * written)
-    late = (pairs.score[:, IOI] == 0) & (played > WIDEST)
+    late = (pairs.score.notes[:, IOI] == 0) & (played > WIDEST)
     return dataclasses.replace(pairs, played=pairs.played & (first | ~(short | late)))
 
 
@@ -93,7 +97,7 @@ def has_pedal(pairs: PairCorpus) -> np.ndarray:
 def slowness(pairs: PairCorpus) -> np.ndarray:
     """float32[P]: the time of each performance over that of its score, from the first to the last onset."""
     passed = []
-    for values in (pairs.performance, pairs.score):  # the first gap of a pair is 0
+    for values in (pairs.performance, pairs.score.notes):  # the first gap of a pair is 0
         total = np.concatenate([[0], np.cumsum(values[:, IOI], dtype=np.int64)])
         passed.append(np.maximum(total[pairs.offsets[1:]] - total[pairs.offsets[:-1]], 1))
     return (passed[0] / passed[1]).astype(np.float32)
@@ -102,18 +106,16 @@ def slowness(pairs: PairCorpus) -> np.ndarray:
 def mixed(parts: Sequence[tuple[Windows, float]]) -> Windows:
     """Windows of several corpora of pairs as one; each is drawn with its share of all (shares need not sum to 1)."""
     parts = [(windows, share) for windows, share in parts if share > 0]
-    columns = max(windows["score"].shape[1] for windows, _ in parts)
-    joined: dict[str, list[np.ndarray]] = {}
+    joined: dict[str, list[Any]] = {}
     notes, so_far, total = 0, 0.0, sum(share for _, share in parts)
     for windows, share in parts:
-        own = dict(windows)
-        unknown = np.zeros((len(own["score"]), columns - own["score"].shape[1]), own["score"].dtype)
-        own |= {"score": np.concatenate([own["score"], unknown], axis=1), "start": own["start"] + notes}
-        own["chance"] = (so_far + windows["chance"] * share / total).astype(np.float32)
-        notes, so_far = notes + len(own["score"]), so_far + share / total
+        chance = (so_far + windows["chance"] * share / total).astype(np.float32)
+        own = {**windows, "start": windows["start"] + notes, "chance": chance}
+        notes, so_far = notes + own["score"].size, so_far + share / total
         for name, values in own.items():
             joined.setdefault(name, []).append(values)
-    return {name: np.concatenate(values) for name, values in joined.items()}
+    scores = join_scores(joined.pop("score"))
+    return {"score": scores, **{name: np.concatenate(values) for name, values in joined.items()}}
 
 
 def draw(windows: Windows, key: jax.Array, batch: int) -> jax.Array:
@@ -122,20 +124,21 @@ def draw(windows: Windows, key: jax.Array, batch: int) -> jax.Array:
     return jnp.searchsorted(chance, jax.random.uniform(key, (batch,)) * chance[-1], side="right").astype(jnp.int32)
 
 
-def take(windows: Windows, number_B: jax.Array, window: int) -> dict[str, jax.Array]:
+def take(windows: Windows, number_B: jax.Array, window: int) -> dict[str, Any]:
     """The windows of these numbers: values int32 [B, N, 8] from 0, note_mask [B, N]; has_pedal, expressive, coarse [B].
 
-    Pairs have a `score`, [B, N, 17] where its metre is told, `played` [B, N] and `slowness` float32 [B] (`slowness`),
-    perhaps `curves` float32 [B, N, 3]; none of them is coarse.
+    Pairs have a `score` (`ScoreTokens` of values), `played` [B, N] and `slowness` float32 [B] (`slowness`), perhaps
+    `curves` float32 [B, N, 3]; none of them is coarse.
     """
     place_BN = windows["start"][number_B][:, None] + jnp.arange(window)[None]
     mask_BN = jnp.arange(window)[None] < windows["length"][number_B][:, None]
     place_BN = jnp.minimum(place_BN, windows["performance"].shape[0] - 1)
-    batch: dict[str, jax.Array] = {
-        name: jnp.where(mask_BN[..., None], windows[name][place_BN].astype(jnp.int32), 0)
-        for name in ("score", "performance")
-        if name in windows
-    }
+
+    def cut_out(values: jax.Array) -> jax.Array:
+        return jnp.where(mask_BN[..., None], values[place_BN].astype(jnp.int32), 0)
+
+    sides = {name: windows[name] for name in ("score", "performance") if name in windows}
+    batch: dict[str, Any] = jax.tree.map(cut_out, sides)
     assert batch["performance"].shape[-1] == NOTE_TOKENS
     if "played" in windows:
         batch["played"] = windows["played"][place_BN] & mask_BN

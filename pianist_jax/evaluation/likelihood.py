@@ -11,7 +11,7 @@ from pianist_jax.data.pairs import LEAST_NOTES, build_stretches, cut
 from pianist_jax.errors import PianistError
 from pianist_jax.evaluation.curves import Piece, Played
 from pianist_jax.evaluation.results import PieceResult, aggregate
-from pianist_jax.music.tokens import FIRST_TIME, IOI, SLOTS, encode
+from pianist_jax.music.tokens import FIRST_TIME, IOI, SLOTS, ScoreTokens, encode
 
 if TYPE_CHECKING:
     from pianist_jax.inference.engine import Model
@@ -52,7 +52,7 @@ def likelihood(
     if not pairs:
         raise PianistError("no human plays enough of a score in one go to measure a likelihood; align them anew")
     sums = summed_nll(model, pairs, advance=advance)
-    notes = np.bincount(owners, [len(score) for score, _ in pairs], minlength=len(pieces))
+    notes = np.bincount(owners, [score.size for score, _ in pairs], minlength=len(pieces))
     results, warnings = [], []
     for index, piece in enumerate(pieces):
         if not notes[index]:
@@ -81,14 +81,14 @@ def _figures(nats_S: np.ndarray) -> dict[str, float]:
     return {f"{unit}_{field}": v for unit, values in (("nats", nats), ("bits", bits)) for field, v in values.items()}
 
 
-def _pairs(piece: Piece, human: Played) -> list[tuple[np.ndarray, np.ndarray]]:
+def _pairs(piece: Piece, human: Played) -> list[tuple[ScoreTokens, np.ndarray]]:
     """Score and performance tokens of each aligned stretch; the score's with all that the renderer would read."""
     from pianist_jax.rendering.renderer import read_piece
 
     tokens = read_piece(piece.source or piece.score).tokens
     made = []
     for stretch in build_stretches(piece.score, human.notes, human.match):
-        score = tokens[stretch.first : stretch.first + len(stretch.score)].copy()
-        score[0, IOI] = FIRST_TIME  # the stretch begins there
+        score = tokens.at(slice(stretch.first, stretch.first + len(stretch.score))).map(np.copy)
+        score.notes[0, IOI] = FIRST_TIME  # the stretch begins there
         made.append((score, encode(stretch.performance)))
     return made

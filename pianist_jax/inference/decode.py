@@ -1,6 +1,6 @@
 """Performing notes one after the other: one scan with static caches, which knows no model (paper §5).
 
-The model comes as functions of its parameters: `Start`, `Step` and, for notes that are known, `Follow`. What each note
+The model comes as functions: `Step` of its parameters and, for notes that are known, `Follow`. What each note
 may become comes as bounds: every slot of every note has a lowest and a highest value.
 """
 
@@ -27,9 +27,8 @@ from pianist_jax.music.tokens import (
 )
 from pianist_jax.performance.limits import LEAST_SHARE, WIDEST
 
-Start = Callable[[Any, jax.Array, jax.Array], Any]
 Step = Callable[[Any, Any, jax.Array, jax.Array, jax.Array, Choose], tuple[Any, jax.Array]]
-Follow = Callable[[Any, Any, jax.Array, jax.Array, jax.Array], Any]
+Follow = Callable[[Any, jax.Array, jax.Array, jax.Array], Any]
 Carry = dict[str, Any]
 
 LEAST_IOI = 5  # ms in the performance between notes that the score does not strike together
@@ -64,21 +63,14 @@ def value_bounds(
     return low, high
 
 
-def open_carry(
-    start: Start,
-    params: Any,
-    score_BNS: jax.Array,
-    note_mask_BN: jax.Array,
-    known: tuple[Follow, jax.Array, jax.Array] | None = None,
-) -> Carry:
-    """Encode the score: what `perform` starts from, before the first note or behind those that are `known`.
+def open_carry(state: Any, rows: int, known: tuple[Follow, jax.Array, jax.Array] | None = None) -> Carry:
+    """What `perform` starts from: the model's state before the first note, taken behind the notes that are `known`.
 
     These come with a `Follow`: performed tokens int32 [B, P, 8], P a multiple of `BLOCK`, and how many of them count.
     They are taken in a block at a time; what is too much is written over by the notes performed next. The score must
     have room for whole blocks.
     """
-    state = start(params, score_BNS, note_mask_BN)
-    previous_BS = jnp.full((score_BNS.shape[0], NOTE_TOKENS), BOS, jnp.int32)
+    previous_BS = jnp.full((rows, NOTE_TOKENS), BOS, jnp.int32)
     if known is None:
         return {"state": state, "n": jnp.zeros((), jnp.int32), "previous": previous_BS}
     follow, prompt_BPS, notes = known
@@ -86,7 +78,7 @@ def open_carry(
     def take_in(block: jax.Array, given: tuple[Any, jax.Array]) -> tuple[Any, jax.Array]:
         state, previous_BS = given
         block_BNS = jax.lax.dynamic_slice_in_dim(prompt_BPS, block * BLOCK, BLOCK, axis=1)
-        return follow(params, state, block * BLOCK, previous_BS, block_BNS), block_BNS[:, -1]
+        return follow(state, block * BLOCK, previous_BS, block_BNS), block_BNS[:, -1]
 
     blocks = (notes + BLOCK - 1) // BLOCK
     state, _ = jax.lax.fori_loop(jnp.zeros((), jnp.int32), blocks, take_in, (state, previous_BS))

@@ -21,7 +21,7 @@ from pianist_jax.inference.padding import pad_batch, told_once
 from pianist_jax.inference.sampling import Sampling
 from pianist_jax.inference.windows import Span
 from pianist_jax.model.pianist import Pianist, count
-from pianist_jax.music.tokens import NOTE_TOKENS
+from pianist_jax.music.tokens import NOTE_TOKENS, ScoreTokens, score_shapes
 from pianist_jax.parallel import batch_sharding, make_mesh, replicated
 from pianist_jax.weights import load_weights, weights_path
 
@@ -32,7 +32,8 @@ STEP_SECONDS = 3e-3  # of a note on an accelerator at least, however few rows
 CACHE_SLOWNESS = 5  # reading a cache takes so much longer than its operations
 GROUP = 2  # rows that a CPU encodes at a time: a third faster than sixteen
 REACH = 128  # caches have room for a multiple of so many notes
-Shape = tuple[int, ...]
+Told = tuple[str, ...]  # `ScoreTokens.told`
+Shape = tuple[Any, ...]  # rows, notes, what is told of the score, …
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -121,12 +122,12 @@ class Player:
 
     def play(self, spans: list[Span]) -> list[np.ndarray]:
         """Performed tokens int32 [N, 8] of each span, prompt included. All prompts are equally long."""
-        notes, prompt = max(len(span.score) for span in spans), len(spans[0].prompt)
+        notes, prompt = max(span.score.size for span in spans), len(spans[0].prompt)
         if any(len(span.prompt) != prompt for span in spans):
             raise ValueError("spans side by side need prompts of one length")
-        shape = self._shape(len(spans), notes, spans[0].score.shape[1])
+        shape = self._shape(len(spans), notes, spans[0].score.groups)
         began, compiled = time.perf_counter(), self.stopwatch.compile_seconds
-        batch = pad_batch(spans, shape[0], shape[1], shape[2], anchored=self.model.config.anchored)
+        batch = pad_batch(spans, shape[0], shape[1], anchored=self.model.config.anchored)
         knobs, params = self.sampling.knobs(), self.model.params
         behind = prompt if self._takes_in(shape, prompt) else 0
         reach = self._choose_reach(shape, behind + CHUNK, _reach(shape[1], -(-behind // BLOCK) * BLOCK))
@@ -152,17 +153,17 @@ class Player:
         if self.hear is not None:  # now that nothing waits for it
             foretold_SN3 = np.asarray(curves_SN3)
             for span, number in zip(spans, told[2], strict=False):  # the batch may be padded
-                self.hear(span, foretold_SN3[number, : len(span.score)])
+                self.hear(span, foretold_SN3[number, : span.score.size])
         compiling = self.stopwatch.compile_seconds - compiled
         self.stopwatch.perform_seconds += time.perf_counter() - began - compiling
         whole_BNS = np.concatenate(played, axis=1)
-        return [whole_BNS[row, : len(span.score)] for row, span in enumerate(spans)]
+        return [whole_BNS[row, : span.score.size] for row, span in enumerate(spans)]
 
-    def _shape(self, rows: int, notes: int, columns: int) -> Shape:
-        """Rows, notes and columns that the batch is padded to."""
-        ideal = (_batch_bucket(rows, self.model.mesh.size), _length_bucket(notes), columns)
+    def _shape(self, rows: int, notes: int, told: tuple[str, ...]) -> Shape:
+        """Rows and notes that the batch is padded to, and what is told of its scores."""
+        ideal = (_batch_bucket(rows, self.model.mesh.size), _length_bucket(notes), told)
         shapes = {key[1:4] for key in self.model.programs}
-        fitting = [x for x in shapes if x[0] >= rows and x[1] >= notes and x[2] == columns]
+        fitting = [x for x in shapes if x[0] >= rows and x[1] >= notes and x[2] == told]
         return self._worthwhile(ideal, fitting, lambda x: _seconds(self.model, x[0], x[1], notes))
 
     def _choose_reach(self, shape: Shape, needed: int, reach: int) -> int:
@@ -195,7 +196,7 @@ class Player:
         self.lost[ideal] += seconds(best) - seconds(ideal)
         return ideal if self.lost[ideal] > COMPILE_SECONDS else best
 
-    def _program(self, kind: str, *sizes: int) -> Callable[..., Any]:
+    def _program(self, kind: str, *sizes: Any) -> Callable[..., Any]:
         if (kind, *sizes) not in self.model.programs:
             began = time.perf_counter()
             self.model.programs[kind, *sizes] = _COMPILE[kind](self.model, *sizes)
@@ -256,41 +257,41 @@ def _reach(length: int, notes: int) -> int:
 
 
 def _compile_start(
-    model: Model, batch: int, length: int, columns: int, reach: int, scores: int, *, follows: bool = False
+    model: Model, batch: int, length: int, told: Told, reach: int, scores: int, *, follows: bool = False
 ) -> Callable[..., Any]:
     """Encode the scores, foretell their consensus and, if the rows `follow` others, take in what is known."""
     start, follow, *_ = _functions(model)
     rows = partial(_shaped, model)
 
-    def begin(params: Any, score_SNC: jax.Array, mask_SN: jax.Array, own_B: jax.Array, *known: jax.Array) -> Any:
-        state, score_BNC, curves_SN3 = start(params, score_SNC, mask_SN, own_B if scores < batch else None, reach)
-        given = (follow, *known) if follows else None
-        return open_carry(lambda *_: state, params, score_BNC, mask_SN, given), curves_SN3  # type: ignore[arg-type]
+    def begin(params: Any, score: ScoreTokens, mask_SN: jax.Array, own_B: jax.Array, *known: jax.Array) -> Any:
+        state, curves_SN3 = start(params, score, mask_SN, own_B if scores < batch else None, reach)
+        given = (partial(follow, params), *known) if follows else None
+        return open_carry(state, batch, given), curves_SN3  # type: ignore[arg-type]
 
-    given = [rows((scores, length, columns)), rows((scores, length), np.bool_), rows((batch,))]
+    given: list[Any] = [score_shapes(told, scores, length).map(rows), rows((scores, length), np.bool_), rows((batch,))]
     if follows:
         given += [rows((batch, length, NOTE_TOKENS)), jax.ShapeDtypeStruct((), np.int32)]
-    shardings = _shardings(_carry(model, batch, length, columns, reach)), batch_sharding(model.mesh)
+    shardings = _shardings(_carry(model, batch, length, told, reach)), batch_sharding(model.mesh)
     return jax.jit(begin, out_shardings=shardings).lower(_params(model), *given).compile()
 
 
-def _compile_perform(model: Model, batch: int, length: int, columns: int, reach: int) -> Any:
+def _compile_perform(model: Model, batch: int, length: int, told: Told, reach: int) -> Any:
     """Perform the next `CHUNK` notes; the carry is given up to the program, whose caches are written in place."""
     step, rows = _functions(model)[2], partial(_shaped, model)
 
     def play(params: Any, carry: Carry, low: Any, high: Any, key_data: Any, *rest: Any) -> Any:
         return perform(step, params, carry, low, high, jax.random.wrap_key_data(key_data), *rest)
 
-    carry, bounds = _carry(model, batch, length, columns, reach), rows((batch, CHUNK, NOTE_TOKENS))
+    carry, bounds = _carry(model, batch, length, told, reach), rows((batch, CHUNK, NOTE_TOKENS))
     drawing = rows((batch, 2), np.uint32), rows((batch,)), jax.eval_shape(Sampling().knobs)
     jitted = jax.jit(play, donate_argnums=1, out_shardings=(_shardings(carry), batch_sharding(model.mesh)))
     return jitted.lower(_params(model), carry, bounds, bounds, *drawing).compile()
 
 
-def _compile_grow(model: Model, batch: int, length: int, columns: int, reach: int, wanted: int) -> Any:
+def _compile_grow(model: Model, batch: int, length: int, told: Told, reach: int, wanted: int) -> Any:
     """Give the caches room for more notes."""
     grow = _functions(model)[3]
-    before, after = (_carry(model, batch, length, columns, notes) for notes in (reach, wanted))
+    before, after = (_carry(model, batch, length, told, notes) for notes in (reach, wanted))
 
     def begin(carry: Carry) -> Carry:
         return {**carry, "state": grow({}, carry["state"], wanted)}
@@ -316,21 +317,21 @@ def _functions(model: Model) -> tuple[Callable[..., Any], ...]:
     read, begin = function("read"), function(lambda pianist, *given: pianist.decoder.start(*given))
     group = GROUP if _on_cpu(model) and model.mesh.size == 1 else None
 
-    def start(params: Any, score_SNC: jax.Array, mask_SN: jax.Array, own_B: jax.Array | None, notes: int) -> Any:
-        memory, length, curves_SN3 = in_groups(partial(read, params), group, score_SNC, mask_SN)
-        rows = memory, length, score_SNC
-        memory, length, score_BNC = rows if own_B is None else (x[own_B] for x in rows)
-        return begin(params, memory, length, score_BNC, notes), score_BNC, curves_SN3
+    def start(params: Any, score: ScoreTokens, mask_SN: jax.Array, own_B: jax.Array | None, notes: int) -> Any:
+        memory, length, curves_SN3 = in_groups(partial(read, params), group, score, mask_SN)
+        rows = memory, length, score.notes
+        memory, length, notes_BNS = rows if own_B is None else (x[own_B] for x in rows)
+        return begin(params, memory, length, notes_BNS, notes), curves_SN3
 
     return start, function("follow"), function("step"), function("grow")
 
 
-def in_groups(function: Callable[..., Any], group: int | None, *rows: jax.Array) -> Any:
-    """`function` of rows, called for `group` of them at a time where that divides them (a CPU's caches are small)."""
-    batch = rows[0].shape[0]
+def in_groups(function: Callable[..., Any], group: int | None, *rows: Any) -> Any:
+    """`function` of trees of rows, for `group` of them at a time where that divides them (a CPU's caches are small)."""
+    batch = jax.tree.leaves(rows)[0].shape[0]
     if group is None or batch <= group or batch % group:
         return function(*rows)
-    grouped = tuple(x.reshape(batch // group, group, *x.shape[1:]) for x in rows)
+    grouped = jax.tree.map(lambda x: x.reshape(batch // group, group, *x.shape[1:]), rows)
     made = jax.lax.map(lambda x: function(*x), grouped)
     return jax.tree.map(lambda x: x.reshape(batch, *x.shape[2:]), made)
 
@@ -355,14 +356,15 @@ def _divided(model: Model, carry: Carry) -> Carry:
     return jax.tree_util.tree_map_with_path(place, carry)
 
 
-def _carry(model: Model, batch: int, length: int, columns: int, reach: int) -> Carry:
+def _carry(model: Model, batch: int, length: int, told: Told, reach: int) -> Carry:
     """Shapes of the carry of a batch."""
     start = _functions(model)[0]
 
-    def begin(params: Any, score_BNC: jax.Array, mask_BN: jax.Array) -> Carry:
-        return open_carry(lambda *given: start(*given, None, reach)[0], params, score_BNC, mask_BN)
+    def begin(params: Any, score: ScoreTokens, mask_BN: jax.Array) -> Carry:
+        return open_carry(start(params, score, mask_BN, None, reach)[0], batch)
 
-    given = _shaped(model, (batch, length, columns)), _shaped(model, (batch, length), np.bool_)
+    shaped = partial(_shaped, model)
+    given = score_shapes(told, batch, length).map(shaped), shaped((batch, length), np.bool_)
     return _divided(model, jax.eval_shape(begin, _params(model), *given))
 
 

@@ -7,16 +7,17 @@ import jax
 import numpy as np
 
 from pianist_jax.inference.engine import Model
+from pianist_jax.inference.padding import pad_scores
 from pianist_jax.inference.windows import cut_windows, windowing_for
 from pianist_jax.model.pianist import Pianist
-from pianist_jax.music.tokens import NOTE_TOKENS, PAD
+from pianist_jax.music.tokens import NOTE_TOKENS, PAD, ScoreTokens
 
 BATCH = 8
 
 
 def summed_nll(
     model: Model,
-    pairs: Sequence[tuple[np.ndarray, np.ndarray]],
+    pairs: Sequence[tuple[ScoreTokens, np.ndarray]],
     *,
     batch: int = BATCH,
     advance: Callable[[int], None] | None = None,
@@ -24,7 +25,7 @@ def summed_nll(
     """Nats of every slot, summed over the notes of each pair: float64 [pairs, 8].
 
     Args:
-        pairs: tokens of a score int32 [N, 8 or more] and of a performance of it int32 [N, 8], note by note.
+        pairs: tokens of a score and of a performance of it int32 [N, 8], note by note; all scores tell as much.
         advance: is told of every so many notes that are done.
 
     Every note counts once, in the window in which it would be performed, with the notes before it as they were
@@ -34,19 +35,18 @@ def summed_nll(
     windows = [
         (index, window)
         for index, (score, _) in enumerate(pairs)
-        for window in cut_windows(len(score), windowing_for(model.config.window))
+        for window in cut_windows(score.size, windowing_for(model.config.window))
     ]
-    length = min(model.config.window, max((len(score) for score, _ in pairs), default=0))
+    length = min(model.config.window, max((score.size for score, _ in pairs), default=0))
     sums = np.zeros((len(pairs), NOTE_TOKENS))
     for start in range(0, len(windows), batch):
         chosen = windows[start : start + batch]
-        score = np.full((batch, length, pairs[0][0].shape[1]), PAD, np.int32)
+        parts = [(index, slice(window.first, window.last)) for index, window in chosen]
+        nothing = [pairs[0][0].at(slice(0))] * (batch - len(parts))
+        score, mask = pad_scores([*(pairs[index][0].at(part) for index, part in parts), *nothing], length)
         played = np.full((batch, length, NOTE_TOKENS), PAD, np.int32)
-        mask = np.zeros((batch, length), bool)
-        for row, (index, window) in enumerate(chosen):
-            size = window.last - window.first
-            score[row, :size], played[row, :size] = (own[window.first : window.last] for own in pairs[index])
-            mask[row, :size] = True
+        for row, (index, part) in enumerate(parts):
+            played[row, : part.stop - part.start] = pairs[index][1][part]
         found = np.asarray(nll(model.params, score, played, mask), np.float64)
         fresh = [slice(window.prompt, window.settled - window.first) for _, window in chosen]
         for row, (index, _) in enumerate(chosen):
@@ -61,7 +61,7 @@ def _program(model: Model) -> Callable[..., jax.Array]:
     pianist = Pianist(model.config)
 
     @jax.jit
-    def nll(params: dict, score_BNS: jax.Array, played_BNS: jax.Array, mask_BN: jax.Array) -> jax.Array:
-        return pianist.apply({"params": params}, score_BNS, played_BNS, mask_BN, True, method="nll")  # type: ignore[return-value]
+    def nll(params: dict, score: ScoreTokens, played_BNS: jax.Array, mask_BN: jax.Array) -> jax.Array:
+        return pianist.apply({"params": params}, score, played_BNS, mask_BN, method="nll")  # type: ignore[return-value]
 
     return nll

@@ -9,9 +9,10 @@ import numpy as np
 
 from pianist_jax.config import ModelConfig
 from pianist_jax.inference.engine import Model
+from pianist_jax.inference.padding import pad_scores
 from pianist_jax.inference.windows import cut_windows, windowing_for
 from pianist_jax.model.pianist import Pianist
-from pianist_jax.music.tokens import PAD
+from pianist_jax.music.tokens import ScoreTokens
 from pianist_jax.performance.parameters import PREDICTED, TEMPO_UNIT
 
 
@@ -40,29 +41,27 @@ def tempo_of(curves: np.ndarray) -> float:
     return float(np.exp(TEMPO_UNIT * curves[:, PREDICTED.index("tempo")].mean()))
 
 
-def consensus_of(model: Model, tokens: np.ndarray) -> np.ndarray | None:
-    """Curves float32 [N, 4] for a score's tokens int32 [N, columns] (`model.consensus`), None without that head.
+def consensus_of(model: Model, tokens: ScoreTokens) -> np.ndarray | None:
+    """Curves float32 [N, 4] for a score's tokens int32 (`model.consensus`), None without that head.
 
     They are those that are heard when the score is performed in windows.
     """
     if not model.config.consensus:
         return None
-    foretold, room = Foretold(len(tokens)), model.config.window
-    for window in cut_windows(len(tokens), windowing_for(room)):
-        part = tokens[window.first : window.last]
-        score = np.full((1, room, tokens.shape[1]), PAD, np.int32)
-        score[0, : len(part)] = part
-        mask = np.arange(room)[None] < len(part)
-        foretold.hear(window.first, np.asarray(_agree(model.config)(model.params, score, mask))[0, : len(part)])
+    foretold, room = Foretold(tokens.size), model.config.window
+    for window in cut_windows(tokens.size, windowing_for(room)):
+        score, mask = pad_scores([tokens.at(slice(window.first, window.last))], room)
+        curves = np.asarray(_predict(model.config)(model.params, score, mask))
+        foretold.hear(window.first, curves[0, : window.last - window.first])
     return foretold.curves()
 
 
 @functools.cache
-def _agree(config: ModelConfig) -> Callable[..., jax.Array]:
-    """The function that gives the curves of windows of scores (`Pianist.agree`)."""
+def _predict(config: ModelConfig) -> Callable[..., jax.Array]:
+    """The function that gives the curves of windows of scores (`Pianist.predict_consensus`)."""
     pianist = Pianist(config)
 
-    def agree(params: Any, score_BNS: jax.Array, mask_BN: jax.Array) -> jax.Array:
-        return pianist.apply({"params": params}, score_BNS, mask_BN, method="agree")  # type: ignore[return-value]
+    def predict(params: Any, score: ScoreTokens, mask_BN: jax.Array) -> jax.Array:
+        return pianist.apply({"params": params}, score, mask_BN, method="predict_consensus")  # type: ignore[return-value]
 
-    return jax.jit(agree)
+    return jax.jit(predict)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from pianist_jax.music.tokens import NOTE_TOKENS
+from pianist_jax.music.tokens import NOTE_TOKENS, ScoreTokens
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,14 +40,14 @@ class Window:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Span:
-    """What one window performs: score tokens int32 [N, columns], performed tokens of its prompt int32 [P, 8].
+    """What one window performs: score tokens int32 of N notes, performed tokens of its prompt int32 [P, 8].
 
     `key` uint32 [2] and `first`, the number in the piece of the first note, decide the random numbers; `fresh` counts
     the notes that become final here. `limits`, if given, are the bounds of all its slots (`decode.value_bounds`), where
     more than the prompt is known. `number` names the performance that it is a window of.
     """
 
-    score: np.ndarray
+    score: ScoreTokens
     prompt: np.ndarray
     key: np.ndarray
     first: int
@@ -81,10 +81,10 @@ def joins(notes: int, windowing: Windowing) -> np.ndarray:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Row:
-    """One performance to be made: `number` names it to the caller, `score` are its tokens int32 [N, columns]."""
+    """One performance to be made: `number` names it to the caller, `score` are its tokens int32."""
 
     number: Any
-    score: np.ndarray
+    score: ScoreTokens
     key: np.ndarray
 
 
@@ -98,7 +98,7 @@ class _Open:
 
     @property
     def left(self) -> int:
-        return len(self.row.score) - self.windows[0].first
+        return self.row.score.size - self.windows[0].first
 
 
 def perform_rows(
@@ -139,16 +139,16 @@ def perform_rows(
 
 
 def _open(row: Row, windowing: Windowing) -> _Open:
-    notes = len(row.score)
+    notes = row.score.size
     return _Open(row, cut_windows(notes, windowing), np.zeros((notes, NOTE_TOKENS), np.int32))
 
 
 def _side_by_side(leader: _Open, waiting: list[_Open], batch: int) -> list[_Open]:
-    """The rows to play with the leader: with a prompt as long, as all begin behind it, and as many columns."""
+    """The rows to play with the leader: with a prompt as long, as all begin behind it, and scores that tell as much."""
     ours = leader.windows[0]
 
-    def kind(each: _Open) -> tuple[int, int]:
-        return each.windows[0].prompt, each.row.score.shape[1]
+    def kind(each: _Open) -> tuple[int, tuple[str, ...]]:
+        return each.windows[0].prompt, each.row.score.groups
 
     alike = [each for each in waiting if kind(each) == kind(leader)]
 
@@ -163,7 +163,7 @@ def _span(each: _Open) -> Span:
     window = each.windows[0]
     known = window.first + window.prompt
     return Span(
-        score=each.row.score[window.first : window.last],
+        score=each.row.score.at(slice(window.first, window.last)),
         prompt=each.performed[window.first : known],
         key=each.row.key,
         first=window.first,

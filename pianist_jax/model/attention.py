@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -12,6 +12,18 @@ from pianist_jax.config import ModelConfig
 from pianist_jax.errors import PianistError
 
 Cache = dict[str, jax.Array]
+
+
+class Extent(NamedTuple):
+    """What of each row is real: its first `length_B` positions, int32 [B].
+
+    Where several pieces share a row, `segment_ids_BN` counts them from 1 on, 0 where no note is, int32 [B, N], and
+    decides alone: each piece is treated as if it were alone.
+    """
+
+    length_B: jax.Array
+    segment_ids_BN: jax.Array | None = None
+
 
 BLOCK = 512  # queries taken at once where the whole table of weights would be large
 
@@ -37,30 +49,30 @@ def attend(
     scale: float,
     implementation: str,
     causal: bool = False,
-    real: jax.Array | None = None,
+    real: Extent | None = None,
 ) -> jax.Array:
     """Softmax attention, [B, T, H, C]. No soft-cap: the published weights expect none.
 
-    `real` int32 [B] keeps the first so many keys of each row visible. As [B, N] it counts segments, 0 where no note is:
-    queries see keys of their own segment. N divides T and U, which have T / N and U / N positions to a note.
+    `real` keeps the first keys of each row visible, or with segments, to each query, the keys of its own segment. N
+    divides T and U, which have T / N and U / N positions to a note.
     Raises PianistError for segments under "flash" attention, which knows none.
     """
-    packed = real is not None and real.ndim == 2
+    length_B, segment_ids_BN = (None, None) if real is None else real
     if implementation == "flash":
         from pianist_jax.model.flash import flash  # only TPUs pay for loading Pallas
 
-        if packed:
+        if segment_ids_BN is not None:
             raise PianistError('attention "flash" knows no segments: set packed=false or model.attention=xla')
-        return flash(q_BTHC, k_BUKC, v_BUKC, real, scale=scale, causal=causal)
+        return flash(q_BTHC, k_BUKC, v_BUKC, length_B, scale=scale, causal=causal)
     if implementation == "xla" and q_BTHC.shape[1] > BLOCK:
         return _attend_in_blocks(q_BTHC, k_BUKC, v_BUKC, real, scale=scale, causal=causal)
-    if real is not None and packed:
-        segment_BT, segment_BU = _segments(real, q_BTHC.shape[1]), _segments(real, k_BUKC.shape[1])
+    if segment_ids_BN is not None:
+        segment_BT, segment_BU = (_segments(segment_ids_BN, x.shape[1]) for x in (q_BTHC, k_BUKC))
         seen_B1TU = (segment_BT[:, :, None] == segment_BU[:, None])[:, None]
         return jax.nn.dot_product_attention(  # type: ignore[call-overload]
             q_BTHC, k_BUKC, v_BUKC, mask=seen_B1TU, scale=scale, is_causal=causal, implementation=implementation
         )
-    query_length_B = None if real is None else jnp.full_like(real, q_BTHC.shape[1])
+    query_length_B = None if length_B is None else jnp.full_like(length_B, q_BTHC.shape[1])
     return jax.nn.dot_product_attention(  # type: ignore[call-overload]  # "xla" and "cudnn" are strings here
         q_BTHC,
         k_BUKC,
@@ -68,18 +80,18 @@ def attend(
         scale=scale,
         is_causal=causal,
         query_seq_lengths=query_length_B,
-        key_value_seq_lengths=real,
+        key_value_seq_lengths=length_B,
         implementation=implementation,
     )
 
 
-def _segments(real_BN: jax.Array, positions: int) -> jax.Array:
+def _segments(segment_ids_BN: jax.Array, positions: int) -> jax.Array:
     """The segment of every position, int32 [B, positions]."""
-    return jnp.repeat(real_BN, positions // real_BN.shape[1], axis=1)
+    return jnp.repeat(segment_ids_BN, positions // segment_ids_BN.shape[1], axis=1)
 
 
 def _attend_in_blocks(
-    q_BTHC: jax.Array, k_BUKC: jax.Array, v_BUKC: jax.Array, real: jax.Array | None, *, scale: float, causal: bool
+    q_BTHC: jax.Array, k_BUKC: jax.Array, v_BUKC: jax.Array, real: Extent | None, *, scale: float, causal: bool
 ) -> jax.Array:
     """`attend` for long sequences, a block of queries after the other.
 
@@ -88,6 +100,7 @@ def _attend_in_blocks(
     """
     B, T, H, C = q_BTHC.shape
     K = k_BUKC.shape[2]
+    length_B, segment_ids_BN = (None, None) if real is None else real
     q_BKGTC = q_BTHC.reshape(B, T, K, H // K, C).transpose(0, 2, 3, 1, 4)
     k_BKCU, v_BKUC = k_BUKC.transpose(0, 2, 3, 1), v_BUKC.transpose(0, 2, 1, 3)
 
@@ -99,11 +112,11 @@ def _attend_in_blocks(
         seen = jnp.ones((1, 1, 1, 1, U), bool)
         if causal:
             seen &= (jnp.arange(U)[None] <= first + jnp.arange(t)[:, None])[None, None, None]
-        if real is not None and real.ndim == 1:
-            seen &= (jnp.arange(U)[None] < real[:, None])[:, None, None, None]
-        elif real is not None:
-            own_Bt = _segments(real, T)[:, first : first + t]
-            seen &= (own_Bt[:, :, None] == _segments(real, k_BUKC.shape[1])[:, None, :U])[:, None, None]
+        if segment_ids_BN is not None:
+            own_Bt = _segments(segment_ids_BN, T)[:, first : first + t]
+            seen &= (own_Bt[:, :, None] == _segments(segment_ids_BN, k_BUKC.shape[1])[:, None, :U])[:, None, None]
+        elif length_B is not None:
+            seen &= (jnp.arange(U)[None] < length_B[:, None])[:, None, None, None]
         weight = jax.nn.softmax(jnp.where(seen, s.reshape(B, K, -1, t, U), _UNSEEN), axis=-1).astype(v.dtype)
         return jnp.einsum("bkmu,bkuc->bkmc", weight.reshape(B, K, -1, U), v).reshape(q.shape)
 
@@ -157,7 +170,7 @@ class Attention(nn.Module):
         self.v = nn.DenseGeneral((c.kv_heads, c.head_size), **dense)
         self.o = nn.DenseGeneral(c.width, axis=(-2, -1), **dense)
 
-    def __call__(self, x_BTD: jax.Array, *, causal: bool, real: jax.Array | None, position_T: jax.Array) -> jax.Array:
+    def __call__(self, x_BTD: jax.Array, *, causal: bool, real: Extent | None, position_T: jax.Array) -> jax.Array:
         """Self-attention over whole sequences, with rotary positions."""
         q, k, v = rotate(self.q(x_BTD), position_T), rotate(self.k(x_BTD), position_T), self.v(x_BTD)
         return self.o(self._attend(q, k, v, causal=causal, real=real))
@@ -199,7 +212,7 @@ class Attention(nn.Module):
         parts = [(cache["k"], cache["v"], seen_BU[:, None])]
         return self.o(attend_cached(self.q(x_BTD), parts, scale=self.config.query_scale))
 
-    def cross(self, x_BTD: jax.Array, memory_BND: jax.Array, real: jax.Array | None) -> jax.Array:
+    def cross(self, x_BTD: jax.Array, memory_BND: jax.Array, real: Extent | None) -> jax.Array:
         """Attention to the encoder's notes: no rotary positions, padded notes unseen."""
         k, v = self.k(memory_BND), self.v(memory_BND)
         return self.o(self._attend(self.q(x_BTD), k, v, real=real))

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from pianist_jax.config import ModelConfig
+from pianist_jax.model.attention import Extent
 from pianist_jax.model.encoder import EncoderStack
 from pianist_jax.model.layers import dense
 from pianist_jax.model.metre import MetreEmbedder
@@ -29,7 +30,7 @@ class Consensus(nn.Module):
         memory_BND: jax.Array,
         embedded_BND: jax.Array,
         metre_BNC: jax.Array,
-        real: jax.Array,
+        real: Extent,
         deterministic: bool,
     ) -> jax.Array:
         """Encoder states, embedded notes and the metre's columns -> curves float32 [B, N, 4].

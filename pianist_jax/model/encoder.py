@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from pianist_jax.config import ModelConfig
+from pianist_jax.model.attention import Extent
 from pianist_jax.model.embedding import TokenTable
 from pianist_jax.model.layers import Block, RMSNorm, dense, kept_in_remat
 from pianist_jax.music.tokens import NOTE_TOKENS, VOCABULARY
@@ -64,8 +65,8 @@ class EncoderStack(nn.Module):
     config: ModelConfig
 
     @nn.compact
-    def __call__(self, x_BTD: jax.Array, real: jax.Array, deterministic: bool) -> jax.Array:
-        """`real` counts the real positions of each row, or tells segments. Returns normalised states, [B, T, D]."""
+    def __call__(self, x_BTD: jax.Array, real: Extent, deterministic: bool) -> jax.Array:
+        """Normalised states, [B, T, D]."""
         body: Any = _ScannedBlock
         if self.config.remat:
             body = nn.remat(body, prevent_cse=False, static_argnums=(5,), policy=kept_in_remat(self.config))

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from pianist_jax.config import ModelConfig
-from pianist_jax.model.attention import Attention, Cache, grown, settle
+from pianist_jax.model.attention import Attention, Cache, Extent, grown, settle
 
 
 class RMSNorm(nn.Module):
@@ -68,12 +68,12 @@ class Block(nn.Module):
         self,
         x: jax.Array,
         memory_BND: Any,
-        real: jax.Array,
+        real: Extent,
         position_T: jax.Array,
         deterministic: bool,
     ) -> jax.Array:
-        """Whole sequences; `real` counts the real notes of each row [B], or tells the segment of each [B, N]."""
-        unmasked = self.causal and real.ndim == 1
+        """Whole sequences."""
+        unmasked = self.causal and real.segment_ids_BN is None
         y = self.self_attention(
             self.pre_self(x), causal=self.causal, real=None if unmasked else real, position_T=position_T
         )
@@ -115,7 +115,7 @@ class Stack(nn.Module):
         self.blocks = [block(self.config, causal=True, cross=self.cross) for _ in range(self.config.decoder_layers)]
         self.norm = RMSNorm()
 
-    def __call__(self, x_BTD: jax.Array, memory_BND: jax.Array, real: jax.Array, deterministic: bool) -> jax.Array:
+    def __call__(self, x_BTD: jax.Array, memory_BND: jax.Array, real: Extent, deterministic: bool) -> jax.Array:
         """Teacher-forced: all positions at once."""
         position_T = jnp.arange(x_BTD.shape[1])
         for block in self.blocks:

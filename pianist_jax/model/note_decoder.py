@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from pianist_jax.config import ModelConfig
+from pianist_jax.model.attention import Extent
 from pianist_jax.model.cells import CELLS, ROW_OF_ID, ROW_START, ROWS, TIME_CELL, TIME_CELLS, cell_table
 from pianist_jax.model.layers import RMSNorm, Stack, dense
 from pianist_jax.model.token_decoder import Choose, segment_starts
@@ -132,7 +133,7 @@ class NoteDecoder(nn.Module):
     def nll(
         self,
         memory_BND: jax.Array,
-        real: jax.Array,
+        real: Extent,
         score_BNS: jax.Array,
         performance_BNS: jax.Array,
         deterministic: bool,
@@ -142,8 +143,8 @@ class NoteDecoder(nn.Module):
         previous_BNS = jnp.concatenate([first, performance_BNS[:, :-1]], axis=1)
         score_time, performed_time = _elapsed(score_BNS, performance_BNS)
         n, begin_BN = jnp.arange(score_BNS.shape[1]), None
-        if real.ndim == 2:
-            starts_BN = segment_starts(real)
+        if real.segment_ids_BN is not None:
+            starts_BN = segment_starts(real.segment_ids_BN)
             previous_BNS = jnp.where(starts_BN[..., None], BOS, previous_BNS)
             begin_BN = jax.lax.cummax(jnp.where(starts_BN, n[None], 0), axis=1)
         x = self._input(memory_BND, previous_BNS, score_BNS, score_time, performed_time, n, begin_BN)

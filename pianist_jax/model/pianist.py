@@ -8,12 +8,13 @@ import jax
 import jax.numpy as jnp
 
 from pianist_jax.config import ModelConfig
+from pianist_jax.model.attention import Extent
 from pianist_jax.model.consensus import Consensus
 from pianist_jax.model.encoder import EncoderStack, TokenEmbedder
 from pianist_jax.model.metre import MetreEmbedder
 from pianist_jax.model.note_decoder import NoteDecoder, NoteEmbedder
 from pianist_jax.model.token_decoder import Choose, TokenDecoder
-from pianist_jax.music.tokens import METRE, NOTE_TOKENS
+from pianist_jax.music.tokens import METRE, NOTE_TOKENS, ScoreTokens
 
 OPTIONAL = ("metre_in", "metre_out", "consensus")  # parts that can be begun anew in a model that lacks them
 
@@ -21,10 +22,9 @@ OPTIONAL = ("metre_in", "metre_out", "consensus")  # parts that can be begun ane
 class Pianist(nn.Module):
     """Score tokens in, performance tokens out (paper, section 3.2).
 
-    Score and performance are int32 [B, N, 8] of the same notes; `note_mask_BN` is True on the first notes of each row
-    and False on its padding. Behind the tokens of a score may stand the columns of `tokens.METRE`, [B, N, 17]: with
-    `config.metre` they are read, and where they are missing the metre is unknown. Where several pieces share a row, an
-    int32 `note_mask_BN` counts them from 1 on, 0 on padding: each is then treated as if it were alone.
+    A score is `ScoreTokens` of ids, a performance int32 [B, N, 8] of the same notes; `note_mask_BN` is True on the
+    first notes of each row and False on its padding. With `config.metre` the score's metre is read, and where it is
+    missing it is unknown. Where several pieces share a row, `segment_ids_BN` tells them apart (`attention.Extent`).
     """
 
     config: ModelConfig
@@ -41,58 +41,69 @@ class Pianist(nn.Module):
             self.consensus = Consensus(c)
 
     def encode(
-        self, score_BNS: jax.Array, note_mask_BN: jax.Array, deterministic: bool = True
-    ) -> tuple[jax.Array, jax.Array]:
-        """Encoder states [B, T, D] (T = N, or 8N without compression), and what of them is real.
-
-        That is how many positions of each row, int32 [B], or the segment of each note, int32 [B, N].
-        """
-        packed = note_mask_BN.dtype != jnp.bool_
-        real = note_mask_BN if packed else jnp.sum(note_mask_BN, axis=1, dtype=jnp.int32)
-        score_BNS, metre_BNC = _apart(score_BNS)
-        x = self.embedder(score_BNS)
-        if not self.config.compressed and not packed:
-            real = real * NOTE_TOKENS
+        self,
+        score: ScoreTokens,
+        note_mask_BN: jax.Array,
+        *,
+        segment_ids_BN: jax.Array | None = None,
+        deterministic: bool = True,
+    ) -> tuple[jax.Array, Extent]:
+        """Encoder states [B, T, D] (T = N, or 8N without compression), and what of them is real."""
+        length_B = jnp.sum(note_mask_BN, axis=1, dtype=jnp.int32)
+        real = Extent(length_B if self.config.compressed else length_B * NOTE_TOKENS, segment_ids_BN)
+        x = self.embedder(score.notes)
         if not self.config.metre:
             return self.encoder(x, real, deterministic), real
+        metre_BNC = _metre(score)
         states = self.encoder(x + self.metre_in(metre_BNC), real, deterministic)
         return states + self.metre_out(metre_BNC), real
 
     def nll(
         self,
-        score_BNS: jax.Array,
+        score: ScoreTokens,
         performance_BNS: jax.Array,
         note_mask_BN: jax.Array,
+        *,
+        segment_ids_BN: jax.Array | None = None,
         deterministic: bool = True,
     ) -> jax.Array:
         """Teacher-forced negative log-likelihood of every performed slot, float32 [B, N, 8] in nats."""
-        memory, real = self.encode(score_BNS, note_mask_BN, deterministic)
-        return self.decoder.nll(memory, real, score_BNS[..., :NOTE_TOKENS], performance_BNS, deterministic)
+        memory, real = self.encode(score, note_mask_BN, segment_ids_BN=segment_ids_BN, deterministic=deterministic)
+        return self.decoder.nll(memory, real, score.notes, performance_BNS, deterministic)
 
-    def read(self, score_BNS: jax.Array, note_mask_BN: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-        """What `encode` gives of a score, and `agree`: float32 [B, N, 0] without that head."""
-        memory, real = self.encode(score_BNS, note_mask_BN)
+    def read(self, score: ScoreTokens, note_mask_BN: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """What decoding needs of a score: encoder states, how many positions of each row are real, int32 [B], and
+
+        `predict_consensus`: float32 [B, N, 0] without that head.
+        """
+        memory, real = self.encode(score, note_mask_BN)
         if self.config.consensus:
-            return memory, real, self._curves(score_BNS, memory, real, True)
-        return memory, real, jnp.zeros((*score_BNS.shape[:2], 0), jnp.float32)
+            return memory, real.length_B, self._curves(score, memory, real, True)
+        return memory, real.length_B, jnp.zeros((*note_mask_BN.shape, 0), jnp.float32)
 
-    def agree(self, score_BNS: jax.Array, note_mask_BN: jax.Array, deterministic: bool = True) -> jax.Array:
+    def predict_consensus(
+        self,
+        score: ScoreTokens,
+        note_mask_BN: jax.Array,
+        *,
+        segment_ids_BN: jax.Array | None = None,
+        deterministic: bool = True,
+    ) -> jax.Array:
         """What pianists agree on, curves float32 [B, N, 4] of a score: see `consensus.Consensus`.
 
         Only the head learns from it: the encoder stays as it was trained, and has no dropout here.
         """
-        return self._curves(score_BNS, *self.encode(score_BNS, note_mask_BN), deterministic)
+        return self._curves(score, *self.encode(score, note_mask_BN, segment_ids_BN=segment_ids_BN), deterministic)
 
-    def _curves(self, score_BNS: jax.Array, memory: jax.Array, real: jax.Array, deterministic: bool) -> jax.Array:
-        score_BNS, metre_BNC = _apart(score_BNS)
-        known = jax.lax.stop_gradient((memory, self.embedder(score_BNS)))
-        return self.consensus(*known, metre_BNC, real, deterministic)
+    def _curves(self, score: ScoreTokens, memory: jax.Array, real: Extent, deterministic: bool) -> jax.Array:
+        known = jax.lax.stop_gradient((memory, self.embedder(score.notes)))
+        return self.consensus(*known, _metre(score), real, deterministic)
 
-    def start(self, score_BNS: jax.Array, note_mask_BN: jax.Array, notes: int | None = None) -> dict[str, Any]:
+    def start(self, score: ScoreTokens, note_mask_BN: jax.Array, notes: int | None = None) -> dict[str, Any]:
         """Encode the score and make the decoder's state before the first note, with caches for so many notes (all)."""
-        memory, length_B = self.encode(score_BNS, note_mask_BN)
-        notes = score_BNS.shape[1] if notes is None else notes
-        return self.decoder.start(memory, length_B, score_BNS[..., :NOTE_TOKENS], notes)
+        memory, real = self.encode(score, note_mask_BN)
+        notes = score.size if notes is None else notes
+        return self.decoder.start(memory, real.length_B, score.notes, notes)
 
     def follow(
         self, state: dict[str, Any], n: jax.Array, previous_BS: jax.Array, performed_BNS: jax.Array
@@ -114,19 +125,18 @@ class Pianist(nn.Module):
         """
         return self.decoder.step(state, n, previous_BS, pitch_B, choose)
 
-    def __call__(self, score_BNS: jax.Array, performance_BNS: jax.Array, note_mask_BN: jax.Array) -> jax.Array:
+    def __call__(self, score: ScoreTokens, performance_BNS: jax.Array, note_mask_BN: jax.Array) -> jax.Array:
         """The same as `nll`; what initialisation traces, the consensus besides."""
         if self.config.consensus:
-            self.agree(score_BNS, note_mask_BN)
-        return self.nll(score_BNS, performance_BNS, note_mask_BN)
+            self.predict_consensus(score, note_mask_BN)
+        return self.nll(score, performance_BNS, note_mask_BN)
 
 
-def _apart(score_BNS: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Token ids [B, N, 8] and metre int32 [B, N, 9], zeros where the score does not tell it."""
-    ids_BNS, metre_BNC = score_BNS[..., :NOTE_TOKENS], score_BNS[..., NOTE_TOKENS:]
-    if not metre_BNC.shape[-1]:
-        metre_BNC = jnp.zeros((*score_BNS.shape[:2], len(METRE)), jnp.int32)
-    return ids_BNS, metre_BNC
+def _metre(score: ScoreTokens) -> jax.Array:
+    """The metre int32 [B, N, 9], zeros where the score does not tell it."""
+    if score.metre is None:
+        return jnp.zeros((*score.notes.shape[:2], len(METRE)), jnp.int32)
+    return score.metre
 
 
 def completed(config: ModelConfig, params: Any) -> Any:
@@ -145,8 +155,8 @@ def completed(config: ModelConfig, params: Any) -> Any:
 def initialise(config: ModelConfig, key: jax.Array) -> Any:
     """Fresh parameters, float32."""
     config = dataclasses.replace(config, attention="xla")  # two notes are too few for other kinds
-    score = jnp.zeros((1, 2, NOTE_TOKENS), jnp.int32)
-    return Pianist(config).init(key, score, score, jnp.ones((1, 2), bool))["params"]
+    notes = jnp.zeros((1, 2, NOTE_TOKENS), jnp.int32)
+    return Pianist(config).init(key, ScoreTokens(notes), notes, jnp.ones((1, 2), bool))["params"]
 
 
 def count(params: Any) -> int:

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from pianist_jax.config import ModelConfig
+from pianist_jax.model.attention import Extent
 from pianist_jax.model.embedding import TokenTable
 from pianist_jax.model.layers import Stack
 from pianist_jax.music.tokens import BOS, NOTE_TOKENS, SLOT_SIZE, SLOT_START, VOCABULARY
@@ -18,9 +19,9 @@ WIDE = 1000  # ids of a range from which this matters
 Choose = Callable[[int, jax.Array, jax.Array, jax.Array], jax.Array]
 
 
-def segment_starts(segment_BN: jax.Array) -> jax.Array:
+def segment_starts(segment_ids_BN: jax.Array) -> jax.Array:
     """Where segments begin, bool [B, N], from their numbers."""
-    return segment_BN != jnp.pad(segment_BN[:, :-1], ((0, 0), (1, 0)))
+    return segment_ids_BN != jnp.pad(segment_ids_BN[:, :-1], ((0, 0), (1, 0)))
 
 
 class TokenDecoder(nn.Module):
@@ -37,14 +38,12 @@ class TokenDecoder(nn.Module):
         self.embed = TokenTable(VOCABULARY, c.width, dtype=jnp.dtype(c.dtype), embedding_init=init)
         self.stack = Stack(c, cross=True)
 
-    def hidden(
-        self, memory_BTD: jax.Array, real: jax.Array, performance_BNS: jax.Array, deterministic: bool
-    ) -> jax.Array:
+    def hidden(self, memory_BTD: jax.Array, real: Extent, performance_BNS: jax.Array, deterministic: bool) -> jax.Array:
         """Teacher-forced states, [B, 8N, D]; position t has seen BOS and the tokens before t."""
         tokens_BT = performance_BNS.reshape(performance_BNS.shape[0], -1)
         shifted_BT = jnp.concatenate([jnp.full_like(tokens_BT[:, :1], BOS), tokens_BT[:, :-1]], axis=1)
-        if real.ndim == 2:
-            starts_BNS = segment_starts(real)[..., None] & (jnp.arange(NOTE_TOKENS) == 0)[None, None]
+        if real.segment_ids_BN is not None:
+            starts_BNS = segment_starts(real.segment_ids_BN)[..., None] & (jnp.arange(NOTE_TOKENS) == 0)[None, None]
             shifted_BT = jnp.where(starts_BNS.reshape(shifted_BT.shape), BOS, shifted_BT)
         return self.stack(self._scaled(self.embed(shifted_BT, shift=1)), memory_BTD, real, deterministic)
 
@@ -58,7 +57,7 @@ class TokenDecoder(nn.Module):
     def nll(
         self,
         memory_BTD: jax.Array,
-        real: jax.Array,
+        real: Extent,
         score_BNS: jax.Array,
         performance_BNS: jax.Array,
         deterministic: bool,

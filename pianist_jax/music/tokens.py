@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -17,7 +20,7 @@ SLOT_START = np.array([FIRST_PITCH, FIRST_TIME, FIRST_VELOCITY, FIRST_TIME, *[FI
 SLOT_SIZE = np.array([128, 5000, 128, 5000, 128, 128, 128, 128], np.int32)
 MAX_IOI, MAX_DURATION, LAST_GAP = 4990, 4999, 4990  # ms
 PEDAL_SAMPLES = 4
-# What `music.metre` tells of a score note beside its tokens; of each column 0 says that it is not known.
+# What `score.metre` tells of a score note beside its tokens; of each column 0 says that it is not known.
 METRE = ("bar", "beat", "beats", "hand", "gap", "begun", "left", "above", "below")
 BAR_STEPS, BEAT_STEPS, QUARTER_STEPS = 192, 48, 24
 METRE_SIZE = (BAR_STEPS + 1, BEAT_STEPS + 1, 17, 3, 32 * QUARTER_STEPS + 1, 257, 257, 6, 6)
@@ -25,9 +28,57 @@ METRE_SIZE = (BAR_STEPS + 1, BEAT_STEPS + 1, 17, 3, 32 * QUARTER_STEPS + 1, 257,
 SLOT_START.flags.writeable = SLOT_SIZE.flags.writeable = False
 
 
-def slot_starts(columns: int) -> np.ndarray:
-    """int32[columns]: what to add to values counted from 0 to make them ids; nothing to columns behind the tokens."""
-    return np.concatenate([SLOT_START, np.zeros(columns - NOTE_TOKENS, np.int32)])
+# Columns of each group of `ScoreTokens`: a group to come is one more line here and one more field there.
+SCORE_COLUMNS = {"notes": NOTE_TOKENS, "metre": len(METRE)}
+
+
+class ScoreTokens(NamedTuple):
+    """What a model reads of N score notes, in groups of columns: integers [..., N, columns of the group].
+
+    `notes` are the eight tokens of each note, as ids or as values counted from 0; `metre` the columns of `METRE`. A
+    group that the score does not tell is None. JAX takes it as a tree of the arrays that there are.
+    """
+
+    notes: Any
+    metre: Any = None
+
+    @property
+    def size(self) -> int:
+        """How many notes."""
+        return self.notes.shape[-2]
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The names of the groups that there are."""
+        return tuple(name for name, group in zip(self._fields, self, strict=True) if group is not None)
+
+    def map(self, function: Callable[[Any], Any]) -> ScoreTokens:
+        """`function` of every group that there is."""
+        return ScoreTokens(*(None if group is None else function(group) for group in self))
+
+    def at(self, notes: Any) -> ScoreTokens:
+        """Some of the notes: a slice, numbers or a mask of the first axis."""
+        return self.map(lambda group: group[notes])
+
+    def only(self, groups: Iterable[str]) -> ScoreTokens:
+        """The groups of these names."""
+        return ScoreTokens(**{name: getattr(self, name) for name in groups})
+
+
+def score_shapes(groups: Iterable[str], *shape: int) -> ScoreTokens:
+    """The shapes of the groups of these names, `shape` without its columns: [..., N]."""
+    return ScoreTokens(**{name: (*shape, SCORE_COLUMNS[name]) for name in groups})
+
+
+def join_scores(scores: Sequence[ScoreTokens]) -> ScoreTokens:
+    """Scores one after the other, NumPy arrays [N, columns]; a group that only some tell is 0 (unknown) in others."""
+    groups = [name for name in SCORE_COLUMNS if any(name in score.groups for score in scores)]
+
+    def group(name: str, score: ScoreTokens) -> np.ndarray:
+        found = getattr(score, name)
+        return np.zeros((score.size, SCORE_COLUMNS[name]), score.notes.dtype) if found is None else found
+
+    return ScoreTokens(**{name: np.concatenate([group(name, score) for score in scores]) for name in groups})
 
 
 def encode(notes: Notes) -> np.ndarray:

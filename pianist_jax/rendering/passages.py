@@ -26,7 +26,12 @@ from pianist_jax.inference.sampling import CHANCE, DEFAULT, TOP_P, Sampling
 from pianist_jax.inference.windows import Span, windowing_for
 from pianist_jax.model.pianist import Pianist
 from pianist_jax.music.notes import Notes
-from pianist_jax.music.tokens import IOI, NOTE_TOKENS, SLOT_START, encode
+from pianist_jax.music.tokens import (
+    IOI,
+    SLOT_START,
+    ScoreTokens,
+    encode,
+)
 from pianist_jax.performance.averaging import averaged
 from pianist_jax.performance.detokenize import detokenize
 from pianist_jax.performance.expression import NEUTRAL, Expression, express
@@ -173,7 +178,7 @@ def known_tokens(notes: Notes) -> np.ndarray:
 
 
 def _play_takes(
-    tokens: np.ndarray,
+    tokens: ScoreTokens,
     known: np.ndarray,
     free: np.ndarray,
     keys: list[np.ndarray],
@@ -192,13 +197,13 @@ def _play_takes(
     while at < stop:
         # A prompt as long as other windows have, or none, so that their programs serve; bounds lock the rest.
         begin, prompt = (at - w.prompt, w.prompt) if at >= w.prompt else (0, 0)
-        end = min(begin + w.notes, len(tokens))
+        end = min(begin + w.notes, tokens.size)
         settled = stop if end >= stop else end - (w.notes - w.move - w.prompt)
-        spans = []
+        spans, score = [], tokens.at(slice(begin, end))
         for k, key in enumerate(keys):
-            low, high = _bounds(tokens[:, :NOTE_TOKENS], played[k], free, at, model.config.anchored)
+            low, high = _bounds(tokens.notes, played[k], free, at, model.config.anchored)
             limits, fresh = (low[begin:end], high[begin:end]), settled - at if k == 0 else 0
-            spans.append(Span(tokens[begin:end], played[k][begin : begin + prompt], key, begin, fresh, limits))
+            spans.append(Span(score, played[k][begin : begin + prompt], key, begin, fresh, limits))
         for k, whole in enumerate(player.play(spans)):
             played[k][at:settled] = whole[at - begin : settled - begin]
         at = settled
@@ -221,17 +226,17 @@ def _bounds(
     return low, high
 
 
-def _best(tokens: np.ndarray, takes: list[Notes], free: np.ndarray, model: Model) -> int:
+def _best(tokens: ScoreTokens, takes: list[Notes], free: np.ndarray, model: Model) -> int:
     """The take after which the notes behind the passage are likeliest to be played as they are."""
     if len(takes) == 1:
         return 0
     _, last = ends(free)
-    room = min(windowing_for(model.config.window).notes, len(tokens))
-    end = min(last + HEARD, len(tokens))
+    room = min(windowing_for(model.config.window).notes, tokens.size)
+    end = min(last + HEARD, tokens.size)
     begin = max(0, end - room)
     performed_BNS = np.stack([known_tokens(take)[begin : begin + room] for take in takes])
-    score_BNS = np.stack([tokens[begin : begin + room]] * len(takes))
-    nats_BNS = _listen(model.config)(model.params, score_BNS, performed_BNS)
+    score = tokens.at(slice(begin, begin + room)).map(lambda group: np.stack([group] * len(takes)))
+    nats_BNS = _listen(model.config)(model.params, score, performed_BNS)
     return int(np.argmin(np.asarray(nats_BNS)[:, last - begin : end - begin].sum(axis=(1, 2))))
 
 
@@ -240,8 +245,8 @@ def _listen(config: ModelConfig) -> Callable[..., jax.Array]:
     """The function that gives the nats of every slot of performances (`Pianist.nll`)."""
     pianist = Pianist(config)
 
-    def listen(params: Any, score_BNS: jax.Array, performed_BNS: jax.Array) -> jax.Array:
-        mask_BN = jnp.ones(score_BNS.shape[:2], bool)
-        return pianist.apply({"params": params}, score_BNS, performed_BNS, mask_BN, method="nll")  # type: ignore[return-value]
+    def listen(params: Any, score: ScoreTokens, performed_BNS: jax.Array) -> jax.Array:
+        mask_BN = jnp.ones(performed_BNS.shape[:2], bool)
+        return pianist.apply({"params": params}, score, performed_BNS, mask_BN, method="nll")  # type: ignore[return-value]
 
     return jax.jit(listen)

@@ -15,7 +15,7 @@ from pianist_jax.inference.predictions import Foretold, consensus_of, tempo_of
 from pianist_jax.inference.sampling import CHANCE, DEFAULT, REHEARSALS, TOP_P, Sampling
 from pianist_jax.inference.windows import Row, Span, perform_rows, windowing_for
 from pianist_jax.music.notes import Notes, normalise
-from pianist_jax.music.tokens import NOTE_TOKENS, encode
+from pianist_jax.music.tokens import ScoreTokens, encode
 from pianist_jax.performance.averaging import averaged, in_tempo
 from pianist_jax.performance.detokenize import detokenize
 from pianist_jax.performance.expression import NEUTRAL, Expression, express
@@ -43,16 +43,16 @@ __all__ = [
 class Piece:
     """A score made ready: raw and normalised notes, tokens from the first onset on, hash of the notes.
 
-    `tokens` are int32 [N, 8], or [N, 17] with the columns of `music.metre` where the score came from a file. `score`
-    and `tokens` are at the pace of a performance: `factor` times as slow as written. `guess` is the factor at which the
-    model would play, where it has been asked.
+    `tokens` are int32, with the metre where the score came from a file. `score` and `tokens` are at the pace of a
+    performance: `factor` times as slow as written. `guess` is the factor at which the model would play, where it has
+    been asked.
     """
 
     name: str
     raw: Notes
     score: Notes
     note_of_raw: np.ndarray
-    tokens: np.ndarray
+    tokens: ScoreTokens
     content: str
     grid: "ScoreGrid | None" = None
     factor: float = 1.0
@@ -102,8 +102,7 @@ def read_piece(score: Score, part: str | None = None) -> Piece:
     if not len(raw):
         raise PianistError(f"{name}: no notes; give a score with a piano part")
     notes, note_of_raw = normalise(raw)
-    columns = np.zeros((len(notes), 0), np.int32) if grid is None else metre(grid)
-    tokens = np.concatenate([_tokens(notes), columns], axis=1)
+    tokens = ScoreTokens(_tokens(notes), None if grid is None else metre(grid))
     return Piece(name, raw, notes, note_of_raw, tokens, content_hash(raw), grid)
 
 
@@ -119,7 +118,7 @@ def at_factor(piece: Piece, factor: float, guess: float | None = None) -> Piece:
     if factor == 1 and guess is None:
         return piece
     score = at_pace(piece.score, factor)
-    tokens = np.concatenate([_tokens(score), piece.tokens[:, NOTE_TOKENS:]], axis=1)
+    tokens = piece.tokens._replace(notes=_tokens(score))
     return dataclasses.replace(piece, score=score, tokens=tokens, factor=factor, guess=guess)
 
 
@@ -283,7 +282,7 @@ def identity_of(
         "expression": expression.metadata(),
     }
     return {
-        "score": {"name": piece.name, "content": piece.content, "metre": _digest(piece.tokens[:, NOTE_TOKENS:])},
+        "score": {"name": piece.name, "content": piece.content, "metre": _digest(piece.tokens.metre)},
         "model": model_identity(model),
         "seed": seed,
         "settings": settings,
@@ -291,8 +290,9 @@ def identity_of(
     }
 
 
-def _digest(columns: np.ndarray) -> str:
-    return hashlib.sha256(np.ascontiguousarray(columns, "<i4").tobytes()).hexdigest()
+def _digest(columns: np.ndarray | None) -> str:
+    content = b"" if columns is None else np.ascontiguousarray(columns, "<i4").tobytes()
+    return hashlib.sha256(content).hexdigest()
 
 
 def model_identity(model: Model) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from jax.sharding import Mesh
 from pianist_jax.config import TrainConfig
 from pianist_jax.data.windows import Windows
 from pianist_jax.errors import PianistError
+from pianist_jax.music.tokens import ScoreTokens
 from pianist_jax.parallel import global_batch, place, replicated
 from pianist_jax.training.losses import Sums
 from pianist_jax.training.steps import State, abstract_batch, abstract_state, make_step, make_train
@@ -28,7 +29,7 @@ class DataError(PianistError):
 class Loader(Protocol):
     """Endless batches of this process's rows, as `data.windows.take` makes them, and where they have got to (JSON)."""
 
-    def __next__(self) -> dict[str, np.ndarray]: ...
+    def __next__(self) -> dict[str, Any]: ...
 
     def get_state(self) -> Any:
         """The position before the next batch."""
@@ -51,14 +52,14 @@ def open_feed(config: TrainConfig, data: Windows | Loader, mesh: Mesh) -> Feed:
     return _resident(config, data, mesh) if isinstance(data, dict) else _streamed(config, data, mesh)
 
 
-def windows_of(batches: Sequence[dict[str, np.ndarray]]) -> Windows:
+def windows_of(batches: Sequence[dict[str, Any]]) -> Windows:
     """A few batches of a loader as a corpus in memory, one window a row."""
-    joined = {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
+    joined = jax.tree.map(lambda *parts: np.concatenate(parts), *batches)
     rows, notes = joined["note_mask"].shape
-    sides = [name for name in ("score", "performance") if name in joined]
+    sides = {name: joined[name] for name in ("score", "performance") if name in joined}
     played = {"played": joined["played"].reshape(-1)} if "played" in joined else {}
     return {
-        **{str(name): joined[name].reshape(rows * notes, -1) for name in sides},
+        **jax.tree.map(lambda values: values.reshape(rows * notes, -1), sides),
         **played,
         "start": np.arange(rows, dtype=np.int32) * notes,
         "length": joined["note_mask"].sum(axis=1, dtype=np.int32),
@@ -94,7 +95,7 @@ def _streamed(config: TrainConfig, loader: Loader, mesh: Mesh) -> Feed:
     return Feed(advance, loader.get_state, seek)
 
 
-def _next(loader: Loader, wanted: dict[str, jax.ShapeDtypeStruct]) -> dict[str, np.ndarray]:
+def _next(loader: Loader, wanted: dict[str, Any]) -> dict[str, Any]:
     """The next batch in the shapes that were compiled. Raises DataError where none can be read."""
     try:
         batch = next(loader)
@@ -105,15 +106,21 @@ def _next(loader: Loader, wanted: dict[str, jax.ShapeDtypeStruct]) -> dict[str, 
     except Exception as error:
         reason = " ".join(str(error).split())[:160]
         raise DataError(f"the data cannot be read ({type(error).__name__}: {reason}); bring the shard back") from error
-    if "score" in wanted and "score" in batch:  # a model without metre does without its columns
-        batch["score"] = batch["score"][..., : wanted["score"].shape[-1]]
-    rows = {name: array.shape[0] // jax.process_count() for name, array in wanted.items()}
-    for name, array in wanted.items():
-        if name not in batch:
-            raise DataError(f'the data have no "{name}"; give those of the task that is trained')
-        if batch[name].shape != (rows[name], *array.shape[1:]):
-            raise DataError(
-                f'the data give "{name}" {batch[name].shape} to a process instead of {(rows[name], *array.shape[1:])}; '
-                "set batch and window as the loader has them"
-            )
-    return {name: np.asarray(batch[name], array.dtype) for name, array in wanted.items()}
+    return {name: _as_wanted(name, batch.get(name), part) for name, part in wanted.items()}
+
+
+def _as_wanted(name: str, given: Any, wanted: Any) -> Any:
+    """An array, or the groups of a score that are wanted: a model without metre does without it. Raises DataError."""
+    if isinstance(wanted, ScoreTokens) and isinstance(given, ScoreTokens):
+        return ScoreTokens(
+            **{key: _as_wanted(f"score.{key}", getattr(given, key), getattr(wanted, key)) for key in wanted.groups}
+        )
+    if given is None:
+        raise DataError(f'the data have no "{name}"; give those of the task that is trained')
+    shape = (wanted.shape[0] // jax.process_count(), *wanted.shape[1:])
+    if given.shape != shape:
+        raise DataError(
+            f'the data give "{name}" {given.shape} to a process instead of {shape}; '
+            "set batch and window as the loader has them"
+        )
+    return np.asarray(given, wanted.dtype)

@@ -8,31 +8,32 @@ import jax.numpy as jnp
 from pianist_jax.config import TrainConfig
 from pianist_jax.data.corruption import anchor, augment, forget, hide, ids, lose_tempo, untold
 from pianist_jax.model.pianist import Pianist
-from pianist_jax.music.tokens import MASK
+from pianist_jax.music.tokens import MASK, ScoreTokens
 from pianist_jax.performance import parameters as curves
 
 CURVES = {name: (number,) for number, name in enumerate(curves.PREDICTED)}
 FIELDS = {"pitch": (0,), "ioi": (1,), "velocity": (2,), "duration": (3,), "pedal": (4, 5, 6, 7)}
-Batch = dict[str, jax.Array]
+Batch = dict[str, Any]
 Sums = dict[str, jax.Array]
 
 
 def example(batch: Batch, config: TrainConfig, key: jax.Array, *, augmented: bool) -> Batch:
-    """What the model is shown of a batch of windows: `seen` by the encoder and `performance`, both ids int32 [B, N, 8].
+    """What the model is shown of a batch of windows: `seen` by the encoder (a score) and `performance`, ids [B, N, 8].
 
-    Beside them which slots are `scored` [B, N, 8], and `note_mask` [B, N]: the numbers of segments where rows are
-    packed. Pre-training hides the performance from the encoder; fine-tuning gives it the score and scores every slot of
-    the notes that were played; of performances without a pedal it is masked. The consensus has `curves` to foretell,
-    float32 [B, N, 4].
+    Beside them which slots are `scored` [B, N, 8], `note_mask` [B, N] and, where rows are packed, `segment_ids`
+    int32 [B, N]. Pre-training hides the performance from the encoder; fine-tuning gives it the score and scores every
+    slot of the notes that were played; of performances without a pedal it is masked. The consensus has `curves` to
+    foretell, float32 [B, N, 4].
     """
     k_augment, k_hide = jax.random.split(key)
-    windows = tuple(batch[name] for name in ("score", "performance") if name in batch)
+    score: ScoreTokens | None = batch.get("score")
+    windows = (*(() if score is None else (score.notes,)), batch["performance"])
     late_B = None
-    if config.augmentation.anchored and "score" in batch:
+    if config.augmentation.anchored and score is not None:
         k_drift = jax.random.fold_in(key, 1) if augmented else None
         given = (batch["note_mask"], batch.get("slowness"), k_drift, config.augmentation.drift)
-        score_BNS, late_B = anchor(windows[0], windows[1], *given)
-        windows = (score_BNS, windows[1])
+        notes_BNS, late_B = anchor(windows[0], windows[1], *given)
+        windows = (notes_BNS, windows[1])
     if augmented:
         windows = augment(windows, batch["note_mask"], k_augment, config.augmentation, batch.get("coarse"))
     lost_BN = jnp.zeros(windows[-1].shape[:2], bool)
@@ -41,20 +42,23 @@ def example(batch: Batch, config: TrainConfig, key: jax.Array, *, augmented: boo
         windows = (*windows[:-1], strayed)
     performance = ids(windows[-1])
     if config.task == "pretrain":
-        seen, scored = hide(windows[-1], batch["has_pedal"], batch["expressive"], k_hide, config.masking)
+        hidden, scored = hide(windows[-1], batch["has_pedal"], batch["expressive"], k_hide, config.masking)
+        seen = ScoreTokens(hidden)
         performance = jnp.where(untold(batch["has_pedal"]), MASK, performance)
     else:
         no_pedal = untold(batch["has_pedal"])
         performance = jnp.where(no_pedal, MASK, performance)
-        seen, scored = ids(windows[0]), jnp.broadcast_to(~no_pedal, performance.shape)
-        if augmented:
-            seen = forget(seen, k_hide, config.augmentation.forget)
+        assert score is not None
+        seen, scored = score._replace(notes=ids(windows[0])), jnp.broadcast_to(~no_pedal, performance.shape)
+        if augmented and seen.metre is not None:
+            seen = seen._replace(metre=forget(seen.metre, k_hide, config.augmentation.forget))
     timed = jnp.isin(jnp.arange(8), jnp.array(FIELDS["ioi"] + FIELDS["duration"]))
     scored = scored & batch["note_mask"][..., None] & ~(lost_BN[..., None] & timed[None, None])
     if "played" in batch:
         scored = scored & batch["played"][..., None]
-    mask = batch.get("segment", batch["note_mask"])  # several pieces to a row, or one
-    shown = {"seen": seen, "performance": performance, "scored": scored, "note_mask": mask}
+    shown = {"seen": seen, "performance": performance, "scored": scored, "note_mask": batch["note_mask"]}
+    if "segment_ids" in batch:
+        shown["segment_ids"] = batch["segment_ids"]
     if config.task == "consensus":
         shown["curves"] = _with_tempo(batch["curves"], late_B)
     return shown
@@ -83,8 +87,15 @@ def summed_error(
     In units of the curve's own variance in its performance: to foretell nothing costs 1. What one pianist does beside
     the others cannot be foretold and costs as much in the end.
     """
-    given = (shown["seen"], shown["note_mask"], not train)
-    curves_BNC: Any = Pianist(config.model).apply({"params": params}, *given, method="agree", rngs={"dropout": key})
+    curves_BNC: Any = Pianist(config.model).apply(
+        {"params": params},
+        shown["seen"],
+        shown["note_mask"],
+        segment_ids_BN=shown.get("segment_ids"),
+        deterministic=not train,
+        method="predict_consensus",
+        rngs={"dropout": key},
+    )
     known = jnp.isfinite(shown["curves"])
     error = jnp.where(known, curves_BNC - jnp.where(known, shown["curves"], 0.0), 0.0) ** 2
     error_C, count_C = jnp.sum(error, axis=(0, 1)), jnp.sum(known, axis=(0, 1), dtype=jnp.float32)
@@ -106,7 +117,8 @@ def summed_nll(
         shown["seen"],
         shown["performance"],
         shown["note_mask"],
-        not train,
+        segment_ids_BN=shown.get("segment_ids"),
+        deterministic=not train,
         method="nll",
         rngs={"dropout": key},
     )

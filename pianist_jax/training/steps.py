@@ -16,7 +16,7 @@ from jax.sharding import Mesh
 from pianist_jax.config import TrainConfig
 from pianist_jax.data.windows import Windows, draw, take
 from pianist_jax.model.pianist import initialise
-from pianist_jax.music.tokens import METRE, NOTE_TOKENS
+from pianist_jax.music.tokens import NOTE_TOKENS, score_shapes
 from pianist_jax.parallel import (
     batch_sharding,
     check_batch,
@@ -59,18 +59,22 @@ def abstract_state(config: TrainConfig, mesh: Mesh) -> State:
     return jax.tree.map(put, shapes, state_shardings(shapes, mesh))
 
 
-def abstract_batch(config: TrainConfig, mesh: Mesh) -> dict[str, jax.ShapeDtypeStruct]:
+def abstract_batch(config: TrainConfig, mesh: Mesh) -> dict[str, Any]:
     """Shapes, dtypes and shardings of one batch as a loader hands it in; its scores have a metre if the model has."""
     rows, notes = config.batch, config.window
-    shapes = {"performance": ((rows, notes, NOTE_TOKENS), jnp.int32), "note_mask": ((rows, notes), jnp.bool_)}
-    shapes |= dict.fromkeys(("has_pedal", "expressive", "coarse"), ((rows,), jnp.bool_))
+
+    def shaped(shape: tuple[int, ...], dtype: Any = jnp.int32) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct(shape, dtype, sharding=batch_sharding(mesh))
+
+    batch: dict[str, Any] = {"performance": shaped((rows, notes, NOTE_TOKENS))}
+    batch["note_mask"] = shaped((rows, notes), jnp.bool_)
+    batch |= {name: shaped((rows,), jnp.bool_) for name in ("has_pedal", "expressive", "coarse")}
     if config.task == "finetune":
-        columns = NOTE_TOKENS + len(METRE) * config.model.metre
-        shapes |= {"score": ((rows, notes, columns), jnp.int32), "played": ((rows, notes), jnp.bool_)}
+        groups = ["notes"] + ["metre"] * config.model.metre
+        batch |= {"score": score_shapes(groups, rows, notes).map(shaped), "played": shaped((rows, notes), jnp.bool_)}
     if config.packed:
-        shapes["segment"] = ((rows, notes), jnp.int32)
-    sharding = batch_sharding(mesh)
-    return {name: jax.ShapeDtypeStruct(*value, sharding=sharding) for name, value in shapes.items()}
+        batch["segment_ids"] = shaped((rows, notes))
+    return batch
 
 
 def weights(state: State) -> Any:

@@ -10,7 +10,10 @@ from array_record.python.array_record_module import ArrayRecordWriter
 from pianist_jax.data.records import Piece, pack_pair, pack_piece
 from pianist_jax.data.shards import TRAIN, Prepared, complete, plan_shards, read_prepared, write_shard
 from pianist_jax.data.sources import Source, find_source
-from pianist_jax.music.tokens import SLOT_START
+from pianist_jax.music.tokens import (
+    SLOT_START,
+    ScoreTokens,
+)
 
 ROLES = {"ecompetition": (300, 70, 64, 2000), "pianocore-scores": (90, 200)}
 
@@ -59,6 +62,6 @@ def make_pairs_folder(folder: Path) -> Path:
         for number, size in enumerate(sizes):
             score, played = (numbered_tokens(rng, size, number).astype(np.int32) for _ in range(2))
             metadata = {"composition": str(number), "split": split, "pedal": "continuous"}
-            writer.write(pack_pair(score, played, metadata))
+            writer.write(pack_pair(ScoreTokens(score), played, metadata))
         writer.close()
     return folder

@@ -4,6 +4,7 @@ import numpy as np
 
 from pianist_jax.data.curves import pair_curves
 from pianist_jax.data.parts import PairCorpus
+from pianist_jax.music.tokens import ScoreTokens
 
 NOTES = 60
 
@@ -16,7 +17,8 @@ def corpus(performances: list[np.ndarray], played: np.ndarray, files: list[str])
     score[0, 1] = 0
     count = len(performances)
     return PairCorpus(
-        np.concatenate([score] * count).astype(np.uint16), np.concatenate(performances).astype(np.uint16), played,
+        ScoreTokens(np.concatenate([score] * count).astype(np.uint16)),
+        np.concatenate(performances).astype(np.uint16), played,
         np.arange(count + 1) * NOTES, np.zeros(count, np.int32), np.zeros(count, np.uint8), np.zeros(count, np.uint8),
         ("one",), tuple({"corpus": "here", "file": name} for name in files),
     )  # fmt: skip

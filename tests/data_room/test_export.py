@@ -14,7 +14,12 @@ from pianist_jax.data.prepare import prepare
 from pianist_jax.data.records import compact, pack_pair, unpack_piece
 from pianist_jax.data.shards import PreparedError, read_prepared, read_records
 from pianist_jax.data.sources import PEDALS, Source, find_source
-from pianist_jax.music.tokens import METRE_SIZE, SLOT_SIZE, SLOT_START
+from pianist_jax.music.tokens import (
+    METRE_SIZE,
+    SLOT_SIZE,
+    SLOT_START,
+    ScoreTokens,
+)
 from tests.data_room.made_shards import write_prepared
 
 SOURCES = (find_source("rolls"), find_source("pop1k7"))
@@ -103,7 +108,7 @@ def test_an_export_that_cannot_be_made_is_an_error(prepared: list[Path], tmp_pat
         export(prepared, tmp_path / "export")
 
 
-def invented_pairs() -> list[tuple[np.ndarray, np.ndarray, dict]]:
+def invented_pairs() -> list[tuple[ScoreTokens, np.ndarray, dict]]:
     rng = np.random.default_rng(0)
     pairs = []
     for number, notes in enumerate((70, 400, 64)):
@@ -115,7 +120,7 @@ def invented_pairs() -> list[tuple[np.ndarray, np.ndarray, dict]]:
             "pedal": ("continuous", "none", "switch")[number],
             "file": f"{number}.mid",
         }
-        pairs.append((score, performance, metadata))
+        pairs.append((ScoreTokens(score), performance, metadata))
     return pairs
 
 
@@ -127,7 +132,7 @@ def test_loaded_pairs_are_what_was_packed(tmp_path: Path, monkeypatch: pytest.Mo
     loaded = load_pairs(export_pairs(folder.shards, tmp_path / "export"))
     for number, (score, performance, metadata) in enumerate(pairs):
         low, high = loaded.offsets[number : number + 2]
-        for got, tokens in ((loaded.score, score), (loaded.performance, performance)):
+        for got, tokens in ((loaded.score.notes, score.notes), (loaded.performance, performance)):
             expected = compact(tokens)
             expected[0, 1] = 0
             np.testing.assert_array_equal(got[low:high], expected)
@@ -142,13 +147,13 @@ def test_pairs_keep_their_metre_and_what_was_not_played(tmp_path: Path):
     pairs, rng = invented_pairs(), np.random.default_rng(0)
     told = []
     for score, performance, metadata in pairs:
-        columns = rng.integers(0, METRE_SIZE, (len(score), len(METRE_SIZE)))
-        wide = np.concatenate([score, columns.astype(np.int32)], axis=1)
-        told.append((wide, performance, {**metadata, "unplayed": [2]}))
+        columns = rng.integers(0, METRE_SIZE, (score.size, len(METRE_SIZE)))
+        written = score._replace(metre=columns.astype(np.int32))
+        told.append((written, performance, {**metadata, "unplayed": [2]}))
     asap = find_source("asap")
     folder = write_prepared(tmp_path / "pairs", asap, [(pack_pair(*pair), pair[2]) for pair in told])
     loaded = load_pairs(export_pairs(folder.shards, tmp_path / "export"))
-    np.testing.assert_array_equal(loaded.score[:, 8:], np.concatenate([score[:, 8:] for score, _, _ in told]))
+    np.testing.assert_array_equal(loaded.score.metre, np.concatenate([score.metre for score, _, _ in told]))
     assert np.flatnonzero(~loaded.played).tolist() == (loaded.offsets[:-1] + 2).tolist()
     mixed = write_prepared(tmp_path / "mixed", asap, [(pack_pair(*pair), pair[2]) for pair in (told[0], pairs[1])])
     with pytest.raises(PreparedError, match="some do not"):

@@ -104,7 +104,7 @@ def test_a_row_sounds_as_it_was_stored(shards, packed, tmp_path):
     with make_loader([shards / "pianocore-scores"], batch=4, window=256, packed=packed) as loader:
         batch = next(loader)
     for row in range(4):
-        values, segment = batch["performance"][row], batch["segment"][row]
+        values, segment = batch["performance"][row], batch["segment_ids"][row]
         notes = window_notes(values, segment)
         np.testing.assert_array_equal(notes.pitch, values[segment > 0, 0])
         np.testing.assert_array_equal(notes.velocity, values[segment > 0, 2])

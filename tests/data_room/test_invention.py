@@ -10,7 +10,7 @@ from pianist_jax.data.invention import invented
 from pianist_jax.data.parts import Corpus
 from pianist_jax.data.sources import find_source
 from pianist_jax.data.windows import has_pedal, mixed, pair_windows, take
-from pianist_jax.music.tokens import NOTE_TOKENS
+from pianist_jax.music.tokens import METRE, ScoreTokens
 
 
 def corpus() -> Corpus:
@@ -36,22 +36,23 @@ def test_whole_windows_become_pairs():
     expected = whole[64:128].copy()
     expected[0, 1] = 0  # a pair begins at once
     np.testing.assert_array_equal(made.performance[64:128], expected)
-    np.testing.assert_array_equal(made.score[:, 0], made.performance[:, 0])
-    assert not made.score[:, NOTE_TOKENS:].any()
-    assert not made.score[:, 4:NOTE_TOKENS].any()
-    assert (made.score[:, 2] != made.performance[:, 2]).mean() > 0.5
+    np.testing.assert_array_equal(made.score.notes[:, 0], made.performance[:, 0])
+    assert not made.score.metre.any()
+    assert not made.score.notes[:, 4:].any()
+    assert (made.score.notes[:, 2] != made.performance[:, 2]).mean() > 0.5
     again = invented(corpus(), 64, jax.random.key(0))
-    np.testing.assert_array_equal(made.score, again.score)
+    np.testing.assert_array_equal(made.score.notes, again.score.notes)
 
 
 def test_corpora_are_mixed_in_their_shares():
     made = invented(corpus(), 64, jax.random.key(0))
-    narrow = dataclasses.replace(made, score=made.score[:, :NOTE_TOKENS])
+    narrow = dataclasses.replace(made, score=ScoreTokens(made.score.notes))
     parts = [pair_windows(one, 64, "train") for one in (made, narrow)]
     both = mixed([(parts[0], 3.0), (parts[1], 1.0), (parts[0], 0.0)])
     np.testing.assert_allclose(both["chance"], [0.25, 0.5, 0.75, 0.75 + 1 / 12, 0.75 + 2 / 12, 1.0], rtol=1e-6)
     batch = take(both, jnp.arange(6), 64)
     np.testing.assert_array_equal(batch["performance"][:3], batch["performance"][3:])
-    np.testing.assert_array_equal(batch["score"][:3, :, :NOTE_TOKENS], batch["score"][3:, :, :NOTE_TOKENS])
+    np.testing.assert_array_equal(batch["score"].notes[:3], batch["score"].notes[3:])
+    assert batch["score"].metre.shape == (6, 64, len(METRE))
     assert batch["has_pedal"].tolist() == [False, False, True] * 2
     assert batch["slowness"].shape == (6,)

@@ -184,7 +184,7 @@ def test_make_pairs(corpus, tmp_path):
     assert (len(train), len(validation)) == (2, 1)
     score, performance, metadata = unpack_pair(validation[0])
     assert performance.shape == (outcomes[2].notes, 8)
-    np.testing.assert_array_equal(score[:, 8:], metre(grid_of_midi(corpus / "B" / "score.mid"))[: len(score)])
+    np.testing.assert_array_equal(score.metre, metre(grid_of_midi(corpus / "B" / "score.mid"))[: score.size])
     assert metadata["unplayed"] == []
     assert metadata["composition"] == "Nobody/B"
     assert metadata["split"] == "validation"

@@ -46,7 +46,7 @@ def assert_same(one: Batch, other: Batch) -> None:
 def test_rows_hold_the_notes_of_their_pieces(folders, packed):
     for batch in drawn(20, folders, packed=packed):
         for row in range(8):
-            values, segment = batch["performance"][row], batch["segment"][row]
+            values, segment = batch["performance"][row], batch["segment_ids"][row]
             np.testing.assert_array_equal(segment > 0, batch["note_mask"][row])
             assert not values[segment == 0].any()
             assert packed <= bool((segment > 0).all())
@@ -105,9 +105,10 @@ def test_one_short_piece_fills_a_window(folders):
 
 def test_pairs_come_with_their_scores(pairs):
     for batch in drawn(3, [pairs], packed=True):
-        assert batch["score"].shape == batch["performance"].shape
-        np.testing.assert_array_equal(batch["score"][..., (0, 2, 3)], batch["performance"][..., (0, 2, 3)])
-        assert (batch["score"] != batch["performance"]).any()
+        score = batch["score"].notes
+        assert score.shape == batch["performance"].shape
+        np.testing.assert_array_equal(score[..., (0, 2, 3)], batch["performance"][..., (0, 2, 3)])
+        assert (score != batch["performance"]).any()
     (validation,) = drawn(1, [pairs], split="validation", batch=1)
     assert validation["note_mask"].sum() == 90
 

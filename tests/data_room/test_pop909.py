@@ -13,7 +13,7 @@ from pianist_jax.data.prepare import draw_split
 from pianist_jax.data.records import unpack_pair
 from pianist_jax.data.shards import read_shard
 from pianist_jax.errors import PianistError
-from pianist_jax.music.tokens import METRE, NOTE_TOKENS, SLOT_START
+from pianist_jax.music.tokens import METRE, SLOT_START
 
 TRACKS = ("MELODY", "BRIDGE", "PIANO")
 
@@ -60,7 +60,7 @@ def test_songs_are_laid_on_their_scores(folders):
     ]  # fmt: skip
     assert len(records) == 2
     for record in records:
-        score, performance, metadata = unpack_pair(record)
+        (score, columns), performance, metadata = unpack_pair(record)
         assert metadata["corpus"] == "pop909"
         assert metadata["pedal"] == "switch"
         assert len(score) == 120
@@ -69,10 +69,10 @@ def test_songs_are_laid_on_their_scores(folders):
         assert (score[:, 2] - SLOT_START[2] == 64).all()
         assert (performance[:, 2] - SLOT_START[2] == 70).all()
         assert np.cumsum(performance[:, 1] - SLOT_START[1])[-1] == pytest.approx(onset[-1] * 100 / 75, abs=80)
-        columns = dict(zip(METRE, score[:, NOTE_TOKENS:].T, strict=True))
-        assert not columns["bar"].any()
-        assert columns["beat"].all()
-        assert not columns["hand"].any()
+        column = dict(zip(METRE, columns.T, strict=True))
+        assert not column["bar"].any()
+        assert column["beat"].all()
+        assert not column["hand"].any()
     manifest = (folders / "pairs/manifest.csv").read_text().splitlines()
     assert len(manifest) == 4
 

@@ -20,7 +20,7 @@ from pianist_jax.data.records import (
     unpack_pair,
     unpack_piece,
 )
-from pianist_jax.music.tokens import METRE_SIZE, SLOT_SIZE, SLOT_START
+from pianist_jax.music.tokens import METRE_SIZE, SLOT_SIZE, SLOT_START, ScoreTokens
 
 METADATA = {"composition": "K. 331", "split": "train", "pedal": "continuous", "file": "x.mid"}
 
@@ -58,8 +58,9 @@ def test_a_file_name_that_is_no_unicode_comes_back():
 def test_a_pair_comes_back(data: st.DataObject, notes: int):
     score, performance = data.draw(token_arrays(notes)), data.draw(token_arrays(notes))
     performance[:, 0] = score[:, 0]
-    got_score, got_performance, metadata = unpack_pair(pack_pair(score, performance, METADATA))
-    np.testing.assert_array_equal(got_score, stored(score))
+    got_score, got_performance, metadata = unpack_pair(pack_pair(ScoreTokens(score), performance, METADATA))
+    np.testing.assert_array_equal(got_score.notes, stored(score))
+    assert got_score.metre is None
     np.testing.assert_array_equal(got_performance, stored(performance))
     assert metadata == METADATA
 
@@ -68,13 +69,14 @@ def test_a_pair_comes_back_with_its_metre():
     score, performance = (np.tile(SLOT_START, (5, 1)).astype(np.int32) for _ in range(2))
     columns = np.random.default_rng(0).integers(0, METRE_SIZE, (5, len(METRE_SIZE)))
     columns[0] = np.array(METRE_SIZE) - 1
-    wide = np.concatenate([score, columns.astype(np.int32)], axis=1)
-    record = pack_pair(wide, performance, METADATA)
+    written = ScoreTokens(score, columns.astype(np.int32))
+    record = pack_pair(written, performance, METADATA)
     assert record_kind(record) == PAIR
-    np.testing.assert_array_equal(unpack_pair(record)[0], wide)
-    wide[1, 8] = METRE_SIZE[0]
+    for group, expected in zip(unpack_pair(record)[0], written, strict=True):
+        np.testing.assert_array_equal(group, expected)
+    written.metre[1, 0] = METRE_SIZE[0]
     with pytest.raises(ValueError, match="outside the range"):
-        pack_pair(wide, performance, METADATA)
+        pack_pair(written, performance, METADATA)
 
 
 @given(token_arrays())
@@ -108,20 +110,20 @@ def test_what_does_not_belong_into_a_record_is_refused():
     with pytest.raises(ValueError, match="shape"):
         pack_piece(Piece(tokens[0], "rolls", "a.mid", "score", "none"))
     with pytest.raises(ValueError, match="length or pitch"):
-        pack_pair(tokens, tokens[:2], METADATA)
+        pack_pair(ScoreTokens(tokens), tokens[:2], METADATA)
     other = tokens.copy()
     other[1, 0] += 1
     with pytest.raises(ValueError, match="length or pitch"):
-        pack_pair(tokens, other, METADATA)
+        pack_pair(ScoreTokens(tokens), other, METADATA)
     for missing in ("composition", "split", "pedal"):
         with pytest.raises(ValueError, match="composition, split"):
-            pack_pair(tokens, tokens, {key: METADATA[key] for key in METADATA if key != missing})
+            pack_pair(ScoreTokens(tokens), tokens, {key: METADATA[key] for key in METADATA if key != missing})
 
 
 def test_damaged_bytes_and_the_wrong_kind_of_record_are_errors():
     tokens = np.tile(SLOT_START, (3, 1)).astype(np.int32)
     piece = pack_piece(Piece(tokens, "rolls", "a.mid", "score", "none"))
-    pair = pack_pair(tokens, tokens, METADATA)
+    pair = pack_pair(ScoreTokens(tokens), tokens, METADATA)
     for cut in range(len(piece)):
         with pytest.raises(RecordError):
             unpack_piece(piece[:cut])

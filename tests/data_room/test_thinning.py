@@ -5,25 +5,24 @@ import pytest
 
 from pianist_jax.data.parts import PairCorpus
 from pianist_jax.data.records import compact
-from pianist_jax.data.thinning import TEXTURES, part_of, texture_of, thinned
+from pianist_jax.data.thinning import TEXTURES, part_of, part_of_score, texture_of, thinned
 from pianist_jax.music.notes import Notes
-from pianist_jax.music.tokens import METRE, NOTE_TOKENS, encode
+from pianist_jax.music.tokens import METRE, ScoreTokens, encode
 from tests.music.helpers import columns_of
 
 RIGHT, LEFT = 1, 2
-HAND, GAP, ABOVE, BELOW = (NOTE_TOKENS + METRE.index(name) for name in ("hand", "gap", "above", "below"))
+HAND, GAP, ABOVE, BELOW = (METRE.index(name) for name in ("hand", "gap", "above", "below"))
 
 
-def values(notes: Notes, hand: list[int] | None = None) -> np.ndarray:
+def values(notes: Notes, hand: list[int] | None = None) -> ScoreTokens:
     """Stored values of notes, with a metre where the hands are told: a quarter is 400 ms."""
     tokens = compact(encode(notes))
     if hand is None:
-        return tokens
+        return ScoreTokens(tokens)
     columns = np.ones((len(notes), len(METRE)), np.uint16)
-    whole = np.concatenate([tokens, columns], axis=1)
-    whole[:, HAND] = hand
-    whole[:, GAP] = np.diff(notes.onset, prepend=0) // 400 * 24 + 1
-    return whole
+    columns[:, HAND] = hand
+    columns[:, GAP] = np.diff(notes.onset, prepend=0) // 400 * 24 + 1
+    return ScoreTokens(tokens, columns)
 
 
 @pytest.fixture
@@ -62,21 +61,21 @@ def test_hands_that_are_not_told_are_parted_by_pitch(bars):
 def test_a_part_has_gaps_pedal_and_chords_of_its_own(bars):
     notes, hand = bars
     kept = texture_of(values(notes, hand), "left hand")
-    part = part_of(values(notes, hand), kept)
+    part, metre = part_of_score(values(notes, hand), kept)
     assert part[:, 1].tolist() == [0, 800, 0]
-    assert (part[:, GAP] - 1).tolist() == [0, 48, 0]
-    assert part[:, ABOVE].tolist() == [1, 2, 1]
-    assert part[:, BELOW].tolist() == [1, 1, 2]
+    assert (metre[:, GAP] - 1).tolist() == [0, 48, 0]
+    assert metre[:, ABOVE].tolist() == [1, 2, 1]
+    assert metre[:, BELOW].tolist() == [1, 1, 2]
     # Quarters of the way from 0 to 800 ms: down until 200, down again from 700 on.
     assert part[0, 4:8].tolist() == [90, 0, 0, 0]
     assert part[1, 4:8].tolist() == [80] * 4
     alone = columns_of([40, 43, 59], [0, 800, 800], 390, pedal=(notes.pedal_time, notes.pedal_value))
-    np.testing.assert_array_equal(part[:, :NOTE_TOKENS], compact(encode(alone)))
+    np.testing.assert_array_equal(part, compact(encode(alone)))
 
 
 def test_a_part_begins_with_the_pedal_that_was_down():
     notes = columns_of([40, 60], [0, 500], 100, pedal=([100, 600], [77, 0]))
-    part = part_of(values(notes), np.array([False, True]))
+    part = part_of(values(notes).notes, np.array([False, True]))
     assert part[0, 1] == 0
     assert part[0, 4] == 77
 
@@ -88,9 +87,9 @@ def test_a_corpus_is_thinned_pair_by_pair():
     pitch = np.tile([45, 70], count // 2) + rng.integers(0, 4, count)
     score = columns_of(pitch, onset, 250)
     played = columns_of(pitch, onset + rng.integers(0, 30, count).cumsum(), 99, 50)
-    both = [np.concatenate([values(notes)] * 3) for notes in (score, played)]
+    both = [np.concatenate([values(notes).notes] * 3) for notes in (score, played)]
     corpus = PairCorpus(
-        score=both[0],
+        score=ScoreTokens(both[0]),
         performance=both[1],
         played=np.tile(np.arange(count) != 5, 3),
         offsets=count * np.arange(4),
@@ -104,8 +103,8 @@ def test_a_corpus_is_thinned_pair_by_pair():
     assert [about["k"] for about in made.metadata] == [0] * 6 + [2] * 6, "validation pairs stay whole"
     assert made.pedal.tolist() == [2] * 6 + [1] * 6
     assert sorted(np.diff(made.offsets).tolist()) == [100] * 10 + [200] * 2
-    assert len(made.score) == len(made.performance) == len(made.played) == made.offsets[-1]
-    np.testing.assert_array_equal(made.score[:, 0], made.performance[:, 0])
-    assert (made.score < np.array([128, 5000, 128, 5000, *[128] * 4])).all()
+    assert made.score.size == len(made.performance) == len(made.played) == made.offsets[-1]
+    np.testing.assert_array_equal(made.score.notes[:, 0], made.performance[:, 0])
+    assert (made.score.notes < np.array([128, 5000, 128, 5000, *[128] * 4])).all()
     again = thinned(corpus, np.random.default_rng(0), textures=2)
     assert len(again.metadata) == 4

@@ -9,6 +9,7 @@ from pianist_jax.data.parts import Corpus, PairCorpus
 from pianist_jax.data.sources import find_source
 from pianist_jax.data.windows import draw, in_time, pair_windows, piece_windows, take
 from pianist_jax.errors import PianistError
+from pianist_jax.music.tokens import ScoreTokens
 
 PIECES = (40, 7, 100)
 
@@ -54,7 +55,7 @@ def test_windows_come_as_they_are_stored_and_as_often_as_they_weigh(corpus: Corp
 
 def test_a_split_without_pairs_is_named(corpus: Corpus) -> None:
     pairs = PairCorpus(
-        corpus.columns, corpus.columns, np.arange(len(corpus.columns)) != 3, corpus.offsets,
+        ScoreTokens(corpus.columns), corpus.columns, np.arange(len(corpus.columns)) != 3, corpus.offsets,
         np.zeros(3, np.int32), np.zeros(3, np.uint8), corpus.pedal,
         ("one",), ({}, {}, {}),
     )  # fmt: skip
@@ -74,6 +75,12 @@ def test_notes_at_no_likely_time_are_not_learnt_from():
     played[:, 1] = [0, 400, 90, 30, 780, 250, 1, 400]  # a collapsed gap and a chord that comes late
     one = {"offsets": np.array([0, 8]), "composition": np.zeros(1, np.int32), "split": np.zeros(1, np.uint8)}
     pairs = PairCorpus(
-        score, played, np.ones(8, bool), **one, pedal=np.ones(1, np.uint8), compositions=("a",), metadata=({},)
+        ScoreTokens(score),
+        played,
+        np.ones(8, bool),
+        **one,
+        pedal=np.ones(1, np.uint8),
+        compositions=("a",),
+        metadata=({},),
     )
     assert in_time(pairs).played.tolist() == [True, True, False, True, True, False, True, True]

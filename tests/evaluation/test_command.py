@@ -125,16 +125,17 @@ def test_likelihood_of_a_window_is_that_of_the_model(strict_dtypes):
     import jax.numpy as jnp
 
     from pianist_jax.model.pianist import Pianist
-    from pianist_jax.music.tokens import encode
+    from pianist_jax.music.tokens import ScoreTokens, encode
 
     model = lively_model()
     rng = np.random.default_rng(5)
     piece = invented_piece(rng, size=64, humans=2)
-    pairs = [(encode(piece.score), encode(human.notes)) for human in piece.humans]
+    pairs = [(ScoreTokens(encode(piece.score)), encode(human.notes)) for human in piece.humans]
     done: list[int] = []
     found = summed_nll(model, pairs, advance=done.append)
     for (score, played), sums in zip(pairs, found, strict=True):
         mask = jnp.ones((1, 64), bool)
-        nll = Pianist(model.config).apply({"params": model.params}, score[None], played[None], mask, True, method="nll")
+        given = score.at(None), played[None], mask
+        nll = Pianist(model.config).apply({"params": model.params}, *given, method="nll")
         np.testing.assert_allclose(sums, np.asarray(nll).sum((0, 1)), rtol=2e-4, atol=1e-3)  # type: ignore[call-overload]
     assert sum(done) == 128

@@ -20,6 +20,7 @@ from pianist_jax.music.tokens import (
     SLOT_SIZE,
     SLOT_START,
     VELOCITY,
+    ScoreTokens,
 )
 from tests.model.helpers import example, lively_params, nll, note_mask
 from tests.rendering.models import NOTE, TOKEN
@@ -32,8 +33,10 @@ def function_of(config, method):
     return lambda params, *given: Pianist(config).apply({"params": params}, *given, method=method)
 
 
-def start_of(config):
-    return function_of(config, "start")
+def opened(config, params, score, mask):
+    """The carry before the first note of rows of a score."""
+    start = lambda params, *given: open_carry(function_of(config, "start")(params, *given), len(mask))  # noqa: E731
+    return quick_jit(start)(params, ScoreTokens(score), mask)
 
 
 def step_of(config):
@@ -72,9 +75,6 @@ def test_bounds_of_the_opening_and_of_locked_notes():
 def test_any_model_will_do():
     """One that knows the note's number and what was played before it, and always bids 100 more than that."""
 
-    def start(params, score_BNS, note_mask_BN):
-        return {"calls": jnp.zeros((), jnp.int32), "sum": jnp.sum(note_mask_BN)}
-
     def step(params, state, n, previous_BS, pitch_B, choose):
         note = [pitch_B]
         for slot in range(1, NOTE_TOKENS):
@@ -90,7 +90,7 @@ def test_any_model_will_do():
     score[:, :, IOI] = FIRST_TIME + 50
     low, high = bounds_of(score)
     low[1, 2, 1:] = high[1, 2, 1:] = 7  # a locked note
-    carry = open_carry(start, 1e3, jnp.asarray(score), jnp.ones((2, 6), bool))
+    carry = open_carry({"calls": jnp.zeros((), jnp.int32)}, 2)
     play = quick_jit(functools.partial(perform, step))
     keys = jax.random.split(jax.random.key(0), 2)
     first, later = np.zeros(2, np.int32), np.full(2, 4, np.int32)
@@ -115,7 +115,7 @@ def test_locked_notes_are_teacher_forcing(config, notes):
     forced = np.asarray(nll(config, params, score, performance, mask))
     low, high = (np.stack(side) for side in zip(*map(value_bounds, score, performance), strict=True))
     play = quick_jit(functools.partial(perform, step_of(config), likelihood=True))
-    carry = quick_jit(functools.partial(open_carry, start_of(config)))(params, score, mask)
+    carry = opened(config, params, score, mask)
     keys, number, half = jax.random.split(jax.random.key(0), 3), np.zeros(3, np.int32), notes // 2
     parts = []
     for part in (slice(0, half), slice(half, notes)):
@@ -146,11 +146,12 @@ def test_known_notes_are_taken_in_by_blocks(config):
             parts.append(ids)
         return np.concatenate(parts, axis=1)
 
-    plain = played(quick_jit(functools.partial(open_carry, start_of(config)))(params, score, mask))
+    plain = played(opened(config, params, score, mask))
     prompt = np.where(np.arange(64)[:, None] < known, performance, 0)
 
     def begin(params, score, mask, prompt, known):
-        return open_carry(start_of(config), params, score, mask, (function_of(config, "follow"), prompt, known))
+        follow = functools.partial(function_of(config, "follow"), params)
+        return open_carry(function_of(config, "start")(params, ScoreTokens(score), mask), 2, (follow, prompt, known))
 
     fast = played(quick_jit(begin)(params, score, mask, prompt, np.int32(known)))
     np.testing.assert_array_equal(plain[:, :known], performance[:, :known])

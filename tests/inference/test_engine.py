@@ -23,6 +23,8 @@ from tests.rendering.models import NOTE, TOKEN, lively_model, made_up_score
 
 ROOT = Path(__file__).parents[2]
 
+NOTES = ("notes",)  # what is told of scores that are no files
+
 
 def spans_of(lengths, prompt=None):
     spans = []
@@ -69,13 +71,13 @@ def test_a_program_is_compiled_when_it_has_paid(monkeypatch):
     monkeypatch.setattr(programs, "_COMPILE", {"start": compile})
     player = Player(dataclasses.replace(lively_model(), programs={}), Sampling(), Stopwatch())
     for rows in (16, *[4] * 12):
-        player._program("start", *player._shape(rows, 60, NOTE_TOKENS), 64)
+        player._program("start", *player._shape(rows, 60, NOTES), 64)
     # Four rows among sixteen lose 0.12 s each time: after nine times compilation has paid.
-    assert compiled == [(16, 64, 8, 64), (4, 64, 8, 64)]
-    shapes = [player._shape(rows, 60, NOTE_TOKENS) for rows in (1, 4, 5)]
-    assert shapes == [(4, 64, 8), (4, 64, 8), (16, 64, 8)]
-    assert player._shape(16, 65, NOTE_TOKENS) == (16, 128, 8)  # nothing that is there has room for it
-    assert player._shape(16, 60, 17) == (16, 64, 17)
+    assert compiled == [(16, 64, NOTES, 64), (4, 64, NOTES, 64)]
+    shapes = [player._shape(rows, 60, NOTES) for rows in (1, 4, 5)]
+    assert shapes == [(4, 64, NOTES), (4, 64, NOTES), (16, 64, NOTES)]
+    assert player._shape(16, 65, NOTES) == (16, 128, NOTES)  # nothing that is there has room for it
+    assert player._shape(16, 60, (*NOTES, "metre")) == (16, 64, (*NOTES, "metre"))
 
 
 def test_performances_of_one_score_share_its_encoding():
@@ -86,7 +88,7 @@ def test_performances_of_one_score_share_its_encoding():
     shared = Player(dataclasses.replace(lively_model(), programs={}), Sampling(), Stopwatch())
 
     def play(player, prompts, copies):
-        whole = [scores[k].copy() if copies else scores[k] for k in order]
+        whole = [scores[k].map(np.copy) if copies else scores[k] for k in order]
         keys = np.arange(8, dtype=np.uint32).reshape(4, 2)
         return player.play([Span(*span, 0, 10) for span in zip(whole, prompts, keys, strict=True)])
 
@@ -94,7 +96,7 @@ def test_performances_of_one_score_share_its_encoding():
     plain, once = play(alone, nothing, True), play(shared, nothing, False)
     np.testing.assert_array_equal(plain, once)
     assert (once[0] != once[2]).any()
-    shared.lost["follow", 4, 64, NOTE_TOKENS] = 1e9  # that compiling it has paid
+    shared.lost["follow", 4, 64, NOTES] = 1e9  # that compiling it has paid
     prompts = [one[:20] for one in plain]
     np.testing.assert_array_equal(play(alone, prompts, True), play(shared, prompts, False))
     assert {key[5] for key in shared.model.programs if key[0] in ("start", "follow")} == {2}

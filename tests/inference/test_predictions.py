@@ -26,8 +26,11 @@ def model():
 
 def told(model, tokens):
     """By the model itself, in one window."""
-    agree = lambda p, score, mask: Pianist(CONFIG).apply({"params": p}, score, mask, method="agree")  # noqa: E731
-    return np.asarray(jax.jit(agree)(model.params, tokens[None], jnp.ones((1, len(tokens)), bool)))[0]
+
+    def predict(params, score, mask):
+        return Pianist(CONFIG).apply({"params": params}, score, mask, method="predict_consensus")
+
+    return np.asarray(jax.jit(predict)(model.params, tokens.at(None), jnp.ones((1, tokens.size), bool)))[0]
 
 
 def agreed_on(model, tokens):
@@ -43,7 +46,7 @@ def test_a_score_of_one_window_is_foretold_by_the_model_itself(model):
 
 def test_windows_of_a_longer_score_fade_into_each_other(model):
     tokens = read_piece(made_up_score(104)).tokens  # windows of notes 0-63 and 40-103
-    parts = told(model, tokens[:64]), told(model, tokens[40:])
+    parts = told(model, tokens.at(slice(64))), told(model, tokens.at(slice(40, None)))
     weight = np.concatenate([np.ones(40), np.arange(24, 0, -1) / 25, np.zeros(40)])[:, None]
     expected = weight * np.pad(parts[0], ((0, 40), (0, 0))) + (1 - weight) * np.pad(parts[1], ((40, 0), (0, 0)))
     np.testing.assert_allclose(agreed_on(model, tokens), expected, atol=2e-5)

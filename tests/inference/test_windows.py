@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pianist_jax.inference.windows import Row, Windowing, cut_windows, perform_rows, windowing_for
-from pianist_jax.music.tokens import NOTE_TOKENS
+from pianist_jax.music.tokens import NOTE_TOKENS, ScoreTokens
 
 PAPERS = Windowing(notes=512, move=256, prompt=205)
 
@@ -48,7 +48,7 @@ class Echo:
         return [self.one(span) for span in spans]
 
     def one(self, span):
-        played = span.score.copy()  # the tests' scores number their notes in slot 0
+        played = span.score.notes.copy()  # the tests' scores number their notes in slot 0
         played[:, 1], played[:, 2] = span.first, span.key[0]
         played[: len(span.prompt)] = span.prompt
         return played
@@ -57,7 +57,7 @@ class Echo:
 def numbered(notes):
     score = np.zeros((notes, NOTE_TOKENS), np.int32)
     score[:, 0] = np.arange(notes)
-    return score
+    return ScoreTokens(score)
 
 
 def rows_of(lengths):
@@ -121,7 +121,7 @@ def test_no_more_rows_are_held_than_are_looked_ahead():
         done += 1
     assert done == made == 400
     assert max(held) <= 16
-    mixed = [spans for spans in echo.asked if len({len(span.score) for span in spans}) > 1]
+    mixed = [spans for spans in echo.asked if len({span.score.size for span in spans}) > 1]
     assert len(mixed) <= 1
     assert sum(map(len, echo.asked)) == 400
 

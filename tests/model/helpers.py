@@ -10,7 +10,17 @@ import numpy as np
 
 from pianist_jax.config import ModelConfig, preset
 from pianist_jax.model.pianist import Pianist, initialise
-from pianist_jax.music.tokens import BOS, IOI, MASK, MAX_IOI, NOTE_TOKENS, PAD, SLOT_SIZE, SLOT_START
+from pianist_jax.music.tokens import (
+    BOS,
+    IOI,
+    MASK,
+    MAX_IOI,
+    NOTE_TOKENS,
+    PAD,
+    SLOT_SIZE,
+    SLOT_START,
+    ScoreTokens,
+)
 
 CONFIGS = {
     "token": dataclasses.replace(preset("tiny"), encoder_layers=2),
@@ -80,7 +90,7 @@ def padded(tokens: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 @quick_jit
 def nll(config: ModelConfig, params: Any, score: Any, performance: Any, mask: Any) -> jax.Array:
-    losses: Any = Pianist(config).apply({"params": params}, score, performance, mask, method="nll")
+    losses: Any = Pianist(config).apply({"params": params}, ScoreTokens(score), performance, mask, method="nll")
     return losses
 
 
@@ -107,7 +117,7 @@ def stepped(config: ModelConfig, params: Any, score: Any, performance: Any, mask
         state, previous = model.apply(variables, state, n, previous, wanted_BS[:, 0], force, method="step")
         return (state, previous), (jnp.stack(losses, axis=-1), previous)
 
-    state = model.apply(variables, score, mask, method="start")
+    state = model.apply(variables, ScoreTokens(score), mask, method="start")
     first = jnp.full_like(performance[:, 0], BOS)
     notes = jnp.arange(performance.shape[1])
     _, (losses, returned) = jax.lax.scan(step, (state, first), (notes, performance.swapaxes(0, 1)))
@@ -121,10 +131,10 @@ def loss_and_gradient(config: ModelConfig, params: Any, score: Any, performance:
     def mean(params: Any) -> jax.Array:
         losses: Any = Pianist(config).apply(
             {"params": params},
-            score,
+            ScoreTokens(score),
             performance,
             REAL,
-            config.dropout == 0,
+            deterministic=config.dropout == 0,
             method="nll",
             rngs={"dropout": jax.random.key(1, impl="rbg")},
         )

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pianist_jax.model.pianist import Pianist
-from pianist_jax.music.tokens import SLOT_SIZE, SLOT_START
+from pianist_jax.music.tokens import SLOT_SIZE, SLOT_START, ScoreTokens
 from tests.model.helpers import CONFIGS, example, lively_params, nll, note_mask, padded, quick_jit
 
 ENCODER, DECODER = ("embedder",), {"token": ("decoder", "embed"), "note": ("decoder", "previous")}
@@ -30,7 +30,7 @@ def influence(config, params, score, performance, mask, delta):
             return y
 
         with nn.intercept_methods(add):
-            return Pianist(config).apply({"params": params}, score, performance, mask, method="nll")
+            return Pianist(config).apply({"params": params}, ScoreTokens(score), performance, mask, method="nll")
 
     losses, pull = jax.vjp(loss, delta)
     rows = jnp.eye(losses.size).reshape(-1, *losses.shape)

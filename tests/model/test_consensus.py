@@ -11,27 +11,27 @@ import pytest
 from pianist_jax.config import ModelConfig, preset
 from pianist_jax.errors import PianistError
 from pianist_jax.model.pianist import Pianist, completed, initialise
-from pianist_jax.music.tokens import METRE, METRE_SIZE
+from pianist_jax.music.tokens import METRE, METRE_SIZE, ScoreTokens
 from tests.model.helpers import LENGTHS, NOTES, REAL, example, lively_params, padded, quick_jit
 
 CONFIG = dataclasses.replace(preset("note-tiny"), consensus=64)
 
 
 @quick_jit
-def agree(config: ModelConfig, params: Any, score: Any, mask: Any) -> jax.Array:
-    curves: Any = Pianist(config).apply({"params": params}, score, mask, method="agree")
+def predicted(config: ModelConfig, params: Any, score: ScoreTokens, mask: Any) -> jax.Array:
+    curves: Any = Pianist(config).apply({"params": params}, score, mask, method="predict_consensus")
     return curves
 
 
 def test_padding_changes_nothing() -> None:
     params = lively_params(CONFIG)
     score, _ = example(len(LENGTHS), NOTES, masked=0.0)
-    found = agree(CONFIG, params, score, REAL)
+    found = predicted(CONFIG, params, ScoreTokens(score), REAL)
     assert found.shape == (len(LENGTHS), NOTES, 4)
     assert found.dtype == jnp.float32
     np.testing.assert_array_equal(np.where(REAL[..., None], found, 0), np.where(
-        REAL[..., None], agree(CONFIG, params, padded(score, REAL), REAL), 0))  # fmt: skip
-    alone = agree(CONFIG, params, score[1:2, : LENGTHS[1]], np.ones((1, LENGTHS[1]), bool))
+        REAL[..., None], predicted(CONFIG, params, ScoreTokens(padded(score, REAL)), REAL), 0))  # fmt: skip
+    alone = predicted(CONFIG, params, ScoreTokens(score[1:2, : LENGTHS[1]]), np.ones((1, LENGTHS[1]), bool))
     np.testing.assert_allclose(found[1, : LENGTHS[1]], alone[0], atol=1e-5)
 
 
@@ -41,23 +41,23 @@ def test_every_note_is_heard_by_every_other_and_the_metre_too() -> None:
     mask = np.ones((1, NOTES), bool)
     rng = np.random.default_rng(0)
     metre = rng.integers(1, np.minimum(METRE_SIZE, 9), (1, NOTES, len(METRE)))
-    told = np.concatenate([score, metre], axis=-1).astype(np.int32)
-    unknown = np.concatenate([score, 0 * metre], axis=-1).astype(np.int32)
-    before = agree(CONFIG, params, told, mask)
-    np.testing.assert_allclose(agree(CONFIG, params, score, mask), agree(CONFIG, params, unknown, mask), atol=1e-6)
-    assert np.abs(before - agree(CONFIG, params, unknown, mask)).min() > 1e-6
-    told[0, -1, 0] += 1
-    assert np.abs(before - agree(CONFIG, params, told, mask)).max(axis=-1).min() > 1e-6
+    told, unknown = (ScoreTokens(score, columns.astype(np.int32)) for columns in (metre, 0 * metre))
+    before = predicted(CONFIG, params, told, mask)
+    missing = predicted(CONFIG, params, ScoreTokens(score), mask)
+    np.testing.assert_allclose(missing, predicted(CONFIG, params, unknown, mask), atol=1e-6)
+    assert np.abs(before - predicted(CONFIG, params, unknown, mask)).min() > 1e-6
+    told.notes[0, -1, 0] += 1
+    assert np.abs(before - predicted(CONFIG, params, told, mask)).max(axis=-1).min() > 1e-6
 
 
 def test_only_the_head_learns() -> None:
     score, _ = example(2, NOTES, masked=0.0)
     metre = np.random.default_rng(0).integers(1, np.minimum(METRE_SIZE, 9), (2, NOTES, len(METRE)))
-    told, mask = np.concatenate([score, metre], axis=-1).astype(np.int32), np.ones((2, NOTES), bool)
+    told, mask = ScoreTokens(score, metre.astype(np.int32)), np.ones((2, NOTES), bool)
     model, params = Pianist(CONFIG), lively_params(CONFIG)
 
     def loss(params: Any) -> jax.Array:
-        curves: Any = model.apply({"params": params}, told, mask, method="agree")
+        curves: Any = model.apply({"params": params}, told, mask, method="predict_consensus")
         return jnp.sum(curves**2)
 
     gradients = jax.jit(jax.grad(loss))(params)

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pianist_jax.model.attention import _attend_in_blocks, attend
+from pianist_jax.model.attention import Extent, _attend_in_blocks, attend
 from pianist_jax.model.embedding import TokenTable, products
 from pianist_jax.model.token_decoder import CHUNK, _chunk_nll, _slot_nll
 from pianist_jax.music.tokens import BOS, MASK, SLOT_SIZE, SLOT_START, VOCABULARY
@@ -18,6 +18,7 @@ def test_attention_in_blocks_is_attention(causal: bool, lengths: list[int] | Non
     q, g = (jax.random.normal(key, (2, 700, 4, 8)) for key in keys[:2])
     k, v = (jax.random.normal(key, (2, 700, 2, 8)) for key in keys[2:])
     seen = None if lengths is None else jnp.asarray(lengths, jnp.int32)
+    real = None if seen is None else Extent(seen)
     mask = jnp.ones((2, 1, 700, 700), bool)
     if causal:
         mask &= jnp.tril(jnp.ones((700, 700), bool))[None, None]
@@ -28,11 +29,11 @@ def test_attention_in_blocks_is_attention(causal: bool, lengths: list[int] | Non
         return jax.nn.dot_product_attention(q, k, v, mask=mask, scale=0.3)
 
     def blocks(q: jax.Array, k: jax.Array, v: jax.Array) -> jax.Array:
-        return _attend_in_blocks(q, k, v, seen, scale=0.3, causal=causal)
+        return _attend_in_blocks(q, k, v, real, scale=0.3, causal=causal)
 
     for one, other in zip(pulled(plain, g, q, k, v), pulled(blocks, g, q, k, v), strict=True):
         np.testing.assert_allclose(one, other, atol=2e-5)
-    chosen = attend(q, k, v, scale=0.3, implementation="xla", causal=causal, real=seen)
+    chosen = attend(q, k, v, scale=0.3, implementation="xla", causal=causal, real=real)
     np.testing.assert_array_equal(chosen, blocks(q, k, v))
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from pianist_jax.config import MeshConfig
 from pianist_jax.errors import PianistError
-from pianist_jax.model.attention import attend
+from pianist_jax.model.attention import Extent, attend
 from pianist_jax.model.flash import flash
 from pianist_jax.parallel import make_mesh, replicated, rows_divided
 
@@ -29,6 +29,7 @@ def arrays(queries: int, keys: int) -> tuple[jax.Array, ...]:
 def test_the_kernel_is_attention(queries, keys, lengths) -> None:
     q, k, v, direction = arrays(queries, keys)
     length_B = None if lengths is None else jnp.asarray(lengths)
+    real = None if length_B is None else Extent(length_B)
     causal = lengths is None
 
     def ours(q, k, v):
@@ -36,7 +37,7 @@ def test_the_kernel_is_attention(queries, keys, lengths) -> None:
         return jnp.sum(y * direction), y
 
     def theirs(q, k, v):
-        y = attend(q, k, v, scale=0.3, implementation="xla", causal=causal, real=length_B)
+        y = attend(q, k, v, scale=0.3, implementation="xla", causal=causal, real=real)
         return jnp.sum(y * direction), y
 
     found, wanted = (jax.jit(jax.grad(f, argnums=(0, 1, 2), has_aux=True))(q, k, v) for f in (ours, theirs))

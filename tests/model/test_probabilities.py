@@ -9,7 +9,7 @@ import pytest
 
 from pianist_jax.model.cells import CELLS, ROW_OF_ID, ROW_START, ROWS, TIME_CELL, cell_table
 from pianist_jax.model.pianist import Pianist
-from pianist_jax.music.tokens import BOS, EOS, MASK, PAD, PLAY, SLOT_SIZE, SLOT_START, SLOTS, VOCABULARY
+from pianist_jax.music.tokens import BOS, EOS, MASK, PAD, PLAY, SLOT_SIZE, SLOT_START, SLOTS, VOCABULARY, ScoreTokens
 from tests.model.helpers import CONFIGS, example, lively_params, quick_jit
 
 CHUNK = 128
@@ -19,14 +19,14 @@ CHUNK = 128
 def nll_of_chunks(config, params, score, performances):
     """NLL of the last note of many performances [K, CHUNK, N, 8] of one score [1, N, 8]: [K, CHUNK, 8]."""
     model, variables = Pianist(config), {"params": params}
-    memory, length = model.apply(variables, score, jnp.ones(score.shape[:2], bool), method="encode")
+    memory, real = model.apply(variables, ScoreTokens(score), jnp.ones(score.shape[:2], bool), method="encode")
 
     def chunk(performance):
         def same(x):
             return jnp.broadcast_to(x, (CHUNK, *x.shape[1:]))
 
         def decode(model):
-            return model.decoder.nll(same(memory), same(length), same(score), performance, True)
+            return model.decoder.nll(same(memory), jax.tree.map(same, real), same(score), performance, True)
 
         losses: Any = model.apply(variables, method=decode)
         return losses[:, -1]

@@ -15,6 +15,7 @@ import numpy as np
 
 from pianist_jax.config import Augmentation, MeshConfig, TrainConfig, preset
 from pianist_jax.errors import PianistError
+from pianist_jax.music.tokens import ScoreTokens
 
 
 def made_up(window: int = 16, notes: int = 400) -> dict[str, Any]:
@@ -24,7 +25,7 @@ def made_up(window: int = 16, notes: int = 400) -> dict[str, Any]:
     played = np.stack([60 + n % 7, 110 + 22 * (n % 3), 50 + 5 * (n % 7), 70 + 0 * n, *[127 * (n % 2)] * 4], axis=1)
     start = np.arange(0, notes - window, 16, dtype=np.int32)
     return {
-        "score": score.astype(np.uint16),
+        "score": ScoreTokens(score.astype(np.uint16)),
         "performance": played.astype(np.uint16),
         "start": start,
         "length": np.full(len(start), window, np.int32),

@@ -29,7 +29,7 @@ from tests.training.job import made_up, tiny
 def pairs() -> dict[str, Any]:
     """A melody whose pianists play louder and slower on its peak, each with chance of his own."""
     windows = made_up()
-    n = np.arange(len(windows["score"]))
+    n = np.arange(windows["score"].size)
     rng = np.random.default_rng(0)
     shape = np.stack([np.where(n % 7 == 6, 2.0, -0.3), n % 7 / 2.0 - 1.5, np.where(n % 3 == 0, 1.0, -0.5)], axis=1)
     curves = (shape + rng.normal(0, 0.3, shape.shape)).astype(np.float16)

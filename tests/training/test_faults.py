@@ -15,6 +15,7 @@ import pytest
 
 from pianist_jax.config import MeshConfig
 from pianist_jax.errors import PianistError
+from pianist_jax.music.tokens import ScoreTokens
 from pianist_jax.parallel import batch_sharding, make_mesh, one_device, replicated
 from pianist_jax.training import checkpoints
 from pianist_jax.training.feeds import DataError, _next
@@ -151,6 +152,7 @@ FULL = """
 import resource, sys
 from pianist_jax.errors import PianistError
 from pianist_jax.training import checkpoints
+from pianist_jax.music.tokens import ScoreTokens
 from tests.training.test_faults import state_of
 folder = sys.argv[1]
 try:
@@ -198,12 +200,14 @@ class Gone:
     def __init__(self, batches: int, error: Exception) -> None:
         self.batches, self.error, self.taken = batches, error, 0
 
-    def __next__(self) -> dict[str, np.ndarray]:
+    def __next__(self) -> dict[str, Any]:
         if self.taken == self.batches:
             raise self.error
         self.taken += 1
         windows = made_up()
-        rows = {n: windows[n][:128].reshape(8, 16, 8).astype(np.int32) for n in ("score", "performance")}
+        sides = {"score": windows["score"].notes, "performance": windows["performance"]}
+        rows: dict[str, Any] = {n: side[:128].reshape(8, 16, 8).astype(np.int32) for n, side in sides.items()}
+        rows["score"] = ScoreTokens(rows["score"])
         flags = dict.fromkeys(("has_pedal", "expressive", "coarse"), np.ones(8, bool))
         return {**rows, **flags, "note_mask": np.ones((8, 16), bool), "played": np.ones((8, 16), bool)}
 

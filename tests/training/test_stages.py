@@ -14,6 +14,7 @@ from pianist_jax.config import Augmentation, Mixture
 from pianist_jax.data.export import export, export_pairs
 from pianist_jax.data.records import pack_pair
 from pianist_jax.errors import PianistError
+from pianist_jax.music.tokens import ScoreTokens
 from pianist_jax.training.loop import Observers
 from pianist_jax.training.stages import export_run, load_run, read_config, run_stage
 from pianist_jax.weights import load_weights
@@ -105,7 +106,7 @@ def a_corpus(folder: Path, pop: bool = True) -> Path:
         score, played = (numbered_tokens(rng, 150, number).astype(np.int32) for _ in range(2))
         metadata = {"composition": str(number), "split": split, "pedal": "none", "corpus": corpus, "file": str(number)}
         if pop or corpus == "asap":
-            writer.write(pack_pair(score, played, metadata))
+            writer.write(pack_pair(ScoreTokens(score), played, metadata))
     writer.close()
     export_pairs([folder / "train.array_record"], folder / "parts")
     return folder / "parts"

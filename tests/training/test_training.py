@@ -13,6 +13,7 @@ import pytest
 from pianist_jax.config import ModelConfig, TrainConfig, override, preset
 from pianist_jax.data.windows import Windows
 from pianist_jax.errors import PianistError
+from pianist_jax.music.tokens import ScoreTokens
 from pianist_jax.parallel import one_device
 from pianist_jax.training import checkpoints
 from pianist_jax.training.loop import train
@@ -34,7 +35,7 @@ def windows() -> Windows:
     start = np.arange(0, NOTES - 32, 16, dtype=np.int32)
     return jax.device_put(
         {
-            "score": score.astype(np.uint16),
+            "score": ScoreTokens(score.astype(np.uint16)),
             "performance": performance.astype(np.uint16),
             "start": start,
             "length": np.full(len(start), 32, np.int32),
@@ -180,7 +181,7 @@ def test_flops_are_those_that_xla_counts() -> None:
     settings = config(model=sizes, window=64)
     rng = np.random.default_rng(0)
     batch = {
-        "score": jnp.asarray(rng.integers(1, 100, (2, 64, 8)), jnp.int32),
+        "score": ScoreTokens(jnp.asarray(rng.integers(1, 100, (2, 64, 8)), jnp.int32)),
         "performance": jnp.asarray(rng.integers(1, 100, (2, 64, 8)), jnp.int32),
         "note_mask": jnp.ones((2, 64), bool),
         "has_pedal": jnp.ones(2, bool),
