@@ -17,7 +17,7 @@ from pianist_jax.score.kern_parts import deal_parts
 from pianist_jax.score.kern_reader import KernReader, Spine
 from pianist_jax.score.kern_signs import interpret, read_dynam, say_omd
 from pianist_jax.score.repeats import MAX_BARS
-from pianist_jax.score.written import MAX_NOTES, MAX_QUARTERS, Mark, Span, Written, WrittenBar, WrittenNote
+from pianist_jax.score.written import MAX_NOTES, MAX_QUARTERS, Mark, Ornament, Span, Written, WrittenBar, WrittenNote
 
 MAX_LINE = 10_000  # characters
 MAX_LINES = 400_000
@@ -207,6 +207,9 @@ def _note(
         grace=int(head.grace),
         tie_start=head.tie_start,
         tie_stop=head.tie_stop,
+        step=head.step,
+        alter=head.alter,
+        ornaments=head.ornaments,
     )
     reader.written.notes.append(note)
     if len(reader.written.notes) > MAX_NOTES:
@@ -247,13 +250,14 @@ def _strokes(reader: KernReader, notes: list[WrittenNote], length: Fraction, str
     if not 1 < count <= MAX_STROKES or count * stroke != length:
         for note in notes:
             note.marks |= Mark.TREMOLO
+            note.ornaments = (*note.ornaments, Ornament("tremolo", length=float(stroke)))
         return
     for note in notes:
         begin = Fraction(reader.now - reader.bar_start)
         tied, note.tie_start, note.length = note.tie_start, False, float(stroke)
         for index in range(1, count):
             last = index == count - 1
-            again = replace(note, offset=float(begin + index * stroke), id=f"{note.id}.{index + 1}", tie_stop=False)
+            again = replace(note, offset=float(begin + index * stroke), id=f"{note.id}~{index + 1}", tie_stop=False)
             again.tie_start = tied and last
             reader.written.notes.append(again)
     if len(reader.written.notes) > MAX_NOTES:

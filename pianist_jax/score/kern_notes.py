@@ -6,12 +6,15 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 
-from pianist_jax.score.written import Mark
+from pianist_jax.score import chords, graces
+from pianist_jax.score.written import Mark, Ornament
 
 STEPS = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}
 BREVES = {"0": 8, "00": 16, "000": 32}
 LENGTH = re.compile(r"(\d{1,6})(?:%(\d{1,6}))?(\.{0,4})")
 PITCH = re.compile(r"([a-gA-G])\1*")
+TURN = re.compile(r"(s?)([S$])")  # as Verovio reads them: "S" comes late, "sS" on the beat
+NEIGHBOURS = {"trill": "Tt", "mordent": "Mm", "short trill": "Ww"}
 TREMOLO = re.compile(r"@+(\d{1,4})@+")
 SIGNS = {
     "'": Mark.STACCATO,
@@ -47,6 +50,9 @@ class Token:
     slur_stops: int
     parted: bool  # whether its tie leads over a gap: to a note that begins after this one has ended
     stroke: Fraction  # quarters of one stroke of a measured tremolo; 0 for none
+    ornaments: tuple[Ornament, ...]
+    step: int  # as `WrittenNote` has them
+    alter: int
 
 
 def read_token(text: str) -> Token:
@@ -72,7 +78,37 @@ def read_token(text: str) -> Token:
         text.count(")"),
         any(sign in text for sign in ("[[", "]]", "__")),
         Fraction(4, int(tremolo[1])) if tremolo and int(tremolo[1]) else Fraction(0),
+        () if pitch is None else _ornaments(text),
+        *spelling(text),
     )
+
+
+def _ornaments(text: str) -> tuple[Ornament, ...]:
+    """Signs of one note; a capital letter says that the neighbour is a whole tone away, a small one half a tone."""
+    found = [
+        Ornament(kind, interval=2 if sign.isupper() else 1)
+        for kind, signs in NEIGHBOURS.items()
+        for sign in signs
+        if sign in text
+    ][:1]
+    if turn := TURN.search(text):
+        found.append(Ornament(("" if turn[1] else "delayed ") + ("inverted turn" if turn[2] == "$" else "turn")))
+    if ":" in text:
+        found.append(Ornament(chords.UP, number="system" if "::" in text else ""))
+    if "q" in text:
+        length = float(length_of(text) or 0)
+        found.append(Ornament(graces.PLAIN if "qq" in text else graces.SLASHED, length=length))
+    return tuple(found)
+
+
+def spelling(text: str) -> tuple[int, int]:
+    """The letter (7 an octave from C0, counted as `WrittenNote.step` is) and its accidental, of a note with a pitch."""
+    found = PITCH.search(text)
+    if found is None:
+        return -1, 0
+    letter, count = found[1], len(found[0])
+    octave = 3 + count if letter.islower() else 4 - count
+    return 7 * (octave + 1) + "cdefgab".index(letter.lower()), text.count("#") - text.count("-")
 
 
 def midi_pitch(text: str) -> int | None:

@@ -11,6 +11,7 @@ from xml.etree.ElementTree import Element
 
 from pianist_jax.score.directions import ATTACKS, EXTREMES, FASTEST, SLOWEST, end_word
 from pianist_jax.score.mei_notes import add_slur
+from pianist_jax.score.mei_ornaments import add_glissando, add_sign
 from pianist_jax.score.mei_reader import MeiReader
 from pianist_jax.score.mei_tree import real, references, text_of
 from pianist_jax.score.reader import Reader, clamped_whole
@@ -29,8 +30,9 @@ AT_NOTES = {
 HAIRPINS = {"cres": 1, "dim": -1}
 PEDALS = {"down": "start", "half": "start", "up": "stop", "bounce": "change"}
 SEMITONES = {"8": 12, "15": 24, "22": 36}
+SIGNS = {"trill", "mordent", "turn", "arpeg"}
 # Those of a measure; a scoreDef's tempo comes beside them.
-EVENTS = {*AT_NOTES, "tie", "slur", "octave", "hairpin", "dynam", "dir", "tempo", "pedal"}
+EVENTS = {*AT_NOTES, "gliss", "tie", "slur", "octave", "hairpin", "dynam", "dir", "tempo", "pedal"}
 PLACE = 1e-6  # quarters
 STAMP = 2  # digits to which a sign's place and a note's agree: stamps are rounded
 MAX_AT = 64  # notes that one sign can be for
@@ -59,8 +61,13 @@ def add_events(reader: MeiReader, events: list[Event]) -> None:
     for place, event in placed:
         element, tag, reader.bar = event.element, event.element.tag, event.bar
         if tag in AT_NOTES:
-            for note in _notes_at(reader, at, event, place):
+            notes = list(_notes_at(reader, at, event, place))
+            for note in notes:
                 note.marks |= AT_NOTES[tag]
+            if tag in SIGNS:
+                add_sign(element, notes)
+        elif tag == "gliss":
+            add_glissando(*_end_notes(reader, at, event, place), number=len(placed))
         elif tag == "tie":
             _tie(reader, at, event, place)
         elif tag == "slur":

@@ -10,6 +10,7 @@ from xml.etree.ElementTree import Element
 
 from pianist_jax.score.files import MAX_DEPTH, ScoreError
 from pianist_jax.score.mei_notes import event_length, make_notes
+from pianist_jax.score.mei_ornaments import add_grace
 from pianist_jax.score.mei_pitch import signature
 from pianist_jax.score.mei_reader import Layer, MeiReader, TupletSpan
 from pianist_jax.score.mei_tree import ID, ratio
@@ -149,6 +150,7 @@ def _sound(layer: Layer, element: Element, scale: Fraction) -> None:
     if grace:
         if notes:
             layer.graces.append([one.note for one in notes])
+            add_grace(element, layer.graces[-1], float(event_length(layer, element) or 0))
         return
     _close_graces(layer)
     stroke = stroke_length(layer, element, element.get("stem.mod"))

@@ -104,6 +104,7 @@ def _note(layer: Layer, head: Element, chord: Element | None, place: Fraction, l
         part=own.part,
         staff=staff.number,
         voice=layer.voice,
+        step=7 * (octave + 1) + "cdefgab".index(letter),
         id=key,
         marks=int(_marks(reader, head) | (_marks(reader, chord) if chord is not None else 0)),
         tie_start=bool({"i", "m"} & set(both)) or any(key in reader.tie_starts for key in ids),

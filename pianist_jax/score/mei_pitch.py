@@ -114,7 +114,7 @@ class Speller:
                 alter = derived
                 if derived:
                     self.open.append((one.note, one.base, derived, kind))
-            one.note.pitch = one.base + alter
+            one.note.pitch, one.note.alter = one.base + alter, alter
             if one.note.tie_start:
                 carried[at] = alter
         for _, staff, key in changes:
@@ -125,7 +125,8 @@ class Speller:
         """At the end of the document: whether notes without a sign of what sounds are altered or natural."""
         for note, base, derived, kind in self.open:
             told = self.votes[kind, True] > self.votes[kind, False]
-            note.pitch = base if told else base + derived
+            note.alter = 0 if told else derived
+            note.pitch = base + note.alter
 
     def within_midi(self, written: Written) -> None:
         """Leave out the notes beyond MIDI's range, counted."""

@@ -9,6 +9,7 @@ from xml.etree.ElementTree import Element
 
 from pianist_jax.score.files import ScoreError
 from pianist_jax.score.mei_notes import event_length, make_notes
+from pianist_jax.score.mei_ornaments import add_tremolo
 from pianist_jax.score.mei_pitch import Spelled
 from pianist_jax.score.mei_reader import Layer
 from pianist_jax.score.mei_tree import LENGTHS
@@ -55,6 +56,7 @@ def write_out(layer: Layer, groups: list[list[Spelled]], length: Fraction, strok
     if not 1 < count <= MAX_STROKES or count * stroke != length or stroke <= 0:
         for one in (one for group in groups for one in group):
             one.note.marks |= Mark.TREMOLO
+        add_tremolo([[one.note for one in group] for group in groups])
         return
     start = groups[0][0].place if groups[0] else layer.place
     originals = [list(group) for group in groups]
@@ -65,7 +67,7 @@ def write_out(layer: Layer, groups: list[list[Spelled]], length: Fraction, strok
                 one.place, one.note.offset, one.note.length = at, float(at), float(stroke)
                 one.note.tie_start &= count <= len(originals)
             else:
-                _again(layer, one, at, f"{one.note.id}.{index // len(originals) + 1}")
+                _again(layer, one, at, f"{one.note.id}~{index // len(originals) + 1}")
 
 
 def _again(layer: Layer, model: Spelled, place: Fraction, key: str) -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from pianist_jax.errors import PianistError
 from pianist_jax.score.load import KeySignature, Mark, ScoreError, Tempo, TimeSignature, read_score
+from pianist_jax.score.ornaments import PLAIN, Style
 from tests.score.xml_text import read, rows
 
 HEAD = "*clefF4\t*clefG2\n*k[f#]\t*k[f#]\n*e:\t*e:\n*M4/4\t*M4/4\n"
@@ -15,8 +16,8 @@ def kern(*lines, spines=1, head=""):
     )
 
 
-def load(tmp_path, text, repeats=True):
-    return read(tmp_path, text, "a.krn", repeats=repeats)
+def load(tmp_path, text, repeats=True, style=PLAIN):
+    return read(tmp_path, text, "a.krn", repeats=repeats, style=style)
 
 
 def marks(score):
@@ -97,7 +98,9 @@ def test_signatures_and_tempo(tmp_path):
 
 
 def test_grace_notes_and_signs(tmp_path):
-    score = load(tmp_path, kern("=1", "4c'", "8qd", "8qe", "(4f^", "4g;T)", "4ry", "==", head="*M4/4"))
+    score = load(
+        tmp_path, kern("=1", "4c'", "8qd", "8qe", "(4f^", "4g;T)", "4ry", "==", head="*M4/4"), style=Style(played=False)
+    )
     assert rows(score) == [(60, 0, 1), (62, 0.75, 0.125), (64, 0.875, 0.125), (65, 1, 1), (67, 2, 1)]
     slur = Mark.SLUR
     assert marks(score)[0] == Mark.STACCATO

@@ -3,12 +3,15 @@
 import pytest
 
 from pianist_jax.score.load import KeySignature, Mark, ScoreError, Tempo, TimeSignature
+from pianist_jax.score.ornaments import PLAIN, Style
 from tests.score.mei_text import bar, mei, n, pitches
 from tests.score.xml_text import read, rows
 
+WRITTEN = Style(played=False)
 
-def load(tmp_path, *content, repeats=True, **more):
-    return read(tmp_path, mei(*content, **more), "a.mei", repeats=repeats)
+
+def load(tmp_path, *content, repeats=True, style=PLAIN, **more):
+    return read(tmp_path, mei(*content, **more), "a.mei", repeats=repeats, style=style)
 
 
 def marks(score):
@@ -125,7 +128,7 @@ def test_signs_at_notes(tmp_path):
     notes = n("c4", "4", "a", artic="stacc acc") + n("d4", "4", "b", inside='<artic artic="marc"/>', fermata="above")
     notes += n("e4", "4", "c", slur="i1") + n("f4", "4", "d", slur="t1", cue="true")
     events = '<trill startid="#a"/><arpeg plist="#b #c"/><mordent tstamp="4" staff="1"/><turn startid="#a"/>'
-    found = marks(load(tmp_path, bar(notes, events=events)))
+    found = marks(load(tmp_path, bar(notes, events=events), style=WRITTEN))
     assert found["a"] == Mark.STACCATO | Mark.ACCENT | Mark.TRILL | Mark.TURN
     assert found["b"] == Mark.MARCATO | Mark.FERMATA | Mark.ARPEGGIO
     assert found["c"] == Mark.ARPEGGIO | Mark.SLUR | Mark.SLUR_START
@@ -160,14 +163,16 @@ def test_tempo(tmp_path, score, tempo, expected):
 
 def test_measured_tremolos_are_written_out(tmp_path):
     single = f'<bTrem unitdur="16">{n("c4", "4", "a")}</bTrem>'
-    score = load(tmp_path, bar(single + n("d4", "4", stem_mod="1slash") + n("e4", "2", "x", stem_mod="3slash")))
+    score = load(
+        tmp_path, bar(single + n("d4", "4", stem_mod="1slash") + n("e4", "2", "x", stem_mod="3slash")), style=WRITTEN
+    )
     assert rows(score) == [(60, k / 4, 0.25) for k in range(4)] + [(62, 1, 0.5), (62, 1.5, 0.5), (64, 2, 2)]
-    assert score.note_id[:4] == ("a", "a.2", "a.3", "a.4")
+    assert score.note_id[:4] == ("a", "a~2", "a~3", "a~4")
     assert marks(score)["x"] == Mark.TREMOLO
     double = f'<fTrem unitdur="8">{n("c4", "1")}{n("e4", "1")}</fTrem>'
     assert rows(load(tmp_path, bar(double))) == [(60 + 4 * (k % 2), k / 2, 0.5) for k in range(8)]
     free = f'<bTrem form="unmeas" unitdur="32">{n("c4", "1", "a")}</bTrem>'
-    assert marks(load(tmp_path, bar(free))) == {"a": Mark.TREMOLO}
+    assert marks(load(tmp_path, bar(free), style=WRITTEN)) == {"a": Mark.TREMOLO}
 
 
 def test_repeated_bars_and_beats(tmp_path):

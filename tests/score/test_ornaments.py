@@ -6,6 +6,7 @@ import pytest
 from pianist_jax.score.load import Mark
 from pianist_jax.score.ornaments import Style
 from pianist_jax.score.sounding import written_id
+from tests.score.mei_text import bar, mei, n
 from tests.score.xml_text import attributes, backup, note, read, rows, score_xml
 
 # 120 quarters a minute: a stroke is an eighth of a quarter.
@@ -219,3 +220,53 @@ def test_repeats_number_ornaments_too(tmp_path):
     score = read(tmp_path, score_xml(attributes() + note("C5", 96, notations=sign("mordent")) + repeat))
     assert score.note_id == ("n1", "n1~2", "n1~3", "n1-2", "n1~2-2", "n1~3-2")
     assert {written_id(name) for name in score.note_id[:3]} == {"n1"}
+
+
+KERN = "**kern\n*M4/4\n*k[f#]\n=1\n{}\n2g\n==\n*-\n"
+
+
+@pytest.mark.parametrize(
+    ("token", "pitches"),
+    [
+        ("2eeT", [76, 78] * 7 + [76]),
+        ("2eet", [76, 77] * 7 + [76]),
+        ("2eem", [76, 75, 76]),
+        ("2eeW", [76, 78, 76]),
+        ("2eesS", [78, 76, 74, 76]),
+        ("2ee$", [76, 74, 76, 78, 76]),
+        ("2c: 2e: 2g:", [60, 64, 67]),
+        ("8qdd\n2cc", [74, 72]),
+    ],
+)
+def test_kern_says_the_neighbours_itself(tmp_path, token, pitches):
+    score = read(tmp_path, KERN.format(token), "score.krn")
+    assert score.notes.pitch.tolist() == [*pitches, 67]
+
+
+@pytest.mark.parametrize(
+    ("sign", "pitches"),
+    [
+        ('<trill startid="#a" accidupper="s"/>', [76, 78] * 7 + [76]),
+        ('<mordent startid="#a"/>', [76, 74, 76]),
+        ('<mordent startid="#a" form="upper"/>', [76, 77, 76]),
+        ('<turn tstamp="1" staff="1" form="lower"/>', [74, 76, 77, 76]),
+        ('<turn startid="#a" delayed="true" accidlower="s"/>', [76, 77, 76, 75, 76]),
+        ('<gliss startid="#a" endid="#b"/>', [76, 74, 72, 71, 69]),
+    ],
+)
+def test_mei_signs_are_played(tmp_path, sign, pitches):
+    text = mei(bar(n("e5", "2", "a") + n("g4", "2", "b"), events=sign))
+    score = read(tmp_path, text, "score.mei")
+    assert score.notes.pitch.tolist() == [*pitches, 67]
+    assert {written_id(name) for name in score.note_id} == {"a", "b"}
+
+
+def test_mei_chords_graces_and_tremolos(tmp_path):
+    both = bar(n("e5", "1", "a"), low=n("c3", "1", "b"), events='<arpeg plist="#a #b"/>')
+    assert read(tmp_path, mei(both), "score.mei").onset.tolist() == [0, 0.125]
+    for grace, starts in (("acc", [0, 2, 2.5]), ("unacc", [0, 1.875, 2])):
+        score = read(tmp_path, mei(bar(n("c5", "2") + n("d5", "8", grace=grace) + n("c5", "2"))), "score.mei")
+        assert score.onset.tolist() == starts
+    free = bar(f'<fTrem form="unmeas" beams="3">{n("c4", "1", "a")}{n("e4", "1", "b")}</fTrem>')
+    score = read(tmp_path, mei(free), "score.mei")
+    assert score.notes.pitch.tolist() == [60, 64] * 16
