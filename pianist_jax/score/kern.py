@@ -15,7 +15,7 @@ from pianist_jax.score.files import ScoreError
 from pianist_jax.score.kern_notes import Token, read_token
 from pianist_jax.score.kern_parts import deal_parts
 from pianist_jax.score.kern_reader import KernReader, Spine
-from pianist_jax.score.kern_signs import interpret, read_dynam, say_omd
+from pianist_jax.score.kern_signs import interpret, read_dynam, say_omd, say_texts
 from pianist_jax.score.repeats import MAX_BARS
 from pianist_jax.score.written import MAX_NOTES, MAX_QUARTERS, Mark, Ornament, Span, Written, WrittenBar, WrittenNote
 
@@ -53,6 +53,7 @@ def _read_line(reader: KernReader, line: str) -> None:
         return
     if line.startswith("!!"):
         say_omd(reader, line)
+        say_texts(reader, line)
         return
     tokens = line.split("\t")
     if not reader.spines:
@@ -65,6 +66,7 @@ def _read_line(reader: KernReader, line: str) -> None:
         wrong = f"line {reader.line} has {len(tokens)} fields for {len(reader.spines)} spines"
         raise ScoreError(f"{reader.name}: cannot be read ({wrong}); check it or export it as MusicXML")
     if line.startswith("!"):
+        say_texts(reader, line)
         return
     if line.startswith("*"):
         _interpretations(reader, tokens)

@@ -13,6 +13,8 @@ from pianist_jax.score.written import LEVELS, Sign, Span
 METRE = re.compile(r"\*M(\d{1,3}(?:\+\d{1,3})*)/(\d{1,4})(?:%(\d{1,4}))?$")
 KEY = re.compile(r"\*k\[((?:[a-g][#n-]{0,3})*)\]")
 MODE = re.compile(r"\*([A-Ga-g])[#-]?:")
+TEMPO_WORD = re.compile(r"\*MM\[(.{1,80})\]$")
+TEXT = re.compile(r"!LO:TX(?::[^:\t]*)*?:t=([^:\t]{1,200})")
 TEMPO = re.compile(r"\*MM(\d{1,5}(?:\.\d{1,5})?)$")
 LIST = re.compile(r"\*>\s*(norep)?\s*\[([^\]]*)\]")
 LABEL = re.compile(r"\*>([^\[\]]+)$")
@@ -38,6 +40,8 @@ def interpret(reader: KernReader, spine: Spine, token: str) -> None:
         rate = float(found[1])
         if SLOWEST <= rate <= FASTEST:
             _set_last(reader.written.tempos, reader, (rate, 0.0, 0.0))
+    elif found := TEMPO_WORD.match(token):
+        say_words(reader.say(spine.part), reader.bar, reader.place, 0, found[1])
     elif found := KEY.match(token):
         signs = found[1]
         reader.key = (min(max(signs.count("#") - signs.count("-"), -14), 14), False)
@@ -77,6 +81,12 @@ def say_omd(reader: KernReader, line: str) -> None:
     found = re.match(r"!!!OMD\d*(?:@@?\w+)?:\s*(.{1,200})", line)
     if found:
         say_words(reader.say(0), reader.bar, reader.place, 0, re.sub(r"\[.*?\]|<.*?>", "", found[1]).strip())
+
+
+def say_texts(reader: KernReader, line: str) -> None:
+    """Words that the layout puts on the page (!LO:TX:a:t=D.C. al Fine), once each: tempo, form, "cresc."."""
+    for text in dict.fromkeys(TEXT.findall(line)):
+        say_words(reader.say(0), reader.bar, reader.place, 0, text.replace("&colon;", ":"))
 
 
 def read_dynam(reader: KernReader, spine: Spine, token: str) -> None:

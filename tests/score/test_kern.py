@@ -222,3 +222,10 @@ def test_a_part_of_a_kern_file_can_be_chosen(tmp_path):
     assert player_pitches(tmp_path, head)[1] == [2, 1]
     with pytest.raises(PianistError, match="no part 'oboe'; its parts are: 1 voice, 2 piano"):
         player_pitches(tmp_path, head, "oboe")
+
+
+def test_words_of_the_layout_say_form_and_tempo(tmp_path):
+    lines = ["*MM[Adagio]", "=1", "1c", "!LO:TX:b:t=Fine", "=2", "1d", "=3", "1e", "!!LO:TX:a:t=D.C. al Fine", "=="]
+    score = load(tmp_path, kern(*lines, head="*M4/4"))
+    assert score.notes.pitch.tolist() == [60, 62, 64, 60]
+    assert '"Adagio"' in score.readings[0]
