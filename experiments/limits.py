@@ -1,4 +1,4 @@
-"""What pianists do at most: the tables of `music.limits`, over the training performances of ASAP.
+"""What pianists do at most: the tables of `performance.limits`, over the training performances of ASAP.
 
     python -m experiments.limits --data parts --pairs pairs --asap ASAP
 
@@ -15,11 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
+from pianist_jax.data.curves import stretch_parameters
 from pianist_jax.data.parts import PairCorpus, load_pairs
 from pianist_jax.music.midi import read_midi
-from pianist_jax.music.tokens import DURATION, IOI, MAX_IOI
+from pianist_jax.music.tokens import DURATION, MAX_IOI
 from pianist_jax.performance.limits import PLACES, WRITTEN
-from pianist_jax.performance.parameters import chords
 
 FAR = 1_000_000  # from the end, where a stretch ends before its piece
 LIGHT = 20  # a pedal less deep is up
@@ -30,22 +30,19 @@ def gaps(pairs: PairCorpus, lengths: dict[tuple[str, str], int]) -> Iterator[tup
     for number, about in enumerate(pairs.metadata):
         if pairs.split[number] or about["corpus"] != "asap":
             continue
-        own = slice(pairs.offsets[number], pairs.offsets[number + 1])
-        score, performance, played = pairs.score.notes[own], pairs.performance[own], pairs.played[own]
-        start, onset = (np.cumsum(values[:, IOI], dtype=np.float64) for values in (score, performance))
-        chord, first = chords(start)
-        count = np.bincount(chord[played], minlength=len(first))
-        clock = np.bincount(chord[played], onset[played], minlength=len(first)) / np.maximum(count, 1)
-        written, gap = np.diff(start[first]), np.diff(clock)
-        known = (count[1:] > 0) & (count[:-1] > 0) & (gap > 0) & (written < MAX_IOI)
-        ratio = np.log(gap[known] / written[known])
+        chords, made = stretch_parameters(pairs, number)
+        written = np.diff(chords.onset)
+        known = np.isfinite(made.log_ioi) & (written < MAX_IOI)
+        ratio = made.log_ioi[known]
         middle = float(np.median(ratio))
-        ends = about["first"] + len(score) == lengths[about["score"], about["file"]]
-        from_end = np.arange(len(gap), 0, -1)[known] if ends else np.full(known.sum(), FAR)
-        last = (chord == chord[-1]) & played
+        ends = about["first"] + chords.notes == lengths[about["score"], about["file"]]
+        from_end = np.arange(len(written), 0, -1)[known] if ends else np.full(known.sum(), FAR)
+        own = slice(pairs.offsets[number], pairs.offsets[number + 1])
+        last = (chords.of == len(chords) - 1) & pairs.played[own]
         held = np.nan
         if ends and last.any():
-            held = performance[last, DURATION].max() / (score[last, DURATION].max() * np.exp(middle))
+            held = pairs.performance[own][last, DURATION].max() / (chords.end - chords.start)[last].max()
+            held /= np.exp(middle)
         yield np.stack([from_end, written[known] * np.exp(middle), ratio - middle], axis=1), held
 
 

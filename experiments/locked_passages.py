@@ -32,13 +32,14 @@ import numpy as np
 
 from pianist_jax.evaluation import statistics as stats
 from pianist_jax.evaluation.aligned import Reference, reference_of
-from pianist_jax.evaluation.curves import CURVES, curves_of, deal, time_map
 from pianist_jax.evaluation.dataset import load_pieces
 from pianist_jax.evaluation.folders import Aligner
+from pianist_jax.evaluation.pieces import curves_of, deal
 from pianist_jax.inference.engine import load_model
 from pianist_jax.inference.sampling import Sampling
 from pianist_jax.music.notes import Notes
 from pianist_jax.performance.fitting import ends
+from pianist_jax.performance.parameters import CURVES, time_map
 from pianist_jax.rendering.passages import TAKES, perform_bars
 from pianist_jax.rendering.renderer import read_piece, render_all
 from pianist_jax.score.bars import notes_in
@@ -113,10 +114,10 @@ def _measure(reference: Reference, old: Notes, new: Notes, free: np.ndarray) -> 
     found: dict[str, float] = {}
     for which, notes in (("before", old), ("anew", new)):
         dealt = deal(notes, np.arange(len(notes)))
-        curves = curves_of(reference.frame, dealt, time_map(reference.frame, dealt), False)
+        curves = curves_of(reference.chords, dealt, time_map(reference.chords, dealt.onset), False)
         for name in CURVES:
             error = stats.centre(curves[name][None])[0] - reference.mean[name]
-            place = reference.frame.first[1:] if name == "log_ioi" else np.arange(len(notes))
+            place = reference.chords.first[1:] if name == "log_ioi" else np.arange(len(notes))
             jump = np.abs(stats.jumps(error, NEAR))
             usual = np.nanmean(jump)
             inside = (place >= first) & (place < last)

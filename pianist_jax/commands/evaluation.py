@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from pianist_jax.evaluation.candidates import Candidates
-    from pianist_jax.evaluation.curves import Piece
     from pianist_jax.evaluation.folders import Aligner
+    from pianist_jax.evaluation.pieces import Piece
     from pianist_jax.inference.engine import Model
     from pianist_jax.inference.sampling import Sampling
 

@@ -3,25 +3,37 @@
 import numpy as np
 
 from pianist_jax.data.parts import PairCorpus
-from pianist_jax.music.tokens import DURATION, IOI, VELOCITY
-from pianist_jax.performance.parameters import chords, curves_on
+from pianist_jax.music.tokens import DURATION, IOI, PITCH, VELOCITY
+from pianist_jax.performance.parameters import (
+    OUTLIER,
+    Chords,
+    Parameters,
+    chord_onsets,
+    chords_between,
+    log_odds,
+    parameters_of,
+    time_map,
+)
 
-FURTHEST = (np.log(8.0), np.inf, np.log(16.0))  # from the median: what lies beyond is a misalignment
+FURTHEST = (OUTLIER["log_ioi"], np.inf, OUTLIER["log_articulation"])  # from the median; misaligned is what lies beyond
 
 
 def pair_curves(pairs: PairCorpus) -> np.ndarray:
-    """float16 [notes, 3]: gap, velocity and articulation (`performance.parameters`) of every note of every pair.
+    """float16 [notes, 3]: log-IOI, log-odds of velocity and log-articulation of every note of every pair.
 
-    A gap stands at the first note of its chord; a chord's time is the mean of its notes. Each curve is less its mean
-    and in units of its standard deviation over all stretches of its performance. NaN where nothing is known: notes
-    that nobody played, the other notes of a chord, and what is out of all proportion.
+    A log-IOI stands at the first note of its chord. Each curve is less its mean and in units of its standard deviation
+    over all stretches of its performance. NaN where nothing is known: notes that nobody played, the other notes of a
+    chord, and what is out of all proportion.
     """
     found = np.full((pairs.offsets[-1], 3), np.nan, np.float32)
     performances: dict[str, list[np.ndarray]] = {}
     for number, about in enumerate(pairs.metadata):
-        own = slice(pairs.offsets[number], pairs.offsets[number + 1])
-        performances.setdefault(f"{about['corpus']}/{about['file']}", []).append(np.arange(own.start, own.stop))
-        found[own] = _stretch_curves(pairs.score.notes[own], pairs.performance[own], pairs.played[own])
+        own = np.arange(pairs.offsets[number], pairs.offsets[number + 1])
+        performances.setdefault(f"{about['corpus']}/{about['file']}", []).append(own)
+        if pairs.played[own].any():
+            chords, made = stretch_parameters(pairs, number)
+            found[own[chords.first[:-1]], 0] = np.where(np.isfinite(made.log_ioi), made.log_ioi, np.nan)
+            found[own, 1], found[own, 2] = log_odds(made.velocity), made.log_articulation
     for stretches in performances.values():
         notes = np.concatenate(stretches)
         curves = found[notes]
@@ -31,20 +43,13 @@ def pair_curves(pairs: PairCorpus) -> np.ndarray:
     return found.astype(np.float16)
 
 
-def _stretch_curves(score: np.ndarray, performance: np.ndarray, played: np.ndarray) -> np.ndarray:
-    """float32 [N, 3] of values counted from 0, as they are stored."""
-    start, onset = (np.cumsum(values[:, IOI], dtype=np.float64) for values in (score, performance))
-    curves = np.full((len(start), 3), np.nan, np.float32)
-    chord, first = chords(start)
-    count = np.bincount(chord[played], minlength=len(first))
-    clock = np.bincount(chord[played], onset[played], minlength=len(first)) / np.maximum(count, 1)
-    known = np.flatnonzero(count)
-    known = known[np.diff(clock[known], prepend=-1.0) > 0]  # two chords played at one time are a misalignment
-    if len(known) < 2:
-        return curves
-    written, end = start[first], start + score[:, DURATION]
-    own = curves_on(start, end, written[known], clock[known], performance[:, VELOCITY], performance[:, DURATION])
-    neighbours = np.flatnonzero(np.diff(known) == 1)
-    curves[first[known[neighbours]], 0] = own.gap[neighbours]
-    curves[played, 1], curves[played, 2] = own.velocity[played], own.articulation[played]
-    return curves
+def stretch_parameters(pairs: PairCorpus, number: int) -> tuple[Chords, Parameters]:
+    """The chords of a pair's score and what is made of them, at least one note being played."""
+    own = slice(pairs.offsets[number], pairs.offsets[number + 1])
+    score, played = pairs.score.notes[own], pairs.played[own]
+    performed = np.where(played[:, None], pairs.performance[own].astype(np.float64), np.nan)
+    start = np.cumsum(score[:, IOI], dtype=np.int64)
+    onset = np.where(played, np.cumsum(pairs.performance[own][:, IOI], dtype=np.float64), np.nan)
+    chords = chords_between(score[:, PITCH], start, start + score[:, DURATION])
+    clock = chord_onsets(chords, onset)
+    return chords, parameters_of(chords, clock, time_map(chords, onset), performed[:, VELOCITY], performed[:, DURATION])

@@ -22,7 +22,7 @@ from pianist_jax.music.tokens import (
     encode,
     join_scores,
 )
-from pianist_jax.performance.parameters import chords
+from pianist_jax.performance.parameters import group_chords
 
 TEXTURES = ("right hand", "left hand", "melody", "bass", "accompaniment", "outer voices")
 LEAST_NOTES = 64
@@ -61,7 +61,7 @@ def thinned(pairs: PairCorpus, rng: np.random.Generator, *, textures: int = 2) -
 def texture_of(score: ScoreTokens, texture: str) -> np.ndarray:
     """bool[N]: the notes of a score, values, that belong to one of the `TEXTURES`."""
     pitch = score.notes[:, PITCH].astype(np.int64)
-    chord, _ = chords(np.cumsum(score.notes[:, IOI], dtype=np.int64))
+    chord, _ = group_chords(np.cumsum(score.notes[:, IOI], dtype=np.int64))
     right = _right(score)
     everything = np.ones(score.size, bool)
     if texture == "right hand":
@@ -125,7 +125,7 @@ def _metre_of(metre: np.ndarray, kept: np.ndarray, values: np.ndarray) -> np.nda
     if steps.all():
         place = np.cumsum(steps - 1)[kept]
         columns[:, gap] = np.minimum(np.diff(place, prepend=place[:1]), 32 * QUARTER_STEPS - 1) + 1
-    chord, first = chords(np.cumsum(values[:, IOI], dtype=np.int64))
+    chord, first = group_chords(np.cumsum(values[:, IOI], dtype=np.int64))
     count = np.bincount(chord)[chord]
     low = np.arange(len(chord)) - first[chord]  # the notes of an onset are sorted by pitch
     if columns[:, above].all():

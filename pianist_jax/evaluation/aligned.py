@@ -57,18 +57,9 @@ import numpy as np
 from pianist_jax.errors import PianistError
 from pianist_jax.evaluation import statistics as stats
 from pianist_jax.evaluation.chords import ChordUse, chord_use
-from pianist_jax.evaluation.curves import (
-    CURVES,
-    Frame,
-    Piece,
-    Played,
-    TimeMap,
-    curves_of,
-    deal,
-    frame_of,
-    time_map,
-)
 from pianist_jax.evaluation.pedal import PedalUse, pedal_use, repedal_f1, transition_f1
+from pianist_jax.evaluation.pieces import Piece, Played, curves_of, deal
+from pianist_jax.performance.parameters import CURVES, Chords, TimeMap, chords_of, time_map
 
 WINDOW, HOP, NEAR_SEAM = 512, 256, 16  # notes
 
@@ -99,23 +90,23 @@ class Reference:
 
     name: str
     composition: str
-    frame: Frame
+    chords: Chords
     performances: tuple[Performance, ...]
     curves: dict[str, np.ndarray]
     mean: dict[str, np.ndarray]
     distance: dict[str, np.ndarray]
 
 
-def prepare(frame: Frame, played: Played) -> Performance:
+def prepare(chords: Chords, played: Played) -> Performance:
     """Curves, time map, pedal and chords of a performance of a score."""
     playing = deal(played.notes, played.match)
-    mapped = time_map(frame, playing)
+    mapped = time_map(chords, playing.onset)
     return Performance(
-        curves_of(frame, playing, mapped, human=played.aligned),
+        curves_of(chords, playing, mapped, human=played.aligned),
         mapped,
-        pedal_use(frame, playing, mapped),
-        chord_use(frame, playing),
-        missing=played.missing / len(frame),
+        pedal_use(chords, playing, mapped),
+        chord_use(chords, playing),
+        missing=played.missing / chords.notes,
         extra=played.extra / max(len(played.notes), 1),
     )
 
@@ -127,17 +118,17 @@ def reference_of(piece: Piece) -> Reference:
     """
     if not piece.humans:
         raise PianistError(f"{piece.name}: no human performance to compare with; add one or leave the piece out")
-    frame = frame_of(piece.score)
+    chords = chords_of(piece.score)
     performances = []
     for human in piece.humans:
         if not (human.match >= 0).any():
             raise PianistError(f"{piece.name}: {human.name} plays no note of the score; leave it out")
-        performances.append(prepare(frame, human))
+        performances.append(prepare(chords, human))
     curves = {name: np.stack([one.curves[name] for one in performances]) for name in CURVES}
     return Reference(
         name=piece.name,
         composition=piece.composition,
-        frame=frame,
+        chords=chords,
         performances=tuple(performances),
         curves=curves,
         mean={name: stats.mean_curve(rows) for name, rows in curves.items()},
@@ -167,7 +158,7 @@ def candidate_metrics(
     """
     metrics: dict[str, float] = {}
     if boundaries is None:
-        notes = len(reference.frame)
+        notes = reference.chords.notes
         boundaries = np.arange(HOP, notes, HOP) if notes > WINDOW else np.zeros(0, np.int64)
     for name in CURVES:
         curves = np.stack([sample.curves[name] for sample in samples])
@@ -195,17 +186,17 @@ def _dynamics_metrics(reference: Reference, samples: Sequence[Performance]) -> d
     return metrics
 
 
-def slowness(frame: Frame, mapped: TimeMap) -> float:
+def slowness(chords: Chords, mapped: TimeMap) -> float:
     """Performed over written time, from the first to the last onset of a score; NaN for a score of one onset."""
-    if len(frame.onset) < 2:
+    if len(chords) < 2:
         return float("nan")
-    begin, end = mapped.to_performed(frame.onset[[0, -1]])
-    return float((end - begin) / (frame.onset[-1] - frame.onset[0]))
+    begin, end = mapped.to_performed(chords.onset[[0, -1]])
+    return float((end - begin) / (chords.onset[-1] - chords.onset[0]))
 
 
 def _tempo_metrics(reference: Reference, samples: Sequence[Performance]) -> dict[str, float]:
-    humans = np.log([slowness(reference.frame, one.mapped) for one in reference.performances])
-    own = np.log([slowness(reference.frame, one.mapped) for one in samples])
+    humans = np.log([slowness(reference.chords, one.mapped) for one in reference.performances])
+    own = np.log([slowness(reference.chords, one.mapped) for one in samples])
     return {
         "tempo_written": float(np.exp(stats.mean_valid(own))),
         "tempo_written_human": float(np.exp(stats.mean_valid(humans))),
@@ -276,7 +267,7 @@ def _spread_ratio(samples: np.ndarray, humans: np.ndarray) -> float:
 
 def _seam_metrics(reference: Reference, name: str, samples: np.ndarray, boundaries: np.ndarray) -> dict[str, float]:
     # An IOI lies where the note that ends it does.
-    notes = reference.frame.first[1:] if name == "log_ioi" else np.arange(len(reference.frame))
+    notes = reference.chords.first[1:] if name == "log_ioi" else np.arange(reference.chords.notes)
     after = notes[:, None] - boundaries[None, :]
     near = ((after >= -NEAR_SEAM) & (after < NEAR_SEAM)).any(1)
     at = np.searchsorted(notes, boundaries)
@@ -350,7 +341,7 @@ def human_metrics(reference: Reference) -> dict[str, float]:
         "chord_spread": [human.chords.spread for human in reference.performances],
         "melody_lead": [human.chords.lead for human in reference.performances],
     }
-    of_each["tempo"] = np.log([slowness(reference.frame, human.mapped) for human in reference.performances]).tolist()
+    of_each["tempo"] = np.log([slowness(reference.chords, human.mapped) for human in reference.performances]).tolist()
     for name, values in of_each.items():
         metrics[f"{name}_error_ceiling"] = _left_out_error(np.array(values))
     return metrics

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pianist_jax.errors import PianistError
-from pianist_jax.evaluation.curves import Frame, Piece, Played, curves_of, deal, frame_of, time_map
+from pianist_jax.evaluation.pieces import Piece, Played, curves_of, deal
 from pianist_jax.performance.pace import Pace, on_clock
+from pianist_jax.performance.parameters import Chords, chords_of, time_map
 
 if TYPE_CHECKING:
     from pianist_jax.inference.engine import Model
@@ -36,25 +37,25 @@ class Candidates:
 
 def humans_slowness(piece: Piece) -> float:
     """How many times slower than written the humans of a piece play it: the geometric mean of `usual_slowness`."""
-    frame = frame_of(piece.score)
-    return float(np.exp(np.mean(np.log([usual_slowness(frame, human) for human in piece.humans]))))
+    chords = chords_of(piece.score)
+    return float(np.exp(np.mean(np.log([usual_slowness(chords, human) for human in piece.humans]))))
 
 
 def at_tempo_of_humans(piece: Piece, performances: Sequence[Played]) -> tuple[Played, ...]:
     """Anybody's performances of a piece, each evenly faster or slower so that it is as slow as the humans are."""
-    frame, told = frame_of(piece.score), humans_slowness(piece)
+    chords, told = chords_of(piece.score), humans_slowness(piece)
     changed = []
     for one in performances:
-        begin, times = float(one.notes.onset.min()), told / usual_slowness(frame, one)
+        begin, times = float(one.notes.onset.min()), told / usual_slowness(chords, one)
         clocks = np.array([begin, begin + 1000.0]), np.array([begin, begin + 1000.0 * times])
         changed.append(dataclasses.replace(one, notes=on_clock(one.notes, *clocks)))
     return tuple(changed)
 
 
-def usual_slowness(frame: Frame, played: Played) -> float:
+def usual_slowness(chords: Chords, played: Played) -> float:
     """The geometric mean of performed over written gaps: the tempo that is usual, whatever the pauses and the end."""
     dealt = deal(played.notes, played.match)
-    return float(np.exp(np.nanmean(curves_of(frame, dealt, time_map(frame, dealt), played.aligned)["log_ioi"])))
+    return float(np.exp(np.nanmean(curves_of(chords, dealt, time_map(chords, dealt.onset), played.aligned)["log_ioi"])))
 
 
 def render_candidates(

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pianist_jax.evaluation.curves import Dealt, Frame
+from pianist_jax.evaluation.pieces import Dealt
+from pianist_jax.performance.parameters import Chords
 
 
 @dataclass(frozen=True)
@@ -21,20 +22,18 @@ class ChordUse:
     lead: float
 
 
-def chord_use(frame: Frame, playing: Dealt) -> ChordUse:
+def chord_use(chords: Chords, playing: Dealt) -> ChordUse:
     """Of all onsets of the score with at least two notes that were played."""
     played = np.isfinite(playing.onset)
-    chords = len(frame.onset)
-    group = frame.group[played]
-    onset = playing.onset[played]
-    count = np.bincount(group, minlength=chords)
-    earliest, latest = np.full(chords, np.inf), np.full(chords, -np.inf)
+    group, onset = chords.of[played], playing.onset[played]
+    count = np.bincount(group, minlength=len(chords))
+    earliest, latest = np.full(len(chords), np.inf), np.full(len(chords), -np.inf)
     np.minimum.at(earliest, group, onset)
     np.maximum.at(latest, group, onset)
-    top = np.full(chords, np.nan)
-    upward = np.argsort(frame.pitch, kind="stable")
-    top[frame.group[upward]] = playing.onset[upward]  # the highest is written last
-    others = (np.bincount(group, onset, minlength=chords) - top) / np.maximum(count - 1, 1)
+    top = np.full(len(chords), np.nan)
+    upward = np.argsort(chords.pitch, kind="stable")
+    top[chords.of[upward]] = playing.onset[upward]  # the highest is written last
+    others = (np.bincount(group, onset, minlength=len(chords)) - top) / np.maximum(count - 1, 1)
     several = count > 1
     return ChordUse(_median((latest - earliest)[several]), _median((others - top)[several]))
 

@@ -35,10 +35,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from pianist_jax.evaluation.curves import Played, TimeMap, deal, frame_of, onset_times, time_map
 from pianist_jax.evaluation.distributions import as_tokens
+from pianist_jax.evaluation.pieces import Played, deal
 from pianist_jax.music.notes import Notes
 from pianist_jax.music.tokens import FIRST_PITCH, PITCH, SLOTS
+from pianist_jax.performance.parameters import TimeMap, chord_onsets, chords_of, time_map
 
 _SHAPES = ("velocity_r_single", "log_ioi_r_single", "log_articulation_r_single")
 _SIZES = ("velocity_variance_match", "log_ioi_variance_match", "log_articulation_variance_match")
@@ -95,10 +96,10 @@ def complete(score: Notes, human: Played) -> Notes:
     Notes that were not played are put where the human's time map has them, with the velocity of their
     neighbours and the human's median articulation.
     """
-    frame = frame_of(score)
+    chords = chords_of(score)
     playing = deal(human.notes, human.match)
-    mapped = time_map(frame, playing)
-    start, end = mapped.to_performed(frame.start), mapped.to_performed(frame.end)
+    mapped = time_map(chords, playing.onset)
+    start, end = mapped.to_performed(chords.start), mapped.to_performed(chords.end)
     played = np.flatnonzero(human.match >= 0)
     articulation = np.median((playing.end - playing.onset)[played] / (end - start)[played])
     absent = np.isnan(playing.onset)
@@ -182,34 +183,24 @@ def scaled(score: Notes, performance: Notes, factor: float) -> Notes:
     chord from its onset, times `factor`. The length of the performance stays; the pedal keeps its place in
     the score.
     """
-    frame = frame_of(score)
+    chords = chords_of(score)
     playing = deal(performance, np.arange(len(score)))
-    old = time_map(frame, playing)
-    old_onsets = old.to_performed(frame.onset)
-    new_onsets = _scaled_times(frame.onset, old_onsets, factor)
-    reach = frame.end.max() - frame.onset[0] + 1e6
-    slope = (old_onsets[-1] - old_onsets[0]) / max(frame.onset[-1] - frame.onset[0], 1.0)
-    edge = np.array([-reach, reach])
-    new = TimeMap(
-        np.concatenate([[frame.onset[0] + edge[0]], frame.onset, [frame.onset[-1] + edge[1]]]),
-        np.concatenate([[new_onsets[0] + edge[0] * slope], new_onsets, [new_onsets[-1] + edge[1] * slope]]),
-    )
-    articulation = np.log(performance.duration / _room(old, frame.start, frame.end))
+    old = time_map(chords, playing.onset)
+    old_onsets = old.to_performed(chords.onset)
+    new_onsets = _scaled_times(chords.onset, old_onsets, factor)
+    new = TimeMap(chords.onset, new_onsets)
+    articulation = np.log(performance.duration / old.lengths(chords))
     articulation = articulation.mean() + factor * (articulation - articulation.mean())
     loudness = performance.velocity.mean() + factor * (performance.velocity - performance.velocity.mean())
-    within_chord = performance.onset - onset_times(frame, playing)[frame.group]
+    within_chord = performance.onset - chord_onsets(chords, playing.onset)[chords.of]
     return _assemble(
         score,
-        new_onsets[frame.group] + factor * within_chord,
-        np.exp(articulation) * _room(new, frame.start, frame.end),
+        new_onsets[chords.of] + factor * within_chord,
+        np.exp(articulation) * new.lengths(chords),
         loudness,
         new.to_performed(old.to_score(performance.pedal_time)),
         performance.pedal_value,
     )
-
-
-def _room(mapped: TimeMap, start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    return mapped.to_performed(end) - mapped.to_performed(start)
 
 
 def _scaled_times(score: np.ndarray, performed: np.ndarray, factor: float) -> np.ndarray:

@@ -10,8 +10,8 @@ import numpy as np
 
 from pianist_jax.data.pairs import Performance, read_metadata
 from pianist_jax.errors import PianistError
-from pianist_jax.evaluation.curves import Piece
 from pianist_jax.evaluation.folders import Aligner, align_files, read_notes
+from pianist_jax.evaluation.pieces import Piece
 from pianist_jax.music.midi import read_midi
 from pianist_jax.music.notes import normalise
 from pianist_jax.music.tokens import encode

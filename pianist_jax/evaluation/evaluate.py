@@ -24,7 +24,7 @@ from pianist_jax.evaluation.candidates import Candidates
 from pianist_jax.evaluation.classifier import add_classifier
 from pianist_jax.evaluation.composite import WEIGHTS, composite
 from pianist_jax.evaluation.controls import CAUGHT_BY, MISSED_BY
-from pianist_jax.evaluation.curves import Piece, Played, as_played
+from pianist_jax.evaluation.pieces import Piece, Played, as_played
 from pianist_jax.evaluation.rules import perform
 from pianist_jax.evaluation.suite import Report, evaluate_controls, evaluate_pieces
 

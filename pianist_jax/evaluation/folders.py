@@ -21,10 +21,11 @@ import numpy as np
 from pianist_jax.data.alignments import cached_align
 from pianist_jax.errors import PianistError
 from pianist_jax.evaluation.candidates import Candidates
-from pianist_jax.evaluation.curves import Piece, Played, deal, frame_of, time_map
+from pianist_jax.evaluation.pieces import Piece, Played, deal
 from pianist_jax.music.midi import read_midi
 from pianist_jax.music.notes import Notes, normalise
 from pianist_jax.performance.alignment import AlignmentError
+from pianist_jax.performance.parameters import chords_of, time_map
 from pianist_jax.score.grid import NOTATION
 
 MIDI = (".mid", ".midi")
@@ -163,9 +164,9 @@ def every_note_once(score: Notes, notes: Notes) -> np.ndarray | None:
         return None
     match = np.empty(len(score), np.int64)
     match[np.lexsort((score.onset, score.pitch))] = np.lexsort((notes.onset, notes.pitch))
-    frame = frame_of(score)
-    knots = len(time_map(frame, deal(notes, match)).score) - 2
-    return match if knots >= IN_ORDER * len(frame.onset) else None
+    chords = chords_of(score)
+    knots = len(time_map(chords, deal(notes, match).onset).score)
+    return match if knots >= IN_ORDER * len(chords) else None
 
 
 def _scores(folder: Path) -> tuple[dict[str, Path], list[str]]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from pianist_jax.data.pairs import LEAST_NOTES, build_stretches, cut
 from pianist_jax.errors import PianistError
-from pianist_jax.evaluation.curves import Piece, Played
+from pianist_jax.evaluation.pieces import Piece, Played
 from pianist_jax.evaluation.results import PieceResult, aggregate
 from pianist_jax.music.tokens import FIRST_TIME, IOI, SLOTS, ScoreTokens, encode
 

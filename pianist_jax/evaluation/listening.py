@@ -22,9 +22,10 @@ import numpy as np
 
 from pianist_jax.audio import synthesise
 from pianist_jax.evaluation.candidates import Candidates
-from pianist_jax.evaluation.curves import Piece, Played, TimeMap, deal, frame_of, time_map
+from pianist_jax.evaluation.pieces import Piece, Played, deal
 from pianist_jax.files import replace_file
 from pianist_jax.music.notes import Notes
+from pianist_jax.performance.parameters import TimeMap, chords_of, time_map
 
 HUMAN, SCORE = "human", "score"
 ASKS = ("pairs", "ratings")
@@ -93,13 +94,13 @@ def excerpts(piece: Piece, performances: dict[str, Played], rng: np.random.Gener
 
     It lasts `SECONDS` in the slowest of them, or to the end of the piece.
     """
-    frame = frame_of(piece.score)
-    maps = {name: time_map(frame, deal(one.notes, one.match)) for name, one in performances.items()}
-    times = np.stack([mapped.to_performed(frame.onset) for mapped in maps.values()])
-    first = int(rng.integers(max(2 * len(frame.onset) // 3, 1)))
+    chords = chords_of(piece.score)
+    maps = {name: time_map(chords, deal(one.notes, one.match).onset) for name, one in performances.items()}
+    times = np.stack([mapped.to_performed(chords.onset) for mapped in maps.values()])
+    first = int(rng.integers(max(2 * len(chords) // 3, 1)))
     within = ((times - times[:, first, None]) <= 1000 * SECONDS).all(0)
     last = int(np.flatnonzero(within).max(initial=first))
-    span = (float(frame.onset[first]), float(frame.onset[last]))
+    span = (float(chords.onset[first]), float(chords.onset[last]))
     return {name: _cut(performances[name].notes, maps[name], span) for name in performances}
 
 

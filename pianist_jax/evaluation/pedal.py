@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pianist_jax.evaluation.curves import Dealt, Frame, TimeMap
+from pianist_jax.evaluation.pieces import Dealt
+from pianist_jax.performance.parameters import Chords, TimeMap
 
 DOWN = 64
 LONGEST_GAP = 4  # a longer run of unplayed notes is a stretch left out, as where training pairs are cut
@@ -36,7 +37,7 @@ class PedalUse:
         return len(self.down) + len(self.up)
 
 
-def pedal_use(frame: Frame, playing: Dealt, mapped: TimeMap) -> PedalUse:
+def pedal_use(chords: Chords, playing: Dealt, mapped: TimeMap) -> PedalUse:
     """Transitions (CC64 crossing 64) between the first and last onset, put on score time by the performance's
     own map.
     """
@@ -53,15 +54,15 @@ def pedal_use(frame: Frame, playing: Dealt, mapped: TimeMap) -> PedalUse:
         up=scored[~downward[inside]],
         changes=mapped.to_score(times[inside & again]),
         share_down=_share_down(times, downward, first, last),
-        silent=_silent(frame, playing),
+        silent=_silent(chords, playing),
     )
 
 
-def _silent(frame: Frame, playing: Dealt) -> np.ndarray:
+def _silent(chords: Chords, playing: Dealt) -> np.ndarray:
     """From the last note before to the first after each run of more than `LONGEST_GAP` unplayed notes."""
     played = np.flatnonzero(np.isfinite(playing.onset))
     breaks = np.flatnonzero(np.diff(played) > LONGEST_GAP + 1)
-    return np.stack([frame.start[played[breaks]], frame.start[played[breaks + 1]]], axis=1)
+    return np.stack([chords.start[played[breaks]], chords.start[played[breaks + 1]]], axis=1)
 
 
 def _share_down(times: np.ndarray, downward: np.ndarray, first: float, last: float) -> float:

@@ -11,8 +11,9 @@ import numpy as np
 
 from pianist_jax.evaluation import statistics as stats
 from pianist_jax.evaluation.candidates import Candidates
-from pianist_jax.evaluation.curves import Frame, Piece, Played, TimeMap, deal, frame_of, time_map
 from pianist_jax.evaluation.distributions import histograms
+from pianist_jax.evaluation.pieces import Piece, Played, deal
+from pianist_jax.performance.parameters import Chords, TimeMap, chords_of, time_map
 from pianist_jax.plotting import FAINT, GRID, smoothed
 
 if TYPE_CHECKING:
@@ -140,20 +141,20 @@ def piece_picture(systems: Mapping[str, Mapping[str, Any]], colour: Mapping[str,
 
 def curve_picture(piece: Piece, entries: Sequence[Candidates]) -> bytes:
     """Tempo and dynamics along one piece: the humans' envelope and mean; of each candidate the mean and one sample."""
-    frame = frame_of(piece.score)
-    places = np.linspace(frame.onset[0], max(frame.onset[-1], frame.onset[0] + 1), PLACES)
+    chords = chords_of(piece.score)
+    places = np.linspace(chords.onset[0], max(chords.onset[-1], chords.onset[0] + 1), PLACES)
     width = max(LEAST_WINDOW / 2, WINDOW * (places[-1] - places[0]))
     figure, axes = _figure(13, 5.4, 2, 1, sharex=True)
     paint = colours(entries)
-    axis = axis_of(piece, frame)
+    axis = axis_of(piece, chords)
     for panel, curve in zip(axes.flat, (tempo_curve, dynamics_curve), strict=True):
-        humans = np.stack([curve(frame, human, places, width) for human in piece.humans])
+        humans = np.stack([curve(chords, human, places, width) for human in piece.humans])
         low, high = _envelope(humans)
         panel.fill_between(places, low, high, color=FAINT, linewidth=0, label=f"{len(humans)} humans, from 10% to 90%")
         panel.plot(places, stats.mean_valid(humans, 0), color=HUMAN, linewidth=1.6, label="their mean")
         shown = [low, high]
         for entry in entries:
-            made = np.stack([curve(frame, one, places, width) for one in entry.performances[piece.name]])
+            made = np.stack([curve(chords, one, places, width) for one in entry.performances[piece.name]])
             mean = stats.mean_valid(made, 0)
             if len(made) > 1:
                 panel.plot(places, made[0], color=paint[entry.name], linewidth=0.7, alpha=0.55)
@@ -191,30 +192,29 @@ def _fit(panel: Axes, values: np.ndarray) -> None:
         panel.set_ylim(low - room, high + room)
 
 
-def tempo_curve(frame: Frame, played: Played, places: np.ndarray, width: float) -> np.ndarray:
+def tempo_curve(chords: Chords, played: Played, places: np.ndarray, width: float) -> np.ndarray:
     """Tempo relative to the performance's own mean, float64 [P], over `width` score ms to either side of each place."""
-    mapped = time_map(frame, deal(played.notes, played.match))
-    begin, end = (np.clip(places + side * width, frame.onset[0], frame.onset[-1]) for side in (-1, 1))
+    mapped = time_map(chords, deal(played.notes, played.match).onset)
+    begin, end = (np.clip(places + side * width, chords.onset[0], chords.onset[-1]) for side in (-1, 1))
     passed = mapped.to_performed(end) - mapped.to_performed(begin)
     whole = mapped.span[1] - mapped.span[0]
-    usual = (mapped.score[-2] - mapped.score[1]) / whole if whole > 0 else np.nan
+    usual = (mapped.score[-1] - mapped.score[0]) / whole if whole > 0 else np.nan
     known = _knots(mapped, begin, end) > 1
     return np.where(known & (passed > 0), (end - begin) / np.where(passed > 0, passed, 1) / usual, np.nan)
 
 
 def _knots(mapped: TimeMap, begin: np.ndarray, end: np.ndarray) -> np.ndarray:
     """How many score onsets are known to be played from each begin to each end."""
-    own = mapped.score[1:-1]
-    return np.searchsorted(own, end, side="right") - np.searchsorted(own, begin, side="left")
+    return np.searchsorted(mapped.score, end, side="right") - np.searchsorted(mapped.score, begin, side="left")
 
 
-def dynamics_curve(frame: Frame, played: Played, places: np.ndarray, width: float) -> np.ndarray:
+def dynamics_curve(chords: Chords, played: Played, places: np.ndarray, width: float) -> np.ndarray:
     """Mean velocity near each place, float64 [P]; NaN where nothing is played."""
     own = played.match >= 0
-    return smoothed(frame.start[own], played.notes.velocity[played.match[own]].astype(float), places, width / 2)
+    return smoothed(chords.start[own], played.notes.velocity[played.match[own]].astype(float), places, width / 2)
 
 
-def axis_of(piece: Piece, frame: Frame) -> Axis:
+def axis_of(piece: Piece, chords: Chords) -> Axis:
     """Bar numbers along a piece whose score is a MIDI file, else seconds of the score."""
     from pianist_jax.score.grid import grid_of_midi
 
@@ -226,7 +226,7 @@ def axis_of(piece: Piece, frame: Frame) -> Axis:
             step = _step(len(lines))
             numbers = [bar for bar in range(1, len(lines) + 1) if bar == 1 or bar % step == 0]
             return Axis(np.array([lines[bar - 1] for bar in numbers]), tuple(map(str, numbers)), "bar")
-    seconds = frame.onset[[0, -1]] / 1000
+    seconds = chords.onset[[0, -1]] / 1000
     step = _step(int(seconds[1]) + 1)
     marks = np.arange(np.ceil(seconds[0] / step) * step, seconds[1] + 1e-9, step)
     return Axis(1000 * marks, tuple(f"{mark:.0f}" for mark in marks), "seconds of the score")

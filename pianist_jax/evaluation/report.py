@@ -14,7 +14,7 @@ from typing import Any
 
 from pianist_jax.evaluation import pictures, table
 from pianist_jax.evaluation.candidates import Candidates
-from pianist_jax.evaluation.curves import Piece
+from pianist_jax.evaluation.pieces import Piece
 from pianist_jax.files import replace_file
 
 Report = dict[str, Any]

@@ -10,8 +10,9 @@ import numpy as np
 
 from pianist_jax.evaluation import statistics as stats
 from pianist_jax.evaluation.aligned import WINDOW, Performance, Reference
-from pianist_jax.evaluation.curves import CURVES, Piece, Played
+from pianist_jax.evaluation.pieces import Piece, Played
 from pianist_jax.music.notes import Notes
+from pianist_jax.performance.parameters import CURVES
 
 MATCHED = 0.8  # a human who plays less of the score than this is worth a warning
 
@@ -40,9 +41,9 @@ def _reason(reference: Reference) -> str:
     reasons = [
         (len(reference.performances) < 2, "one human"),
         (1 < len(reference.performances) < 4, "fewer than four humans"),
-        (len(reference.frame) <= WINDOW, "no window boundary in so short a piece"),
+        (reference.chords.notes <= WINDOW, "no window boundary in so short a piece"),
         (not any(len(human.pedal) for human in reference.performances), "no human uses the pedal"),
-        (not np.any(np.bincount(reference.frame.group) > 1), "no chords"),
+        (not np.any(np.bincount(reference.chords.of) > 1), "no chords"),
         (any(not np.any(mean) for mean in reference.mean.values()), "a constant human curve"),
     ]
     return "; ".join(text for holds, text in reasons if holds) or "too few notes, samples or humans"

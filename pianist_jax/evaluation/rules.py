@@ -28,8 +28,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from pianist_jax.evaluation.curves import Frame, frame_of
 from pianist_jax.music.notes import Notes
+from pianist_jax.performance.parameters import Chords, chords_of
 
 VELOCITY, PER_DB = 62.0, 2.2  # the middle; velocity steps to a decibel
 PHRASE = 8000.0  # ms of the score, about; the guessed end is the likeliest within half of it
@@ -52,55 +52,55 @@ MINOR = np.array([6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.
 
 def perform(score: Notes) -> Notes:
     """The score performed by the rules at the tempo in which it is written, note by note; the same every time."""
-    frame = frame_of(score)
-    gaps = np.diff(frame.onset, append=frame.onset[-1] + 1000.0)
-    top = _top(frame)
-    charge = CHARGE[(frame.pitch[top] - _roots(frame)) % 12]
-    arch = _arches(_phrase_ends(frame, gaps), frame.onset)
+    chords = chords_of(score)
+    gaps = np.diff(chords.onset, append=chords.onset[-1] + 1000.0)
+    top = _top(chords)
+    charge = CHARGE[(chords.pitch[top] - _roots(chords)) % 12]
+    arch = _arches(_phrase_ends(chords, gaps), chords.onset)
     short = np.clip(1 - gaps / SHORT, 0, 1)
     slower = ARCH_TEMPO * arch - SHORT_TEMPO * short + CHARGE_TEMPO * charge
-    clock = _clock(frame.onset, gaps, slower - slower.mean())
+    clock = _clock(chords.onset, gaps, slower - slower.mean())
     level = -ARCH_DB * arch - SHORT_DB * short
-    decibel = level[frame.group] + HIGH_DB * (frame.pitch - frame.pitch.mean())
+    decibel = level[chords.of] + HIGH_DB * (chords.pitch - chords.pitch.mean())
     decibel[top] += TOP_DB + CHARGE_DB * charge
     written = score.velocity - score.velocity.mean()
     velocity = np.clip(np.rint(VELOCITY + written + PER_DB * (decibel - decibel.mean())), 8, 120)
-    onset = clock[frame.group] + _late(frame, velocity)
-    end = np.interp(frame.end, *_extended(frame.onset, clock))
-    part = np.where(_repeated(frame), REPEATED, LEGATO)
+    onset = clock[chords.of] + _late(chords, velocity)
+    end = np.interp(chords.end, *_extended(chords.onset, clock))
+    part = np.where(_repeated(chords), REPEATED, LEGATO)
     begin = max(0, -int(np.floor(onset.min())))
-    pedal_time, pedal_value = _pedal(frame, clock, float(end.max()))
+    pedal_time, pedal_value = _pedal(chords, clock, float(end.max()))
     return replace(
         score,
         onset=np.rint(onset).astype(np.int64) + begin,
-        duration=np.maximum(np.rint((end - clock[frame.group]) * part), 30).astype(np.int64),
+        duration=np.maximum(np.rint((end - clock[chords.of]) * part), 30).astype(np.int64),
         velocity=velocity.astype(np.int16),
         pedal_time=pedal_time + begin,
         pedal_value=pedal_value,
     )
 
 
-def _top(frame: Frame) -> np.ndarray:
+def _top(chords: Chords) -> np.ndarray:
     """int64 [O]: the highest note of every onset."""
-    upward = np.argsort(frame.pitch, kind="stable")
-    top = np.zeros(len(frame.onset), np.int64)
-    top[frame.group[upward]] = upward
+    upward = np.argsort(chords.pitch, kind="stable")
+    top = np.zeros(len(chords), np.int64)
+    top[chords.of[upward]] = upward
     return top
 
 
-def _roots(frame: Frame, around: float = 6000.0) -> np.ndarray:
+def _roots(chords: Chords, around: float = 6000.0) -> np.ndarray:
     """int64 [O]: the root of the key of the tones within some seconds of each onset, by correlation with profiles."""
     profiles = np.stack([np.roll(mode - mode.mean(), root) for root in range(12) for mode in (MAJOR, MINOR)])
     profiles = profiles / np.linalg.norm(profiles, axis=1, keepdims=True)
-    lengths = np.zeros((len(frame) + 1, 12))
-    lengths[np.arange(len(frame)) + 1, frame.pitch % 12] = np.maximum(frame.end - frame.start, 1.0)
+    lengths = np.zeros((chords.notes + 1, 12))
+    lengths[np.arange(chords.notes) + 1, chords.pitch % 12] = np.maximum(chords.end - chords.start, 1.0)
     total = np.cumsum(lengths, axis=0)
-    first, last = (np.searchsorted(frame.start, frame.onset + side * around) for side in (-1, 1))
+    first, last = (np.searchsorted(chords.start, chords.onset + side * around) for side in (-1, 1))
     tones = total[last] - total[first]
     return np.argmax((tones - tones.mean(1, keepdims=True)) @ profiles.T, axis=1) // 2
 
 
-def _phrase_ends(frame: Frame, gaps: np.ndarray) -> np.ndarray:
+def _phrase_ends(chords: Chords, gaps: np.ndarray) -> np.ndarray:
     """int64: the onsets that begin phrases, the first and one past the last among them.
 
     About every `PHRASE` ms one, behind the longest gap (against its neighbours) within half of that.
@@ -109,10 +109,10 @@ def _phrase_ends(frame: Frame, gaps: np.ndarray) -> np.ndarray:
     long = np.concatenate([[0.0], (np.log(gaps) - usual)[:-1]])  # of the gap before each onset
     begins = [0]
     while True:
-        since = frame.onset - frame.onset[begins[-1]]
+        since = chords.onset - chords.onset[begins[-1]]
         near = np.flatnonzero((since > PHRASE / 2) & (since <= 1.5 * PHRASE))
-        if not len(near) or frame.onset[-1] - frame.onset[begins[-1]] < 1.5 * PHRASE:
-            return np.array([*begins, len(frame.onset)])
+        if not len(near) or chords.onset[-1] - chords.onset[begins[-1]] < 1.5 * PHRASE:
+            return np.array([*begins, len(chords)])
         closer = 0.2 * np.abs(since[near] / PHRASE - 1)
         begins.append(int(near[np.argmax(long[near] - closer)]))
 
@@ -141,29 +141,29 @@ def _extended(onset: np.ndarray, clock: np.ndarray) -> tuple[np.ndarray, np.ndar
     return np.append(onset, onset[-1] + 60_000.0), np.append(clock, clock[-1] + 60_000.0 * slope)
 
 
-def _late(frame: Frame, velocity: np.ndarray) -> np.ndarray:
+def _late(chords: Chords, velocity: np.ndarray) -> np.ndarray:
     """float64 [N] ms: how much later than its chord's loudest each note comes, on average over a chord 0."""
-    loudest = np.zeros(len(frame.onset))
-    np.maximum.at(loudest, frame.group, velocity)
-    late = LATE * (loudest[frame.group] - velocity)
-    mean = np.bincount(frame.group, late) / np.bincount(frame.group)
-    return late - mean[frame.group]
+    loudest = np.zeros(len(chords))
+    np.maximum.at(loudest, chords.of, velocity)
+    late = LATE * (loudest[chords.of] - velocity)
+    mean = np.bincount(chords.of, late) / np.bincount(chords.of)
+    return late - mean[chords.of]
 
 
-def _repeated(frame: Frame) -> np.ndarray:
+def _repeated(chords: Chords) -> np.ndarray:
     """bool [N]: whether the same key is struck again within 50 ms of a note's written end."""
-    order = np.lexsort((frame.start, frame.pitch))
-    same = frame.pitch[order][1:] == frame.pitch[order][:-1]
-    near = frame.start[order][1:] - frame.end[order][:-1] < 50
-    again = np.zeros(len(frame), bool)
+    order = np.lexsort((chords.start, chords.pitch))
+    same = chords.pitch[order][1:] == chords.pitch[order][:-1]
+    near = chords.start[order][1:] - chords.end[order][:-1] < 50
+    again = np.zeros(chords.notes, bool)
     again[order[:-1]] = same & near
     return again
 
 
-def _pedal(frame: Frame, clock: np.ndarray, end: float) -> tuple[np.ndarray, np.ndarray]:
+def _pedal(chords: Chords, clock: np.ndarray, end: float) -> tuple[np.ndarray, np.ndarray]:
     """Times int64 in ms and values of the pedal: changed at new lowest notes, up at the end."""
-    lowest = np.full(len(frame.onset), 128)
-    np.minimum.at(lowest, frame.group, frame.pitch)
+    lowest = np.full(len(chords), 128)
+    np.minimum.at(lowest, chords.of, chords.pitch)
     times: list[int] = []
     for number in np.flatnonzero(lowest < LOW).tolist():
         if not times or clock[number] - times[-2] >= LOW_REST:

@@ -30,7 +30,6 @@ from pianist_jax.evaluation.aligned import (
     without,
 )
 from pianist_jax.evaluation.chords import chord_use
-from pianist_jax.evaluation.curves import Candidate, Piece, Played, as_played, deal
 from pianist_jax.evaluation.distributions import (
     Playing,
     as_tokens,
@@ -39,6 +38,7 @@ from pianist_jax.evaluation.distributions import (
     compare_pieces,
     human_baseline,
 )
+from pianist_jax.evaluation.pieces import Candidate, Piece, Played, as_played, deal
 from pianist_jax.evaluation.results import PieceResult, aggregate, copies, degenerate, result_of
 from pianist_jax.music.notes import Notes
 
@@ -71,7 +71,7 @@ def evaluate_pieces(
         reference = reference_of(piece)
         played = as_played(piece, own)
         playing.append(_playing(own, played))
-        samples = [prepare(reference.frame, one) for one in played]
+        samples = [prepare(reference.chords, one) for one in played]
         metrics = candidate_metrics(reference, samples, None if boundaries is None else boundaries[index])
         metrics |= _coarse(playing[-1], piece)
         warnings = [*copies(piece, played), *degenerate(piece, reference, samples)]
@@ -231,11 +231,11 @@ def _judge_piece(reference: Reference, made: Sequence[Played], heard: Sequence[n
     """
     found: dict[str, list[float]] = {}
     for turn, one in enumerate(made):
-        sample = prepare(reference.frame, one)
+        sample = prepare(reference.chords, one)
         if heard is not None:
             gaps = {name: np.isnan(rows[turn]) for name, rows in reference.curves.items()}
             curves = {name: np.where(gaps[name], np.nan, curve) for name, curve in sample.curves.items()}
-            chords = chord_use(reference.frame, deal(one.notes, np.where(heard[turn], one.match, -1)))
+            chords = chord_use(reference.chords, deal(one.notes, np.where(heard[turn], one.match, -1)))
             sample = replace(sample, curves=curves, chords=chords)
         for metric, value in candidate_metrics(without(reference, turn), [sample]).items():
             if np.isfinite(value):

@@ -1,21 +1,21 @@
-"""A score rehearsed: what pianists agree on is played, and little of the chance of a drawn performance. NumPy only.
+"""Several drawn performances averaged: what they agree on is played, with little of what is each one's own. NumPy only.
 
-A performance drawn from the model is an interpretation with chance on top. The mean of many keeps what they share, and
-people like it: a quantitatively average performance was rated among the best of its kind (Repp 1997, Music Perception
-14, 419-444). A model with a consensus head foretells that mean besides, for all pianists that it has learnt from; it
-counts as much as `WORTH` drawn performances. But a mean is flatter than any of them, so its size is brought back to
-theirs.
+A performance drawn from the model is an interpretation with a residual on top, which is chance. The mean of many keeps
+what they share, and people like it: a quantitatively average performance was rated among the best of its kind (Repp
+1997, Music Perception 14, 419-444). A model with a consensus head predicts that mean besides, for all pianists that it
+has learnt from; it counts as much as `WORTH` drawn performances. But a mean is flatter than any of them, so its size is
+brought back to theirs.
 
-* timing: the log of every chord's gap over the written one; the whole takes as long as the tries do on average.
-* dynamics: the log-odds of velocities (`curves.log_odds`). articulation: the log of performed over written length.
-  Of these three the mean, with a share `chance` of a performance's own distance from it, is scaled about its own
-  mean to the standard deviation of single tries.
+* timing: the log-IOI ratios; the whole takes as long as the draws do on average.
+* dynamics: the log-odds of velocities. articulation: the log-articulation.
+  Of these three (`performance.parameters`) the mean, with a share `residual_scale` of a performance's own distance from
+  it, is scaled about its own mean to the standard deviation of single draws.
 * spread of chords: the performance's own; a mean of spreads sounds like no hand.
-* pedal: in every passage of `PASSAGE` chords that of the try which is nearest to what all agree on, their median, drawn
-  towards the performance's own by a share `OWN_PEDAL`, so that no two samples pedal alike. A median of pedals would
-  lose the short lifts that no two tries make at one moment.
+* pedal: in every passage of `PASSAGE` chords that of the draw which is nearest to what all agree on, their median,
+  drawn towards the performance's own by a share `OWN_PEDAL`, so that no two samples pedal alike. A median of pedals
+  would lose the short lifts that no two draws make at one moment.
 
-Gaps and moments are those of the score, so that tries of different tempo meet.
+Gaps and moments are those of the score, so that draws of different tempo meet.
 """
 
 from collections.abc import Sequence
@@ -23,104 +23,124 @@ from collections.abc import Sequence
 import numpy as np
 
 from pianist_jax.music.notes import Notes
-from pianist_jax.performance.parameters import CURVES, carried, chord_times, chords, curves_on, lengths, of_log_odds
+from pianist_jax.performance.parameters import (
+    OUTLIER,
+    Chords,
+    TimeMap,
+    bounded,
+    carried,
+    chords_of,
+    clock_of,
+    log_odds,
+    of_log_odds,
+    parameters_of,
+    placed,
+)
 from pianist_jax.performance.playable import make_playable
 
 WORTH = 16  # drawn performances
-NEAR = 0.2  # |log| of a try's time over the written one
-PASSAGE = 4  # chords, in which the pedal is one try's
+NEAR = 0.2  # |log| of a draw's time over the written one
+PASSAGE = 4  # chords, in which the pedal is one draw's
 OWN_PEDAL = 0.2
 
 
-def in_tempo(score: Notes, tries: Sequence[Notes]) -> tuple[list[Notes], int]:
-    """The tries in their order, those that leave the written tempo behind the others, and how many keep it.
+def in_tempo(score: Notes, draws: Sequence[Notes]) -> tuple[list[Notes], int]:
+    """The draws in their order, those that leave the written tempo behind the others, and how many keep it.
 
-    A decoder follows its own playing, so that now and then a try runs away, and chooses articulation and pedal for a
+    A decoder follows its own playing, so that now and then a draw runs away, and chooses articulation and pedal for a
     tempo that nobody asked for. One keeps it that is off by no more than `NEAR` beyond the nearest.
     """
     written = np.ptp(score.onset)
     if not written:
-        return list(tries), len(tries)
-    away = np.array([abs(np.log(max(np.ptp(one.onset), 1) / written)) for one in tries])
+        return list(draws), len(draws)
+    away = np.array([abs(np.log(max(np.ptp(one.onset), 1) / written)) for one in draws])
     most = away.min() + NEAR
     order = np.argsort(np.maximum(away, most), kind="stable")
-    return [tries[k] for k in order], int(np.sum(away <= most))
+    return [draws[k] for k in order], int(np.sum(away <= most))
 
 
 def averaged(
-    score: Notes, tries: Sequence[Notes], own: int, rehearsals: int, chance: float, consensus: np.ndarray | None = None
+    score: Notes,
+    draws: Sequence[Notes],
+    own: int,
+    count: int,
+    residual_scale: float,
+    consensus: np.ndarray | None = None,
 ) -> Notes:
-    """What the first `rehearsals` of `tries` agree on, with a rest of try number `own`; note n plays score note n.
+    """What the first `count` of `draws` agree on, with a rest of draw number `own`; note n plays score note n.
 
-    `consensus` float32 [N, 4] is `model.consensus`'s of the score. With all of its `chance`, 1, or where there is
-    nothing that it could agree with, a try is played as it is.
+    `consensus` float32 [N, 4] is `model.consensus`'s of the score. With all of its residual, scale 1, or where there is
+    nothing that it could agree with, a draw is played as it is.
     """
-    if chance == 1 or not len(score) or (rehearsals == 1 and consensus is None):
-        return tries[own]
-    chord, first = chords(score.onset)
-    written = score.onset[first].astype(np.float64)
-    clocks = [chord_times(one.onset, chord) for one in tries]
-    drawn = [
-        curves_on(score.onset, score.end, written, clock, one.velocity, one.duration)
-        for one, clock in zip(tries, clocks, strict=True)
-    ]
-    common, mine = slice(rehearsals), tries[own]
-    foretold = [None] * 3 if consensus is None else [consensus[first[:-1], 0], consensus[:, 1], consensus[:, 2]]
-    gap, velocity, articulation = (
-        _agreed([getattr(one, name) for one in drawn[common]], getattr(drawn[own], name), chance, curve)
-        for name, curve in zip(CURVES, foretold, strict=True)
+    if residual_scale == 1 or not len(score) or (count == 1 and consensus is None):
+        return draws[own]
+    chords, mine = chords_of(score), draws[own]
+    clocks = [clock_of(chords, one.onset) for one in draws]
+    drawn = [_curves(chords, one, clock) for one, clock in zip(draws, clocks, strict=True)]
+    predicted = [None] * 3
+    if consensus is not None:
+        predicted = [consensus[chords.first[:-1], 0], consensus[:, 1], consensus[:, 2]]
+    log_ioi, odds, articulation = (
+        _mixed([one[k] for one in drawn[:count]], drawn[own][k], residual_scale, predicted[k]) for k in range(3)
     )
-    wanted = _clock(np.exp(gap) * np.diff(written), clocks[common], clocks[own], chance)
-    room = np.append(np.diff(wanted), np.inf)[chord]
-    spread = np.clip(mine.onset - clocks[own][chord], 0, 0.9 * room)
-    onset = np.rint(wanted[chord] + spread).astype(np.int64)
-    length = np.rint(lengths(score.onset, score.end, written, wanted) * np.exp(articulation))
-    mine_last = [*range(min(rehearsals, len(tries))), own]
-    pedal = _pedal([tries[k] for k in mine_last], [clocks[k] for k in mine_last], written, wanted)
-    played = Notes(mine.pitch, onset, np.maximum(length, 1).astype(np.int64), of_log_odds(velocity), *pedal)
+    articulation = bounded(articulation, OUTLIER["log_articulation"], drop=False)
+    wanted = _clock(np.exp(log_ioi) * np.diff(chords.onset), clocks[:count], clocks[own], residual_scale)
+    onset = placed(chords, wanted, mine.onset - clocks[own][chords.of])
+    length = np.rint(TimeMap(chords.onset, wanted).lengths(chords) * np.exp(articulation))
+    mine_last = [*range(min(count, len(draws))), own]
+    pedal = _pedal([draws[k] for k in mine_last], [clocks[k] for k in mine_last], chords.onset, wanted)
+    played = Notes(mine.pitch, onset, np.maximum(length, 1).astype(np.int64), of_log_odds(odds), *pedal)
     return make_playable(played)
 
 
-def _agreed(tries: Sequence[np.ndarray], own: np.ndarray, chance: float, foretold: np.ndarray | None) -> np.ndarray:
+def _curves(chords: Chords, one: Notes, clock: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Log-IOI [C - 1], log-odds of velocity [N], log-articulation [N], in the order in which they are predicted."""
+    made = parameters_of(chords, clock, TimeMap(chords.onset, clock), one.velocity, one.duration)
+    return made.log_ioi, log_odds(made.velocity), made.log_articulation
+
+
+def _mixed(
+    draws: Sequence[np.ndarray], own: np.ndarray, residual_scale: float, predicted: np.ndarray | None
+) -> np.ndarray:
     """The mean of curves float64 [N] and a share of what `own` has beside it, as large as a single one.
 
-    What is `foretold` is counted in units of a single one's standard deviation, about its mean.
+    What is `predicted` is counted in units of a single one's standard deviation, about its mean.
     """
     if not len(own):
         return own
-    mean, size = np.mean(tries, axis=0), np.mean([one.std() for one in tries])
-    if foretold is not None:
-        curve = mean.mean() + size * (foretold - foretold.mean())
-        mean = (len(tries) * mean + WORTH * curve) / (len(tries) + WORTH)
-    mixed = mean + chance * (own - mean)
+    mean, size = np.mean(draws, axis=0), np.mean([one.std() for one in draws])
+    if predicted is not None:
+        curve = mean.mean() + size * (predicted - predicted.mean())
+        mean = (len(draws) * mean + WORTH * curve) / (len(draws) + WORTH)
+    mixed = mean + residual_scale * (own - mean)
     times = size / mixed.std() if mixed.std() > 0 else 1.0
     return mixed.mean() + times * (mixed - mixed.mean())
 
 
-def _clock(gap: np.ndarray, tries: Sequence[np.ndarray], own: np.ndarray, chance: float) -> np.ndarray:
-    """float64 [C] ms: when the chords come, so far apart as `gap` says relative to each other, on the tries' tempo."""
+def _clock(gap: np.ndarray, draws: Sequence[np.ndarray], own: np.ndarray, residual_scale: float) -> np.ndarray:
+    """float64 [C] ms: when the chords come, so far apart as `gap` says relative to each other, on the draws' tempo."""
     if len(own) > 1:
-        whole = [np.log(clock[-1] - clock[0]) for clock in (*tries, own)]
+        whole = [np.log(clock[-1] - clock[0]) for clock in (*draws, own)]
         mean = np.mean(whole[:-1])
-        gap = gap * np.exp(mean + chance * (whole[-1] - mean)) / gap.sum()
+        gap = gap * np.exp(mean + residual_scale * (whole[-1] - mean)) / gap.sum()
     return own[0] + np.concatenate([[0.0], np.cumsum(gap)])
 
 
 def _pedal(
-    tries: Sequence[Notes], played: Sequence[np.ndarray], written: np.ndarray, wanted: np.ndarray
+    draws: Sequence[Notes], played: Sequence[np.ndarray], written: np.ndarray, wanted: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Times int64 [P] ms and values int16 [P] of the pedal: in every passage that of the try nearest to the goal.
+    """Times int64 [P] ms and values int16 [P] of the pedal: in every passage that of the draw nearest to the goal.
 
-    The last of the tries is the performance's own, which the others are compared with.
+    The last of the draws is the performance's own, which the others are compared with.
     """
-    times = [carried(one.pedal_time, clock, written) for one, clock in zip(tries, played, strict=True)]
+    times = [carried(one.pedal_time, clock, written) for one, clock in zip(draws, played, strict=True)]
     moment = np.unique(np.concatenate(times))
     if not len(moment):
         return np.zeros(0, np.int64), np.zeros(0, np.int16)
     values = np.stack(
         [
             np.append(0, one.pedal_value)[np.searchsorted(time, moment, side="right")]
-            for one, time in zip(tries, times, strict=True)
+            for one, time in zip(draws, times, strict=True)
         ]
     )
     common = np.median(values[:-1], axis=0)

@@ -10,6 +10,7 @@ import numpy as np
 
 from pianist_jax.music.notes import Notes
 from pianist_jax.music.tokens import DURATION, IOI, MAX_DURATION, MAX_IOI, SLOT_START, decode
+from pianist_jax.performance.parameters import chords_of, clock_of
 from pianist_jax.performance.playable import cut_overlaps, release_pedal
 
 TEMPO_NOTES = 16  # to either side, from which the local tempo is taken
@@ -66,11 +67,11 @@ def _duration_excess(score: Notes, onset: np.ndarray) -> np.ndarray:
 
 
 def _performed_time(score: Notes, onset: np.ndarray, time: np.ndarray) -> np.ndarray:
-    """When score times (ms) come in the performance: on a line between onsets, at the last tempo after them."""
-    written, first = np.unique(score.onset, return_index=True)
+    """When score times (ms) come in the performance: on a line between chords, at the last tempo after them."""
+    chords = chords_of(score)
     slowness = local_slowness(np.diff(score.onset, prepend=score.onset[:1]), np.diff(onset, prepend=onset[:1]))[-1]
-    beyond = np.maximum(time - written[-1], 0)
-    return np.interp(time, written, onset[first].astype(np.float64)) + beyond * slowness
+    beyond = np.maximum(time - chords.onset[-1], 0)
+    return np.interp(time, chords.onset, clock_of(chords, onset)) + beyond * slowness
 
 
 def _move(time: np.ndarray, old_onset: np.ndarray, onset: np.ndarray) -> np.ndarray:

@@ -27,7 +27,16 @@ import numpy as np
 
 from pianist_jax.errors import PianistError
 from pianist_jax.music.notes import Notes
-from pianist_jax.performance.parameters import chord_times, chords, lengths, log_odds, moved, of_log_odds
+from pianist_jax.performance.parameters import (
+    Chords,
+    TimeMap,
+    chords_of,
+    clock_of,
+    log_odds,
+    moved,
+    of_log_odds,
+    placed,
+)
 from pianist_jax.performance.playable import cut_overlaps, drop_repeated_pedal, make_playable, release_pedal
 
 STRENGTHS = ("timing", "dynamics", "articulation", "pedal")
@@ -117,29 +126,24 @@ def express(score: Notes, performance: Notes, expression: Expression) -> Notes:
     if expression == NEUTRAL or not len(score):
         return performance
     e = expression
-    chord, first = chords(score.onset)
-    written = score.onset[first].astype(np.float64)
-    played = chord_times(performance.onset, chord)
-    wanted = _paced(written, played, e) if e.changes_time else played
-    onset = _onsets(score, performance.onset, chord, (written, played, wanted), e) if e.changes_time else None
-    duration = performance.duration
+    chords = chords_of(score)
+    played = wanted = clock_of(chords, performance.onset)
+    onset, duration = performance.onset, performance.duration
+    if e.changes_time:
+        wanted = _paced(chords.onset, played, e)
+        onset = _onsets(chords, onset, played, wanted, e)
+        late = performance.onset.min() - onset.min()
+        onset, wanted = onset + late, wanted + late
     if e.changes_time or e.articulation != 1 or "articulation" in e.keep:
-        duration = _durations(score, performance, (written, played, wanted), e)
+        duration = _durations(chords, duration, played, wanted, e)
     velocity = score.velocity if "velocity" in e.keep else _contrast(performance.velocity, e.dynamics)
     pedal_time, pedal_value = performance.pedal_time, performance.pedal_value
     if "pedal" in e.keep:
-        pedal_time, pedal_value = moved(score.pedal_time, written, wanted), score.pedal_value
+        pedal_time, pedal_value = moved(score.pedal_time, chords.onset, wanted), score.pedal_value
     elif e.changes_time:
         pedal_time = moved(pedal_time, played, wanted)
-    changed = Notes(
-        performance.pitch,
-        performance.onset if onset is None else onset,
-        duration,
-        velocity,
-        pedal_time,
-        _depth(pedal_value, e),
-    )
-    if onset is None:  # keys are struck as before, perhaps as somebody wanted it
+    changed = Notes(performance.pitch, onset, duration, velocity, pedal_time, _depth(pedal_value, e))
+    if not e.changes_time:  # keys are struck as before, perhaps as somebody wanted it
         return release_pedal(drop_repeated_pedal(cut_overlaps(changed)))
     return make_playable(changed)
 
@@ -163,27 +167,20 @@ def _paced(written: np.ndarray, played: np.ndarray, e: Expression) -> np.ndarray
     return played[0] + np.concatenate([[0.0], np.cumsum(gap / e.tempo_scale)])
 
 
-Clocks = tuple[np.ndarray, np.ndarray, np.ndarray]  # of the chords: as written, as played, as wanted
-
-
-def _onsets(score: Notes, onset: np.ndarray, chord: np.ndarray, clocks: Clocks, e: Expression) -> np.ndarray:
-    """int64 [N] ms: chords at their wanted times, their spread scaled, each over before the next begins."""
-    written, played, wanted = clocks
-    room = np.append(np.diff(wanted), np.inf)[chord]
-    spread = (onset - played[chord]) / e.tempo_scale
+def _onsets(chords: Chords, onset: np.ndarray, played: np.ndarray, wanted: np.ndarray, e: Expression) -> np.ndarray:
+    """int64 [N] ms: chords at their wanted times, their spread scaled."""
+    spread = (onset - played[chords.of]) / e.tempo_scale
     strength = 0.0 if "timing" in e.keep else e.timing
     if strength != 1:
-        own = (score.onset - written[chord]) / e.tempo_scale
+        own = (chords.start - chords.onset[chords.of]) / e.tempo_scale
         spread = own + strength * (spread - own)
-        spread -= np.minimum.reduceat(spread, np.flatnonzero(np.diff(chord, prepend=-1)))[chord]
-    return np.rint(wanted[chord] + np.minimum(spread, 0.9 * room)).astype(np.int64)
+    return placed(chords, wanted, spread)
 
 
-def _durations(score: Notes, performance: Notes, clocks: Clocks, e: Expression) -> np.ndarray:
+def _durations(chords: Chords, length: np.ndarray, played: np.ndarray, wanted: np.ndarray, e: Expression) -> np.ndarray:
     """int64 [N] ms: written lengths at the wanted tempo times the scaled articulation."""
-    written, played, wanted = clocks
-    before, after = (lengths(score.onset, score.end, written, clock) for clock in (played, wanted))
-    articulation = np.log(np.maximum(performance.duration, 1) / before)
+    before, after = (TimeMap(chords.onset, clock).lengths(chords) for clock in (played, wanted))
+    articulation = np.log(np.maximum(length, 1) / before)
     strength = 0.0 if "articulation" in e.keep else e.articulation
     return np.maximum(np.rint(after * np.exp(_scaled(articulation, strength))), 1).astype(np.int64)
 

@@ -14,7 +14,7 @@ import dataclasses
 import numpy as np
 
 from pianist_jax.music.notes import Notes
-from pianist_jax.performance.parameters import ONE_CHORD, chord_times, chords, log_odds, moved, of_log_odds
+from pianist_jax.performance.parameters import chords_between, clock_of, group_chords, log_odds, moved, of_log_odds
 from pianist_jax.performance.playable import APART, cut_overlaps, release_pedal
 
 TAIL = 16  # notes whose loudness leads on to what is behind
@@ -65,16 +65,15 @@ def _clock(old: Notes, new: Notes, score: Notes, free: np.ndarray) -> tuple[Cloc
     first, last = ends(free)
     own = slice(first, last)
     begin = int(old.onset[free].min())
-    chord, lead = chords(score.onset[own])
-    played = chord_times(new.onset[own], chord)
-    written = score.onset[own][lead].astype(np.float64)
-    least = np.full(len(played), -np.inf)
-    np.maximum.at(least, chord, held_until(old, free)[own])
-    least[0] = -np.inf  # it begins when it began, when no key was held either
+    chords = chords_between(score.pitch[own], score.onset[own], score.end[own])
+    played, written = clock_of(chords, new.onset[own]), chords.onset
+    least = np.maximum.reduceat(held_until(old, free)[own] + played[chords.of] - new.onset[own], chords.first)
+    played[0] = new.onset[own].min()  # it begins with its first note, when it began, when no key was held either
+    least[0] = -np.inf
     least = np.maximum.accumulate(least)
     if last == len(free):
         return (played, np.maximum(played - played[0] + begin, least)), begin, None
-    behind = last + np.flatnonzero(score.onset[last:] <= score.onset[last] + ONE_CHORD)
+    behind = last + np.flatnonzero(group_chords(score.onset[last:])[0] == 0)
     stop = max(int(old.onset[behind].min()), begin + 1)
     played = np.append(played, max(float(new.onset[behind].min()), played[-1] + 1))
     written = np.append(written, float(score.onset[last]))

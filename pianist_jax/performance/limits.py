@@ -11,7 +11,7 @@ import numpy as np
 
 from pianist_jax.music.notes import Notes
 from pianist_jax.performance.pace import on_clock
-from pianist_jax.performance.parameters import chord_times, chords
+from pianist_jax.performance.parameters import chords_of, clock_of
 from pianist_jax.performance.playable import make_playable
 
 WRITTEN = (200, 400, 800)  # ms at the performance's tempo that divide the columns
@@ -30,16 +30,16 @@ PEDAL_TAIL = 1_690  # ms that the pedal stays down behind the last release: in t
 
 def within_limits(score: Notes, performance: Notes) -> Notes:
     """The performance (note n plays note n of the score), its gaps, last chord and pedal no longer than pianists'."""
-    chord, first = chords(score.onset)
-    if len(first) > 2:
-        played = chord_times(performance.onset, chord)
-        gap, written = np.diff(played), np.diff(score.onset[first]).astype(np.float64)
+    chords = chords_of(score)
+    if len(chords) > 2:
+        played = clock_of(chords, performance.onset)
+        gap, written = np.diff(played), np.diff(chords.onset)
         slowness = float(np.median(gap / written))
         most = longest(written * slowness) * written * slowness
         if np.any(gap > most):
             wanted = played[0] + np.concatenate([[0.0], np.cumsum(np.minimum(gap, most))])
             performance = make_playable(on_clock(performance, played, wanted))
-        last = chord == chord[-1]
+        last = chords.of == len(chords) - 1
         most_ms = np.rint(LAST_CHORD * slowness * score.duration).astype(np.int64)
         duration = np.where(last, np.minimum(performance.duration, np.maximum(most_ms, 1)), performance.duration)
         performance = dataclasses.replace(performance, duration=duration)

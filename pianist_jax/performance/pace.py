@@ -16,7 +16,7 @@ import numpy as np
 
 from pianist_jax.errors import PianistError
 from pianist_jax.music.notes import Notes
-from pianist_jax.performance.parameters import chord_times, chords, moved
+from pianist_jax.performance.parameters import carried, chords_of, clock_of, group_chords, moved
 from pianist_jax.performance.playable import make_playable
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ def sections(score: Notes, grid: ScoreGrid | None) -> list[int]:
     """Notes at which a new written tempo begins that holds for long, the first note among them."""
     if grid is None or not len(score):
         return [0]
-    _, first = chords(score.onset)
+    _, first = group_chords(score.onset)
     starts, rate = [0], None
     for mark in grid.tempi:
         chord = int(np.searchsorted(grid.onset[first], mark.tick))
@@ -193,15 +193,14 @@ def paced(score: Notes, performance: Notes, starts: list[int]) -> Notes:
 
     Within a section all times change alike: rubato, articulation, spread of chords and pedal keep their proportions.
     """
-    chord, first = chords(score.onset)
-    if len(first) < 2:
+    chords = chords_of(score)
+    if len(chords) < 2:
         return performance
-    written = score.onset[first].astype(np.float64)
-    played = chord_times(performance.onset, chord)
+    played = clock_of(chords, performance.onset)
     wanted = played.copy()
-    bounds = [*(int(chord[start]) for start in starts), len(first) - 1]
+    bounds = [*(int(chords.of[start]) for start in starts), len(chords) - 1]
     for begin, end in pairwise(bounds):
-        times = (written[end] - written[begin]) / (played[end] - played[begin])
+        times = (chords.onset[end] - chords.onset[begin]) / (played[end] - played[begin])
         wanted[begin : end + 1] = wanted[begin] + (played[begin : end + 1] - played[begin]) * times
     return make_playable(on_clock(performance, played, wanted))
 
@@ -219,7 +218,12 @@ def lasting(performance: Notes, milliseconds: float) -> Notes:
 
 
 def on_clock(performance: Notes, played: np.ndarray, wanted: np.ndarray) -> Notes:
-    """The performance with all that happened at `played` ms (float64 [C], ascending) at the `wanted` ms instead."""
+    """The performance with what happened at `played` ms (float64 [C], ascending) as far apart as at the `wanted` ms.
+
+    Its first onset stays where it is.
+    """
+    begin = float(performance.onset.min())
+    wanted = wanted + begin - carried(begin, played, wanted)
     onset, end = moved(performance.onset, played, wanted), moved(performance.end, played, wanted)
     return dataclasses.replace(
         performance,

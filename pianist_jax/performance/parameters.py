@@ -1,60 +1,100 @@
 """What a performance makes of its score: the tempo of every gap, the loudness and the articulation of every note.
 
-Chords are notes written within 10 ms. Every curve is on a scale without ends, where differences add up.
+One definition of each, for the targets that models learn, for what renderings are averaged and changed by, and for what
+evaluation compares: the field's, as in partitura's performance codec (Cancino-Chacón et al. 2022, arXiv 2206.01071). A
+chord is written, and played, when its notes are on average; notes that nobody played are NaN and do not count.
+
+* time map: score time to performed time, straight between chords, at the mean tempo outside.
+* log-IOI ratio: log of a chord's performed distance to the next one over the written one.
+* log-articulation: log of a note's performed length over the one that the time map gives its written length.
+* velocity: as played; where velocities are averaged, scaled or learnt, their log-odds, a scale without ends.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 
 import numpy as np
 
-ONE_CHORD = 10  # ms in the score
-CURVES = ("gap", "velocity", "articulation")
-PREDICTED = (*CURVES, "tempo")  # what a consensus names; the tempo is the log of performed over written time
-TEMPO_UNIT = 0.25  # in which it does so
+from pianist_jax.errors import PianistError
+from pianist_jax.music.notes import Notes
+
+ONE_CHORD = 10  # ms: voices of a score MIDI are rounded to ticks apart, so that one beat comes twice, 1 or 2 ms apart
+CURVES = ("velocity", "log_ioi", "log_articulation")
+OUTLIER = {"log_ioi": np.log(8.0), "log_articulation": np.log(16.0)}  # distance from a curve's own median
+PREDICTED = ("log_ioi", "velocity", "log_articulation", "tempo")  # by a consensus, in this order
+TEMPO_UNIT = 0.25  # in which it names the log of performed over written time
+FULL = 0.9  # of the gap between two chords, that their own notes may fill
 
 
 @dataclass(frozen=True, eq=False)
-class Curves:
-    """A performance of N notes in C chords.
+class Chords:
+    """The C chords of a score of N notes.
 
-    gap: float64 [C - 1], log of each chord's performed distance to the next one over the written one.
-    velocity: float64 [N], log-odds (`log_odds`).
-    articulation: float64 [N], log of the performed length over the written one at the performance's own clock.
+    `onset` float64 [C] ms, when each is written; `of` int64 [N], the chord of each note; `first` int64 [C], the first
+    note of each chord; `pitch` int64 [N], `start` and `end` float64 [N] ms of the notes.
     """
 
-    gap: np.ndarray
+    onset: np.ndarray
+    of: np.ndarray
+    first: np.ndarray
+    pitch: np.ndarray
+    start: np.ndarray
+    end: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.onset)
+
+    @property
+    def notes(self) -> int:
+        """N, how many notes they have."""
+        return len(self.of)
+
+
+@dataclass(frozen=True, eq=False)
+class TimeMap:
+    """Score time <-> performed time in ms: at least one knot, both strictly ascending."""
+
+    score: np.ndarray
+    performed: np.ndarray
+
+    def to_performed(self, score_ms: np.ndarray) -> np.ndarray:
+        """Performed ms of score ms."""
+        return carried(score_ms, self.score, self.performed)
+
+    def to_score(self, performed_ms: np.ndarray) -> np.ndarray:
+        """Score ms of performed ms."""
+        return carried(performed_ms, self.performed, self.score)
+
+    def lengths(self, chords: Chords) -> np.ndarray:
+        """float64 [N] ms: how long the written notes are when performed, at least 1."""
+        return np.maximum(self.to_performed(chords.end) - self.to_performed(chords.start), 1.0)
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """Performed time in ms of the first and the last knot."""
+        return float(self.performed[0]), float(self.performed[-1])
+
+
+@dataclass(frozen=True, eq=False)
+class Parameters:
+    """A performance of N notes in C chords: velocity float64 [N], log_ioi [C - 1], log_articulation [N].
+
+    NaN: not played; −inf in log_ioi: the next chord comes no later.
+    """
+
     velocity: np.ndarray
-    articulation: np.ndarray
+    log_ioi: np.ndarray
+    log_articulation: np.ndarray
 
 
-def curves_on(
-    start: np.ndarray, end: np.ndarray, written: np.ndarray, clock: np.ndarray, velocity: np.ndarray, length: np.ndarray
-) -> Curves:
-    """The curves of a performance on the clock of its chords.
+def group_chords(onset: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """int64 [N] the chord of each note, int64 [C] the first note of each; written onsets (ms) ascend.
 
-    Args:
-        start, end: [N] ms, where each note is written to begin and to end.
-        written, clock: float64 [C] ms, when each chord is written and when it is played, both ascending.
-        velocity: [N], as played.
-        length: [N] ms, as played.
+    Notes written within `ONE_CHORD` of the first one are a chord.
     """
-    return Curves(
-        np.log(np.diff(clock) / np.diff(written)),
-        log_odds(velocity),
-        np.log(np.maximum(length, 1) / lengths(start, end, written, clock)),
-    )
-
-
-def lengths(start: np.ndarray, end: np.ndarray, written: np.ndarray, clock: np.ndarray) -> np.ndarray:
-    """float64 [N] ms: how long the written notes are on a clock of the chords, at least 1."""
-    return np.maximum(carried(end, written, clock) - carried(start, written, clock), 1.0)
-
-
-def chords(onset: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """int64 [N] the chord of each note, int64 [C] the first note of each chord; written onsets (ms) ascend."""
-    first = [0]
+    first = [0] if len(onset) else []
     for n, time in enumerate(onset.tolist()):
         if time > onset[first[-1]] + ONE_CHORD:
             first.append(n)
@@ -63,24 +103,121 @@ def chords(onset: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.cumsum(begins), np.array(first, np.int64)
 
 
-def chord_times(onset: np.ndarray, chord: np.ndarray) -> np.ndarray:
-    """float64 [C] ms: when each chord begins, ascending by at least 1 ms."""
-    earliest = np.full(int(chord[-1]) + 1, np.iinfo(np.int64).max)
-    np.minimum.at(earliest, chord, onset)
-    steps = np.arange(len(earliest))
-    return (np.maximum.accumulate(earliest - steps) + steps).astype(np.float64)
+def chords_of(score: Notes) -> Chords:
+    """The chords of a normalised score."""
+    return chords_between(score.pitch, score.onset, score.end)
 
 
-def carried(time: np.ndarray, old: np.ndarray, new: np.ndarray) -> np.ndarray:
-    """float64: times on one clock as they come on another, straight between chords, at the mean tempo outside."""
+def chords_between(pitch: np.ndarray, start: np.ndarray, end: np.ndarray) -> Chords:
+    """The chords of notes [N] written from `start` to `end` ms, that begin in order."""
+    of, first = group_chords(start)
+    onset = np.bincount(of, start) / np.bincount(of)
+    return Chords(onset, of, first, pitch.astype(np.int64), start.astype(np.float64), end.astype(np.float64))
+
+
+def chord_onsets(chords: Chords, onset: np.ndarray) -> np.ndarray:
+    """float64 [C] ms: when each chord is played, the mean of its notes' onsets [N]; NaN where all of them are."""
+    played = np.isfinite(onset)
+    count = np.bincount(chords.of[played], minlength=len(chords))
+    total = np.bincount(chords.of[played], onset[played], minlength=len(chords))
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def clock_of(chords: Chords, onset: np.ndarray) -> np.ndarray:
+    """float64 [C] ms: `chord_onsets` of a performance that lacks no note, ascending by at least 1 ms."""
+    steps = np.arange(len(chords))
+    return np.maximum.accumulate(chord_onsets(chords, onset) - steps) + steps
+
+
+def time_map(chords: Chords, onset: np.ndarray) -> TimeMap:
+    """The time map of a performance by its notes' onsets float64 [N], NaN where one is not played.
+
+    Its knots are the chords that were played, less the fewest that stand out of order (misalignments, ornaments).
+    Raises PianistError where nothing is played.
+    """
+    performed = chord_onsets(chords, onset)
+    knots = np.flatnonzero(np.isfinite(performed))
+    knots = knots[_longest_increasing(performed[knots])]
+    if not len(knots):
+        raise PianistError("a performance in which no note of the score is played has no time map")
+    return TimeMap(chords.onset[knots], performed[knots])
+
+
+def parameters_of(
+    chords: Chords, clock: np.ndarray, mapped: TimeMap, velocity: np.ndarray, length: np.ndarray
+) -> Parameters:
+    """The parameters of a performance.
+
+    Args:
+        clock: float64 [C] ms, when the chords are played; NaN where they are not (`chord_onsets`, `clock_of`).
+        mapped: its time map.
+        velocity, length: [N], as played, ms; NaN where a note is not.
+    """
+    return Parameters(
+        np.asarray(velocity, np.float64),
+        _log(np.diff(clock) / np.diff(chords.onset)),
+        np.log(np.maximum(length, 1) / mapped.lengths(chords)),
+    )
+
+
+def _log(ratio: np.ndarray) -> np.ndarray:
+    positive = ratio > 0  # False for NaN too
+    return np.where(positive, np.log(np.where(positive, ratio, 1.0)), np.where(np.isnan(ratio), np.nan, -np.inf))
+
+
+def bounded(curve: np.ndarray, bound: float, drop: bool) -> np.ndarray:
+    """A log curve whose outliers from its own median are dropped (NaN) or held at the bound; NaN stays NaN."""
+    known = curve[np.isfinite(curve)]
+    if not len(known):
+        return np.full(len(curve), np.nan) if drop else np.where(np.isnan(curve), np.nan, 0.0)
+    middle = np.median(known)
+    if drop:
+        return np.where(np.abs(curve - middle) <= bound, curve, np.nan)
+    return np.clip(curve, middle - bound, middle + bound)
+
+
+def _longest_increasing(values: np.ndarray) -> np.ndarray:
+    """Indices of a longest strictly increasing subsequence."""
+    tails: list[float] = []
+    at: list[int] = []
+    before: list[int] = []
+    for index, value in enumerate(values.tolist()):
+        length = bisect_left(tails, value)
+        before.append(at[length - 1] if length else -1)
+        if length == len(tails):
+            tails.append(value)
+            at.append(index)
+        else:
+            tails[length], at[length] = value, index
+    chain = []
+    index = at[-1] if at else -1
+    while index >= 0:
+        chain.append(index)
+        index = before[index]
+    return np.array(chain[::-1], np.int64)
+
+
+def carried(time: np.ndarray | float, old: np.ndarray, new: np.ndarray) -> np.ndarray:
+    """float64: times on one clock as they come on another, straight between knots, at the mean tempo outside."""
     slope = (new[-1] - new[0]) / (old[-1] - old[0]) if len(old) > 1 else 1.0
     outside = np.minimum(time - old[0], 0) + np.maximum(time - old[-1], 0)
     return np.interp(time, old, new) + slope * outside
 
 
 def moved(time: np.ndarray, old: np.ndarray, new: np.ndarray) -> np.ndarray:
-    """int64 ms: times on one clock as they come on another (chords at float64 `old` and `new` ms)."""
+    """int64 ms: times on one clock as they come on another (knots at float64 `old` and `new` ms)."""
     return np.maximum(np.rint(carried(time, old, new)), 0).astype(np.int64)
+
+
+def placed(chords: Chords, clock: np.ndarray, offset: np.ndarray) -> np.ndarray:
+    """int64 [N] ms: onsets `offset` float64 [N] ms from their chords at `clock` float64 [C], each over before the next.
+
+    Two chords that would meet both draw in, in proportion, so that together they fill no more than `FULL` of their gap.
+    """
+    late, early = np.maximum.reduceat(offset, chords.first), np.minimum.reduceat(offset, chords.first)
+    share = np.minimum(FULL * np.diff(clock) / np.maximum(late[:-1] - early[1:], 1e-9), 1.0)
+    behind, before = np.append(share, 1.0)[chords.of], np.append(1.0, share)[chords.of]
+    return np.rint(clock[chords.of] + np.where(offset > 0, behind, before) * offset).astype(np.int64)
 
 
 def log_odds(velocity: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ import dataclasses
 import numpy as np
 
 from pianist_jax.music.notes import Notes
-from pianist_jax.performance.parameters import chords
+from pianist_jax.performance.parameters import group_chords
 from pianist_jax.performance.playable import cut_overlaps, part_strikes
 
 ROLLED = 60  # ms from first to last from which a chord is rolled, not struck
@@ -24,7 +24,7 @@ def voiced(score: Notes, performance: Notes) -> Notes:
     """
     if not len(score):
         return performance
-    chord, first = chords(score.onset)
+    chord, first = group_chords(score.onset)
     spread = np.maximum.reduceat(performance.onset, first) - np.minimum.reduceat(performance.onset, first)
     struck = (spread < ROLLED)[chord]
     loudest_first = np.lexsort((-performance.pitch.astype(np.int64), -performance.velocity.astype(np.int64), chord))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pianist_jax.evaluation.curves import Piece, Played
+from pianist_jax.evaluation.pieces import Piece, Played
 from pianist_jax.music.notes import Notes
 
 

@@ -9,7 +9,8 @@ import pytest
 from pianist_jax.errors import PianistError
 from pianist_jax.evaluation import aligned as a
 from pianist_jax.evaluation import controls, results
-from pianist_jax.evaluation.curves import CURVES, Piece, Played, frame_of
+from pianist_jax.evaluation.pieces import Piece, Played
+from pianist_jax.performance.parameters import CURVES, chords_of
 from tests.evaluation.pieces import invented_piece, notes
 
 
@@ -18,14 +19,14 @@ def piece():
     return invented_piece(np.random.default_rng(0), size=700)
 
 
-def samples_of(frame, performances):
-    everyone = np.arange(len(frame))
-    return [a.prepare(frame, Played("one", notes, everyone, aligned=False)) for notes in performances]
+def samples_of(chords, performances):
+    everyone = np.arange(chords.notes)
+    return [a.prepare(chords, Played("one", notes, everyone, aligned=False)) for notes in performances]
 
 
 def measured(piece, *candidates, boundaries=None):
     reference = a.reference_of(piece)
-    return a.candidate_metrics(reference, samples_of(reference.frame, candidates), boundaries)
+    return a.candidate_metrics(reference, samples_of(reference.chords, candidates), boundaries)
 
 
 def test_a_perfect_copy_of_the_only_human(piece):
@@ -103,7 +104,7 @@ def test_the_ceiling_is_what_each_human_reaches_as_a_candidate_against_the_other
     reference = a.reference_of(piece)
     found = a.human_metrics(reference)
     turns = [
-        a.candidate_metrics(a.without(reference, k), samples_of(reference.frame, [piece.humans[k].notes]))
+        a.candidate_metrics(a.without(reference, k), samples_of(reference.chords, [piece.humans[k].notes]))
         for k in range(len(piece.humans))
     ]
     for name in CURVES:
@@ -191,7 +192,7 @@ def test_chords_missing_and_extra_notes_are_measured(piece):
     reference = a.reference_of(piece)
     some = own.match.copy()
     some[:70] = -1
-    metrics = a.candidate_metrics(reference, [a.prepare(reference.frame, replace(own, match=some))])
+    metrics = a.candidate_metrics(reference, [a.prepare(reference.chords, replace(own, match=some))])
     assert metrics["notes_missing"] == metrics["notes_extra"] == pytest.approx(0.1)
     assert metrics["velocity_r_single"] == pytest.approx(measured(piece, own.notes)["velocity_r_single"], abs=0.05)
 
@@ -209,7 +210,7 @@ def test_chords_missing_and_extra_notes_are_measured(piece):
 def test_degenerate_pieces_are_named_and_never_nan(piece, change, named):
     changed = change(piece)
     reference = a.reference_of(changed)
-    samples = samples_of(reference.frame, [changed.humans[0].notes, flat(changed)])
+    samples = samples_of(reference.chords, [changed.humans[0].notes, flat(changed)])
     warnings: list[str] = []
     for metrics in (a.candidate_metrics(reference, samples), a.human_metrics(reference)):
         result = results.result_of(reference, metrics, results.degenerate(changed, reference, samples))
@@ -247,7 +248,7 @@ def first_notes(piece, count):
 
 def test_flat_candidates_count_as_zero_and_are_named(piece):
     reference = a.reference_of(piece)
-    samples = samples_of(reference.frame, [controls.deadpan(piece.score)])
+    samples = samples_of(reference.chords, [controls.deadpan(piece.score)])
     metrics = a.candidate_metrics(reference, samples)
     for name in CURVES:
         assert metrics[f"{name}_r_single"] == 0
@@ -288,4 +289,4 @@ def test_aggregate_is_the_mean_over_compositions():
 
 
 def test_frame_length_is_that_of_the_score(piece):
-    assert len(frame_of(piece.score)) == 700
+    assert chords_of(piece.score).notes == 700

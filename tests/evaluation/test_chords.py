@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from pianist_jax.evaluation.chords import chord_use
-from pianist_jax.evaluation.curves import deal, frame_of
+from pianist_jax.evaluation.pieces import deal
+from pianist_jax.performance.parameters import chords_of
 from tests.evaluation.pieces import notes
 
 # a chord of three, a single note, a chord of two, another of two
@@ -13,7 +14,7 @@ SCORE = notes([0, 0, 0, 100, 200, 200, 300, 300], pitch=[40, 50, 60, 61, 45, 70,
 
 def use(onset, match=None):
     performance = notes(onset, pitch=SCORE.pitch)
-    return chord_use(frame_of(SCORE), deal(performance, np.arange(8) if match is None else np.asarray(match)))
+    return chord_use(chords_of(SCORE), deal(performance, np.arange(8) if match is None else np.asarray(match)))
 
 
 def test_spread_and_lead_are_medians_over_chords():
@@ -32,6 +33,6 @@ def test_notes_that_are_not_played_are_left_out():
 
 def test_no_chords_have_no_value():
     line = notes([0, 100, 200])
-    found = chord_use(frame_of(line), deal(line, np.arange(3)))
+    found = chord_use(chords_of(line), deal(line, np.arange(3)))
     assert np.isnan(found.spread)
     assert np.isnan(found.lead)

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from pianist_jax.evaluation import controls
-from pianist_jax.evaluation.curves import curves_of, deal, frame_of, time_map
 from pianist_jax.evaluation.distributions import as_tokens
+from pianist_jax.evaluation.pieces import curves_of, deal
 from pianist_jax.music.tokens import encode
+from pianist_jax.performance.parameters import chords_of, time_map
 from tests.evaluation.pieces import invented_piece
 
 
@@ -18,9 +19,9 @@ def piece():
 
 
 def curves(score, performance):
-    frame = frame_of(score)
+    chords = chords_of(score)
     dealt = deal(performance, np.arange(len(score)))
-    return curves_of(frame, dealt, time_map(frame, dealt), human=False)
+    return curves_of(chords, dealt, time_map(chords, dealt.onset), human=False)
 
 
 def test_deadpan_keeps_the_scores_times(piece):

@@ -15,8 +15,8 @@ from pianist_jax.errors import PianistError
 from pianist_jax.evaluation import listening, report, table
 from pianist_jax.evaluation.candidates import Candidates
 from pianist_jax.evaluation.composite import WEIGHTS, composite
-from pianist_jax.evaluation.curves import Piece, Played
 from pianist_jax.evaluation.evaluate import common_pieces, evaluate
+from pianist_jax.evaluation.pieces import Piece, Played
 from tests.evaluation.pieces import invented_piece, notes
 
 

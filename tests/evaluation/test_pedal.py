@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from pianist_jax.evaluation import curves as c
 from pianist_jax.evaluation.pedal import pedal_use, repedal_f1, transition_f1
+from pianist_jax.evaluation.pieces import deal
+from pianist_jax.performance.parameters import chords_of, time_map
 from tests.evaluation.pieces import notes
 
 SCORE = notes(np.arange(11) * 100)
@@ -12,10 +13,10 @@ SCORE = notes(np.arange(11) * 100)
 
 def used(pedal, factor=1, start=0, score=SCORE, match=None):
     performance = notes(start + (score.onset * factor).astype(np.int64), pedal=pedal)
-    frame = c.frame_of(score)
-    dealt = c.deal(performance, np.arange(len(score)) if match is None else match)
-    mapped = c.time_map(frame, dealt)
-    return pedal_use(frame, dealt, mapped), mapped
+    chords = chords_of(score)
+    dealt = deal(performance, np.arange(len(score)) if match is None else match)
+    mapped = time_map(chords, dealt.onset)
+    return pedal_use(chords, dealt, mapped), mapped
 
 
 def f1(candidate, human):

@@ -9,10 +9,10 @@ import pytest
 
 from pianist_jax.evaluation import controls, suite
 from pianist_jax.evaluation.candidates import Candidates, render_candidates
-from pianist_jax.evaluation.curves import Played
 from pianist_jax.evaluation.dataset import load_pieces, load_training_tokens
 from pianist_jax.evaluation.evaluate import evaluate
 from pianist_jax.evaluation.folders import Aligner
+from pianist_jax.evaluation.pieces import Played
 from pianist_jax.evaluation.table import figure
 from tests.evaluation.pieces import invented_performance, invented_piece
 

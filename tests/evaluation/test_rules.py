@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from pianist_jax.evaluation.curves import frame_of
 from pianist_jax.evaluation.rules import perform
+from pianist_jax.performance.parameters import chords_of
 from tests.evaluation.pieces import invented_piece, notes
 
 
@@ -81,4 +81,4 @@ def test_the_pedal_is_changed_at_low_notes():
 def test_scores_of_few_notes(size):
     made = perform(melody(size))
     assert len(made) == size
-    assert len(frame_of(made).onset) == size
+    assert len(chords_of(made)) == size

@@ -8,10 +8,11 @@ import pytest
 from pianist_jax.errors import PianistError
 from pianist_jax.evaluation import aligned as a
 from pianist_jax.evaluation.candidates import at_tempo_of_humans, humans_slowness, render_candidates, usual_slowness
-from pianist_jax.evaluation.curves import Piece, Played, frame_of
+from pianist_jax.evaluation.pieces import Piece, Played
 from pianist_jax.evaluation.table import check
 from pianist_jax.inference.sampling import Sampling
 from pianist_jax.performance.pace import on_clock
+from pianist_jax.performance.parameters import chords_of
 from tests.evaluation.pieces import invented_piece, notes
 from tests.rendering.models import lively_model
 
@@ -33,7 +34,7 @@ def test_the_tempo_is_measured_against_what_is_written_and_against_the_humans():
     own = Piece("even", "even", score, tuple(humans))
     assert humans_slowness(own) == pytest.approx(2)
     reference = a.reference_of(own)
-    metrics = a.candidate_metrics(reference, [a.prepare(reference.frame, slower(humans[0], 3.0))])
+    metrics = a.candidate_metrics(reference, [a.prepare(reference.chords, slower(humans[0], 3.0))])
     assert metrics["tempo_written"] == pytest.approx(3, rel=1e-3)
     assert metrics["tempo_written_human"] == pytest.approx(2, rel=1e-3)
     assert metrics["tempo_error"] == pytest.approx(np.log(1.5), rel=1e-3)
@@ -55,9 +56,9 @@ def test_performances_are_brought_to_the_humans_tempo(piece):
     for times in (0.3, 2.0):
         (back,) = at_tempo_of_humans(piece, [slower(piece.humans[0], times)])
         reference = a.reference_of(piece)
-        assert usual_slowness(reference.frame, back) == pytest.approx(told, rel=1e-2)
+        assert usual_slowness(reference.chords, back) == pytest.approx(told, rel=1e-2)
         np.testing.assert_allclose(
-            a.prepare(reference.frame, back).curves["log_articulation"],
+            a.prepare(reference.chords, back).curves["log_articulation"],
             reference.performances[0].curves["log_articulation"],
             atol=0.1,
         )
@@ -67,8 +68,8 @@ def test_a_model_is_told_the_humans_tempo(piece):
     drawn = Sampling(rehearsals=1, chance=1.0)
     candidates = render_candidates("m", [piece], lively_model(), seed=0, samples=1, sampling=drawn, tempo="humans")
     (made,) = candidates.performances[piece.name]
-    frame = frame_of(piece.score)
-    assert usual_slowness(frame, made) == pytest.approx(humans_slowness(piece), rel=0.01)
+    chords = chords_of(piece.score)
+    assert usual_slowness(chords, made) == pytest.approx(humans_slowness(piece), rel=0.01)
 
 
 def test_no_such_tempo():

@@ -11,7 +11,7 @@ from pianist_jax.inference.sampling import CHANCE, Sampling
 from pianist_jax.music.midi import require_writable
 from pianist_jax.music.notes import Notes
 from pianist_jax.performance.averaging import WORTH, averaged, in_tempo
-from pianist_jax.performance.parameters import chords, log_odds, of_log_odds
+from pianist_jax.performance.parameters import group_chords, log_odds, of_log_odds
 from pianist_jax.performance.playable import release_pedal
 from pianist_jax.rendering import renderer
 from pianist_jax.rendering.renderer import read_piece, render, render_all
@@ -24,7 +24,7 @@ NO_PEDAL = (np.zeros(0, np.int64), np.zeros(0, np.int16))
 def interpretation(score, seed=7):
     """What tries share: log slowness of every chord's gap, log-odds of velocities, log articulation of notes."""
     rng = np.random.default_rng(seed)
-    count = len(chords(score.onset)[1]) - 1
+    count = len(group_chords(score.onset)[1]) - 1
     wave = lambda n, size: size * np.convolve(rng.standard_normal(n + 8), np.ones(9) / 3, "valid")  # noqa: E731
     return wave(count, 0.2), wave(len(score), 0.5), wave(len(score), 0.2) - 0.3
 
@@ -33,7 +33,7 @@ def one_try(score, seed, noise=1.0, pedal=NO_PEDAL):
     """A performance: the interpretation and chance of the same size."""
     rng = np.random.default_rng(seed)
     gap, odds, articulation = (own + noise * own.std() * rng.standard_normal(len(own)) for own in interpretation(score))
-    chord, first = chords(score.onset)
+    chord, first = group_chords(score.onset)
     clock = np.concatenate([[0], np.cumsum(np.exp(gap) * np.diff(score.onset[first]))])
     onset = np.rint(clock[chord]).astype(np.int64)
     duration = np.maximum(np.rint(score.duration * np.exp(articulation)), 1).astype(np.int64)
@@ -45,7 +45,7 @@ TRIES = [one_try(SCORE, seed) for seed in range(8)]
 
 def foretold():
     """What a model would name that knows the interpretation, float32 [N, 3], in units of a try's size."""
-    _, first = chords(SCORE.onset)
+    _, first = group_chords(SCORE.onset)
     curves = np.full((len(SCORE), 3), 99.0, np.float32)  # a gap is told at the first note of its chord
     for number, own in enumerate(interpretation(SCORE)):
         where = first[:-1] if number == 0 else np.arange(len(SCORE))
@@ -54,7 +54,7 @@ def foretold():
 
 
 def gaps(notes):
-    _, first = chords(SCORE.onset)
+    _, first = group_chords(SCORE.onset)
     return np.log(np.diff(notes.onset[first]) / np.diff(SCORE.onset[first]))
 
 
