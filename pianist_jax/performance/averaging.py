@@ -77,7 +77,7 @@ def averaged(
     chords, mine = chords_of(score), draws[own]
     clocks = [clock_of(chords, one.onset) for one in draws]
     drawn = [_curves(chords, one, clock) for one, clock in zip(draws, clocks, strict=True)]
-    predicted = [None] * 3
+    predicted: list[np.ndarray | None] = [None] * 3
     if consensus is not None:
         predicted = [consensus[chords.first[:-1], 0], consensus[:, 1], consensus[:, 2]]
     log_ioi, odds, articulation = (

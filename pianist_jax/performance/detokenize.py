@@ -11,7 +11,7 @@ import numpy as np
 from pianist_jax.music.notes import Notes
 from pianist_jax.music.tokens import DURATION, IOI, MAX_DURATION, MAX_IOI, SLOT_START, decode
 from pianist_jax.performance.parameters import chords_of, clock_of
-from pianist_jax.performance.playable import cut_overlaps, release_pedal
+from pianist_jax.performance.playable import make_playable
 
 TEMPO_NOTES = 16  # to either side, from which the local tempo is taken
 TEMPO_PRIOR = 500.0  # ms at the score's own tempo that every estimate starts from
@@ -32,8 +32,7 @@ def detokenize(score: Notes, performed_NS: np.ndarray) -> Notes:
     duration = values[:, DURATION] + _duration_excess(score, onset)
     notes = decode(performed_NS)
     pedal_time = _move(notes.pedal_time, notes.onset, onset)
-    moved = dataclasses.replace(notes, onset=onset, duration=duration, pedal_time=pedal_time)
-    return release_pedal(cut_overlaps(moved))
+    return make_playable(dataclasses.replace(notes, onset=onset, duration=duration, pedal_time=pedal_time))
 
 
 def local_slowness(score_gap: np.ndarray, performed_gap: np.ndarray) -> np.ndarray:

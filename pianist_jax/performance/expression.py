@@ -37,7 +37,7 @@ from pianist_jax.performance.parameters import (
     of_log_odds,
     placed,
 )
-from pianist_jax.performance.playable import cut_overlaps, drop_repeated_pedal, make_playable, release_pedal
+from pianist_jax.performance.playable import drop_repeated_pedal, make_playable
 
 STRENGTHS = ("timing", "dynamics", "articulation", "pedal")
 KEEPS = {"velocity": "dynamics", "timing": "timing", "articulation": "articulation", "pedal": "pedal"}
@@ -143,9 +143,7 @@ def express(score: Notes, performance: Notes, expression: Expression) -> Notes:
     elif e.changes_time:
         pedal_time = moved(pedal_time, played, wanted)
     changed = Notes(performance.pitch, onset, duration, velocity, pedal_time, _depth(pedal_value, e))
-    if not e.changes_time:  # keys are struck as before, perhaps as somebody wanted it
-        return release_pedal(drop_repeated_pedal(cut_overlaps(changed)))
-    return make_playable(changed)
+    return make_playable(drop_repeated_pedal(changed), as_struck=not e.changes_time)
 
 
 def _scaled(deviation: np.ndarray, strength: float) -> np.ndarray:

@@ -10,10 +10,15 @@ from pianist_jax.music.tokens import LAST_GAP
 APART = 2  # ms at least between two strikes of a key
 
 
-def make_playable(notes: Notes) -> Notes:
-    """Notes in the order of a score, in any times, as a hand and a foot can play them."""
-    parted = dataclasses.replace(notes, onset=part_strikes(notes.pitch, notes.onset))
-    return release_pedal(drop_repeated_pedal(cut_overlaps(parted)))
+def make_playable(notes: Notes, *, as_struck: bool = False) -> Notes:
+    """Notes in the order of a score, in any times, as a hand and a foot can play them.
+
+    `as_struck`: what somebody may have wanted so, every onset and pedal event, stays.
+    """
+    if not as_struck:
+        notes = dataclasses.replace(notes, onset=part_strikes(notes.pitch, notes.onset))
+        notes = drop_repeated_pedal(notes)
+    return release_pedal(cut_overlaps(notes))
 
 
 def part_strikes(pitch: np.ndarray, onset: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ import numpy as np
 
 from pianist_jax.music.notes import Notes
 from pianist_jax.performance.parameters import group_chords
-from pianist_jax.performance.playable import cut_overlaps, part_strikes
+from pianist_jax.performance.playable import make_playable
 
 ROLLED = 60  # ms from first to last from which a chord is rolled, not struck
 
@@ -30,5 +30,4 @@ def voiced(score: Notes, performance: Notes) -> Notes:
     loudest_first = np.lexsort((-performance.pitch.astype(np.int64), -performance.velocity.astype(np.int64), chord))
     onset = np.empty_like(performance.onset)
     onset[loudest_first] = performance.onset[np.lexsort((performance.onset, chord))]
-    onset = part_strikes(performance.pitch, np.where(struck, onset, performance.onset))
-    return cut_overlaps(dataclasses.replace(performance, onset=onset))
+    return make_playable(dataclasses.replace(performance, onset=np.where(struck, onset, performance.onset)))

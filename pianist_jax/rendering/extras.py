@@ -13,7 +13,7 @@ import numpy as np
 from pianist_jax.errors import PianistError
 from pianist_jax.music.notes import Notes, normalise
 from pianist_jax.performance.fidelity import compare
-from pianist_jax.performance.playable import cut_overlaps
+from pianist_jax.performance.playable import make_playable
 from pianist_jax.performance.tempo_map import TEMPO_EVENTS, Mapped, map_tempo, write_mapped
 from pianist_jax.score.bars import require_bars
 
@@ -132,8 +132,8 @@ def _overlay(file: str, score: Notes, grid: ScoreGrid) -> tuple[str, Mapped]:
     pitch, onset, duration, velocity = (
         column[chosen] for column in (played.pitch, played.onset, played.duration, played.velocity)
     )
-    notes = cut_overlaps(Notes(pitch, onset, duration, velocity, played.pedal_time, played.pedal_value))
-    return path.name.split(".")[0], map_tempo(part, notes, "beat")
+    notes = Notes(pitch, onset, duration, velocity, played.pedal_time, played.pedal_value)
+    return path.name.split(".")[0], map_tempo(part, make_playable(notes, as_struck=True), "beat")
 
 
 def _write_editable(path: Path, grid: ScoreGrid, notes: Notes, extras: Extras) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from pianist_jax.music.midi import MAX_MS
 from pianist_jax.music.notes import Notes, normalise, survivors
 from pianist_jax.performance.expression import NEUTRAL, Expression
 from pianist_jax.performance.pace import Pace, at_pace
-from pianist_jax.performance.playable import cut_overlaps, release_pedal
+from pianist_jax.performance.playable import make_playable
 from pianist_jax.rendering.extras import Extras
 from pianist_jax.rendering.outputs import FORMAT, file_hash, files_told, make_folder, save_rendering, wanted_paths
 from pianist_jax.rendering.result import Rendering, content_hash, grid_hash
@@ -73,7 +73,7 @@ def read_rendering(path: Path) -> Stored:
     except (KeyError, TypeError, AttributeError, IndexError) as error:
         what = f"{error} is missing" if isinstance(error, KeyError) else "its parts do not fit together"
         raise PianistError(f"{name}: damaged ({what}); undo the edit, or render the score anew") from error
-    performances = tuple(release_pedal(cut_overlaps(notes)) for notes in given)
+    performances = tuple(make_playable(notes, as_struck=True) for notes in given)
     released = sum(int(np.sum(a.duration != b.duration)) for a, b in zip(given, performances, strict=True))
     by_hand = [content_hash(notes) for notes in performances] != hashes
     title = str(identity["score"]["name"])
