@@ -20,8 +20,9 @@ from typing import Any
 import numpy as np
 
 from pianist_jax.evaluation import statistics as stats
-from pianist_jax.evaluation.curves import Piece, Played, frame_of
 from pianist_jax.evaluation.features import FEATURES, GROUPS, NAMES, WINDOW, Feature, columns_of, window_features
+from pianist_jax.evaluation.pieces import Piece, Played
+from pianist_jax.performance.parameters import chords_of
 
 FOLDS = 5
 TURNS = 4  # how many humans of each piece take the candidate's place in turn
@@ -44,17 +45,14 @@ class Windows:
 
 def human_windows(pieces: Sequence[Piece]) -> list[list[np.ndarray]]:
     """The features of every human of every piece (`window_features`)."""
-    frames = [frame_of(piece.score) for piece in pieces]
-    return [
-        [window_features(frame, human) for human in piece.humans] for frame, piece in zip(frames, pieces, strict=True)
-    ]
+    return [[window_features(chords_of(piece.score), human) for human in piece.humans] for piece in pieces]
 
 
 def candidate_windows(piece: Piece, samples: Sequence[Played]) -> list[np.ndarray]:
     """The features of each sample, the k-th with the gaps of the k-th human of the piece."""
-    frame = frame_of(piece.score)
+    chords = chords_of(piece.score)
     return [
-        window_features(frame, one, piece.humans[k % len(piece.humans)].match >= 0) for k, one in enumerate(samples)
+        window_features(chords, one, piece.humans[k % len(piece.humans)].match >= 0) for k, one in enumerate(samples)
     ]
 
 

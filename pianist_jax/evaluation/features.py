@@ -12,7 +12,8 @@ import numpy as np
 
 from pianist_jax.evaluation import statistics as stats
 from pianist_jax.evaluation.aligned import Performance, prepare
-from pianist_jax.evaluation.curves import Dealt, Frame, Played, deal, onset_times
+from pianist_jax.evaluation.pieces import Dealt, Played, deal
+from pianist_jax.performance.parameters import Chords, chord_onsets
 
 WINDOW = 64  # score notes
 PLAYED = 0.5  # a window of which less is played says nothing
@@ -88,26 +89,26 @@ def columns_of(group: str) -> np.ndarray:
     return np.array([k for k, one in enumerate(FEATURES.values()) if group in (one.group, "all")])
 
 
-def window_features(frame: Frame, played: Played, heard: np.ndarray | None = None) -> np.ndarray:
+def window_features(chords: Chords, played: Played, heard: np.ndarray | None = None) -> np.ndarray:
     """float64 [windows, features] of a performance, windows side by side; what is left over at the end is left out.
 
     heard: bool [N], which notes of the score count (another performance's gaps, so that gaps tell nothing). Features
     without a value (no chord, no pedal) are NaN; a window of which less than half is played is all NaN. Everybody's
-    outliers are dropped as a human's misalignments are (`curves.curves_of`). A score of fewer than 64 notes has none.
+    outliers are dropped as a human's misalignments are (`pieces.curves_of`). A score of fewer than 64 notes has none.
     """
-    if len(frame) < WINDOW:
+    if chords.notes < WINDOW:
         return np.zeros((0, len(NAMES)))
     match = played.match if heard is None else np.where(heard, played.match, -1)
     if not (match >= 0).any():
-        return np.full((len(frame) // WINDOW, len(NAMES)), np.nan)
+        return np.full((chords.notes // WINDOW, len(NAMES)), np.nan)
     playing = deal(played.notes, match)
-    performance = prepare(frame, Played(played.name, played.notes, match, aligned=True))
+    performance = prepare(chords, Played(played.name, played.notes, match, aligned=True))
     found = {
-        **_dynamics(frame, playing),
-        **_timing(frame, playing, performance),
-        **_chords(frame, playing),
-        **_articulation(frame, playing, performance),
-        **_pedal(frame, playing, performance),
+        **_dynamics(chords, playing),
+        **_timing(chords, playing, performance),
+        **_chords(chords, playing),
+        **_articulation(chords, playing, performance),
+        **_pedal(chords, playing, performance),
     }
     table = np.stack([found[name] for name in NAMES], axis=1)
     share = _rows(np.isfinite(playing.onset).astype(np.float64)).mean(1)
@@ -149,34 +150,34 @@ def _correlation(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return stats.pearson(_rows(first), _rows(second))
 
 
-def _at_chords(frame: Frame, values: np.ndarray) -> np.ndarray:
+def _at_chords(chords: Chords, values: np.ndarray) -> np.ndarray:
     """float64 [N]: a number of each chord at its first note, NaN elsewhere."""
-    series = np.full(len(frame), np.nan)
-    series[frame.first[: len(values)]] = values
+    series = np.full(chords.notes, np.nan)
+    series[chords.first[: len(values)]] = values
     return series
 
 
-def _by_chord(frame: Frame, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _by_chord(chords: Chords, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """float64 [O], int64 [O]: the mean of each chord's notes that have a value, and how many they are."""
     known = np.isfinite(values)
-    count = np.bincount(frame.group[known], minlength=len(frame.onset))
-    total = np.bincount(frame.group[known], values[known], minlength=len(frame.onset))
+    count = np.bincount(chords.of[known], minlength=len(chords))
+    total = np.bincount(chords.of[known], values[known], minlength=len(chords))
     return np.where(count > 0, total / np.maximum(count, 1), np.nan), count
 
 
-def _within_chords(frame: Frame, values: np.ndarray) -> np.ndarray:
+def _within_chords(chords: Chords, values: np.ndarray) -> np.ndarray:
     """float64 [N]: how far each note of a chord of several is from its chord's mean; NaN for single notes."""
-    mean, count = _by_chord(frame, values)
-    return np.where(count[frame.group] > 1, values - mean[frame.group], np.nan)
+    mean, count = _by_chord(chords, values)
+    return np.where(count[chords.of] > 1, values - mean[chords.of], np.nan)
 
 
-def _outer(frame: Frame, values: np.ndarray, highest: bool) -> np.ndarray:
+def _outer(chords: Chords, values: np.ndarray, highest: bool) -> np.ndarray:
     """float64 [O]: the value of the highest (lowest) note of each chord of several less the mean of its others."""
     known = np.flatnonzero(np.isfinite(values))
-    order = known[np.argsort(frame.pitch[known] * (1 if highest else -1), kind="stable")]
-    outer = np.full(len(frame.onset), np.nan)
-    outer[frame.group[order]] = values[order]  # the outermost is written last
-    mean, count = _by_chord(frame, values)
+    order = known[np.argsort(chords.pitch[known] * (1 if highest else -1), kind="stable")]
+    outer = np.full(len(chords), np.nan)
+    outer[chords.of[order]] = values[order]  # the outermost is written last
+    mean, count = _by_chord(chords, values)
     others = (mean * count - outer) / np.maximum(count - 1, 1)
     return np.where(count > 1, outer - others, np.nan)
 
@@ -185,28 +186,28 @@ def _before(values: np.ndarray, steps: int = 1) -> np.ndarray:
     return np.concatenate([np.full(min(steps, len(values)), np.nan), values[: max(len(values) - steps, 0)]])
 
 
-def _dynamics(frame: Frame, playing: Dealt) -> dict[str, np.ndarray]:
-    chord, _ = _by_chord(frame, playing.velocity)
-    step = _at_chords(frame, np.abs(chord - _before(chord)))
-    top = _at_chords(frame, _outer(frame, playing.velocity, highest=True))
+def _dynamics(chords: Chords, playing: Dealt) -> dict[str, np.ndarray]:
+    chord, _ = _by_chord(chords, playing.velocity)
+    step = _at_chords(chords, np.abs(chord - _before(chord)))
+    top = _at_chords(chords, _outer(chords, playing.velocity, highest=True))
     return {
         "velocity": _mean(playing.velocity),
         "velocity_spread": _deviation(playing.velocity),
         "velocity_range": _range(playing.velocity),
         "velocity_step": _mean(step),
         "velocity_leap": _largest(step),
-        "velocity_again": _correlation(_at_chords(frame, chord), _at_chords(frame, _before(chord))),
-        "velocity_pitch": _correlation(playing.velocity, frame.pitch.astype(np.float64)),
+        "velocity_again": _correlation(_at_chords(chords, chord), _at_chords(chords, _before(chord))),
+        "velocity_pitch": _correlation(playing.velocity, chords.pitch.astype(np.float64)),
         "velocity_top": _mean(top),
         "velocity_top_spread": _deviation(top),
-        "velocity_in_chord": np.sqrt(_mean(_within_chords(frame, playing.velocity) ** 2)),
+        "velocity_in_chord": np.sqrt(_mean(_within_chords(chords, playing.velocity) ** 2)),
     }
 
 
-def _timing(frame: Frame, playing: Dealt, performance: Performance) -> dict[str, np.ndarray]:
+def _timing(chords: Chords, playing: Dealt, performance: Performance) -> dict[str, np.ndarray]:
     ioi = performance.curves["log_ioi"]
-    here, last, second = (_at_chords(frame, curve) for curve in (ioi, _before(ioi), _before(ioi, 2)))
-    loud, _ = _by_chord(frame, playing.velocity)
+    here, last, second = (_at_chords(chords, curve) for curve in (ioi, _before(ioi), _before(ioi, 2)))
+    loud, _ = _by_chord(chords, playing.velocity)
     return {
         "ioi_spread": _deviation(here),
         "ioi_range": _range(here),
@@ -214,23 +215,23 @@ def _timing(frame: Frame, playing: Dealt, performance: Performance) -> dict[str,
         "ioi_longest": _largest(here) - _mean(here),
         "ioi_again": _correlation(here, last),
         "ioi_second": _correlation(here, second),
-        "ioi_written": _correlation(here, _at_chords(frame, np.log(np.diff(frame.onset)))),
-        "ioi_velocity": _correlation(here, _at_chords(frame, loud)),
+        "ioi_written": _correlation(here, _at_chords(chords, np.log(np.diff(chords.onset)))),
+        "ioi_velocity": _correlation(here, _at_chords(chords, loud)),
     }
 
 
-def _chords(frame: Frame, playing: Dealt) -> dict[str, np.ndarray]:
-    place = _within_chords(frame, playing.onset)
+def _chords(chords: Chords, playing: Dealt) -> dict[str, np.ndarray]:
+    place = _within_chords(chords, playing.onset)
     onset = np.where(np.abs(place) <= STRAY, playing.onset, np.nan)
-    place = _within_chords(frame, onset)
-    earliest, latest = np.full(len(frame.onset), np.inf), np.full(len(frame.onset), -np.inf)
+    place = _within_chords(chords, onset)
+    earliest, latest = np.full(len(chords), np.inf), np.full(len(chords), -np.inf)
     known = np.isfinite(place)
-    np.minimum.at(earliest, frame.group[known], place[known])
-    np.maximum.at(latest, frame.group[known], place[known])
+    np.minimum.at(earliest, chords.of[known], place[known])
+    np.maximum.at(latest, chords.of[known], place[known])
     several = np.isfinite(earliest)
-    spread = _at_chords(frame, np.where(several, latest - np.where(several, earliest, 0), np.nan))
-    lead, low = (_at_chords(frame, -_outer(frame, onset, highest)) for highest in (True, False))
-    louder = _within_chords(frame, playing.velocity)
+    spread = _at_chords(chords, np.where(several, latest - np.where(several, earliest, 0), np.nan))
+    lead, low = (_at_chords(chords, -_outer(chords, onset, highest)) for highest in (True, False))
+    louder = _within_chords(chords, playing.velocity)
     return {
         "spread": _mean(spread),
         "spread_largest": _largest(spread),
@@ -239,31 +240,31 @@ def _chords(frame: Frame, playing: Dealt) -> dict[str, np.ndarray]:
         "lead_spread": _deviation(lead),
         "low_lead": _mean(low),
         "place_velocity": _correlation(place, louder),
-        "place_pitch": _correlation(place, _within_chords(frame, frame.pitch.astype(np.float64))),
+        "place_pitch": _correlation(place, _within_chords(chords, chords.pitch.astype(np.float64))),
         "together": _mean(np.where(np.isnan(spread), np.nan, spread <= 4)),
     }
 
 
-def _articulation(frame: Frame, playing: Dealt, performance: Performance) -> dict[str, np.ndarray]:
+def _articulation(chords: Chords, playing: Dealt, performance: Performance) -> dict[str, np.ndarray]:
     curve = performance.curves["log_articulation"]
-    chord, _ = _by_chord(frame, curve)
-    here, last = _at_chords(frame, chord), _at_chords(frame, _before(chord))
+    chord, _ = _by_chord(chords, curve)
+    here, last = _at_chords(chords, chord), _at_chords(chords, _before(chord))
     return {
         "articulation": _mean(curve),
         "articulation_spread": _deviation(curve),
         "articulation_range": _range(curve),
         "articulation_step": _mean(np.abs(here - last)),
         "articulation_again": _correlation(here, last),
-        "articulation_in_chord": np.sqrt(_mean(_within_chords(frame, curve) ** 2)),
-        "articulation_written": _correlation(curve, np.log(np.maximum(frame.end - frame.start, 1))),
+        "articulation_in_chord": np.sqrt(_mean(_within_chords(chords, curve) ** 2)),
+        "articulation_written": _correlation(curve, np.log(np.maximum(chords.end - chords.start, 1))),
         "articulation_velocity": _correlation(curve, playing.velocity),
         "overlap": _mean(np.where(np.isnan(curve), np.nan, curve > 0)),
     }
 
 
-def _pedal(frame: Frame, playing: Dealt, performance: Performance) -> dict[str, np.ndarray]:
-    count = len(frame) // WINDOW
-    edges = performance.mapped.to_performed(np.append(frame.start, frame.end.max())[np.arange(count + 1) * WINDOW])
+def _pedal(chords: Chords, playing: Dealt, performance: Performance) -> dict[str, np.ndarray]:
+    count = chords.notes // WINDOW
+    edges = performance.mapped.to_performed(np.append(chords.start, chords.end.max())[np.arange(count + 1) * WINDOW])
     time, value = playing.pedal_time.astype(np.float64), playing.pedal_value.astype(np.float64)
     length = np.maximum(np.diff(edges), 1.0)
     shares = {
@@ -274,7 +275,7 @@ def _pedal(frame: Frame, playing: Dealt, performance: Performance) -> dict[str, 
     state = np.concatenate([[False], value >= DOWN])
     changed = np.flatnonzero(state[1:] != state[:-1])
     at, downward = time[changed], state[changed + 1]
-    onsets = onset_times(frame, playing)
+    onsets = chord_onsets(chords, playing.onset)
     onsets = np.sort(onsets[np.isfinite(onsets)])
     after = _after_nearest(at, onsets)
     down, up = (_in_windows(at[chosen], after[chosen], edges) for chosen in (downward, ~downward))

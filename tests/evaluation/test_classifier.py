@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from pianist_jax.evaluation import classifier
-from pianist_jax.evaluation.curves import Played, frame_of
 from pianist_jax.evaluation.features import FEATURES, GROUPS, NAMES, columns_of, window_features
+from pianist_jax.evaluation.pieces import Played
 from pianist_jax.music.notes import Notes
+from pianist_jax.performance.parameters import chords_of
 from tests.evaluation.pieces import invented_performance, invented_piece, notes
 
 
@@ -77,8 +78,8 @@ def test_gaps_of_a_human_are_gaps_of_the_candidate(music):
     piece, performed = music[0]
     heard = np.ones(len(piece.score), bool)
     heard[64:128] = False
-    whole = window_features(frame_of(piece.score), performed[0])
-    holed = window_features(frame_of(piece.score), performed[0], heard)
+    whole = window_features(chords_of(piece.score), performed[0])
+    holed = window_features(chords_of(piece.score), performed[0], heard)
     assert np.isnan(holed[1]).all()
     assert np.isfinite(whole[1, columns_of("dynamics")]).all()
     np.testing.assert_array_equal(holed[0, columns_of("chords")], whole[0, columns_of("chords")])
@@ -92,7 +93,7 @@ def test_features_by_hand():
     loud = np.repeat(np.where(np.arange(64) % 2, 70, 60), 2) + np.tile([0, 10], 64)
     pedal = [event for beat in beats for event in ((1020 + beat, 100), (1270 + beat, 0))]
     played = Played("x", notes(onset, np.full(128, 250), loud, np.tile([40, 60], 64), pedal), np.arange(128))
-    found = dict(zip(NAMES, window_features(frame_of(score), played).T, strict=True))
+    found = dict(zip(NAMES, window_features(chords_of(score), played).T, strict=True))
     assert len(found) == len(FEATURES)
     np.testing.assert_allclose(found["velocity"], 70)
     np.testing.assert_allclose(found["velocity_step"], 10)
