@@ -171,7 +171,7 @@ def _with_interval(values: np.ndarray, seed: int) -> dict[str, float]:
 
 def _tells(theirs: Windows, ours: Windows) -> list[dict[str, Any]]:
     """The features by which alone the two differ most within compositions, with their medians, in words."""
-    found = []
+    found: list[dict[str, Any]] = []
     for column, (name, feature) in enumerate(FEATURES.items()):
         parts = [
             [windows.values[windows.composition == one, column] for one in np.unique(ours.composition)]

@@ -68,7 +68,7 @@ def test_the_floor_is_a_human_among_humans(music):
 
 def test_too_few_windows_are_named_and_give_no_figure(music):
     piece, performed = music[0]
-    systems = {"human": {}, "made": {}}
+    systems: dict[str, dict] = {"human": {}, "made": {}}
     warnings = classifier.add_classifier(systems, [piece], {"made": [performed]}, seed=0)
     assert systems == {"human": {}, "made": {}}
     assert [line.split(":")[0] for line in warnings] == ["human", "made"]
