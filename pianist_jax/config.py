@@ -9,7 +9,7 @@ from pianist_jax.errors import PianistError
 
 @dataclasses.dataclass(frozen=True)
 class ModelConfig:
-    """Sizes of an encoder and a decoder (paper, section 3.2; `decoder="note"` is this project's own).
+    """Sizes of an encoder and a decoder (arXiv 2512.02652, section 3.2; `decoder="note"` is this project's own).
 
     `window` is counted in notes. `query_scale` multiplies the attention scores; the published models use 256^-1/2
     whatever their head size. `compressed` folds the 8 tokens of a note into one encoder position. `decoder` is
@@ -130,7 +130,7 @@ class Masking:
     from `low` to `high`. In a share `fields` of the windows each field but pitch is also hidden throughout with
     probability `field`; a share `deadpan` of the windows is not masked but made into an invented score: even dynamics,
     no pedal, a coarse grid, a wandering tempo. Pitch is masked only if `pitch` is set: in rendering it is always known.
-    The paper's own masking (section 3.3) is
+    The paper's own masking (arXiv 2512.02652) is
     Masking(low=0.3, high=0.3, fields=0, deadpan=0, pitch=True).
     """
 

@@ -1,4 +1,4 @@
-"""Published weights <-> this model (paper §3).
+"""Published weights <-> this model (arXiv 2512.02652, the 135M model).
 
 The published file is a safetensors file of PyTorch tensors, with a JSON of its sizes beside it. Its linear
 maps are [out, in], ours [in, out]; its layers are numbered, our encoder's are stacked along a leading axis.

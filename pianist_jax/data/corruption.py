@@ -50,7 +50,7 @@ def row_keys(key: jax.Array, rows: int) -> jax.Array:
 
 
 def jitter(values_BNS: jax.Array, coarse_B: jax.Array, key: jax.Array) -> jax.Array:
-    """Spread what a transcription put on a coarse grid, in rows that are coarse (paper.md §4).
+    """Spread what a transcription put on a coarse grid, in rows that are coarse (arXiv 2512.02652).
 
     Uniform integers are added to IOI and duration (-4…5 ms; a duration of exactly 10 ms: -9…5) and to velocity (-2…2;
     -4…2 at 5, -2…7 at 120), and kept in range.

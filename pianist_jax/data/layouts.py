@@ -14,8 +14,8 @@ from pianist_jax.data.sources import SourceError
 from pianist_jax.data.trees import Tree
 from pianist_jax.files import printable
 
-LEAST_AUDIO_SCORE = 0.95  # Aria-MIDI; paper §4
-LEAST_PDMX_BYTES = 7_000  # paper §4
+LEAST_AUDIO_SCORE = 0.95  # Aria-MIDI; arXiv 2512.02652, pre-training data
+LEAST_PDMX_BYTES = 7_000  # arXiv 2512.02652, pre-training data
 POP909_TRACKS = ("MELODY", "BRIDGE", "PIANO")  # together the arrangement for piano
 _YOUTUBE = r"[\w-]{11}"
 

@@ -42,7 +42,7 @@ class Apart:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Packed:
-    """Windows cut out of all pieces laid end to end in a circle (paper.md §4): every place holds a note.
+    """Windows cut out of all pieces laid end to end in a circle (arXiv 2512.02652): every place holds a note.
 
     `order` int64[P] is the order of the pieces, `ends` int64[P] where each ends. A pass cuts the circle into
     windows; the next begins a `stride` further, so that `window // stride` passes cut it at other places.

@@ -1,4 +1,4 @@
-"""Score + performances -> aligned records (paper.md §4, data, "Pairs").
+"""Score + performances -> aligned records (arXiv 2512.02652, fine-tuning data).
 
 A performance is laid on its score note by note: every score note gets the onset, velocity and duration at
 which it was played.
@@ -94,7 +94,7 @@ class Outcome:
 
 
 def build_stretches(score: Notes, performance: Notes, match: np.ndarray) -> list[Stretch]:
-    """The aligned stretches of a score and its performance, both normalised (paper.md §4).
+    """The aligned stretches of a score and its performance, both normalised (arXiv 2512.02652).
 
     Args:
         match: int64[N_score], from `alignment.align`.

@@ -1,4 +1,4 @@
-"""Corpora of MIDI files -> prepared folders, on one machine: read, judge, store (paper §1, §2).
+"""Corpora of MIDI files -> prepared folders, on one machine: read, judge, store (arXiv 2512.02652, data).
 
 Three steps. Every file is read by itself, in batches that are kept on disk (`entries`). What needs to know all of
 them is decided in one place (`settle`). The shards are written, each by itself. Whatever is finished when a run is

@@ -26,7 +26,7 @@ class Source:
             it is `none` the pedal tokens mean nothing and training must not score them.
         licence: as found at its origin.
         weight: how often each of its notes is drawn in pre-training, relative to the others.
-        coarse: whether times and velocities lie on a coarse grid, so that training jitters them (paper.md §4).
+        coarse: whether times and velocities lie on a coarse grid, so that training jitters them (arXiv 2512.02652).
     """
 
     name: str

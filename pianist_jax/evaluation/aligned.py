@@ -1,4 +1,4 @@
-"""Aligned metrics: candidates of a piece against all its humans, note by note (paper §7, §8).
+"""Aligned metrics: candidates of a piece against all its humans, note by note.
 
 For each curve of `curves.CURVES` (velocity, log_ioi, log_articulation), of K candidates and H humans:
 

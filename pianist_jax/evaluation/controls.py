@@ -138,7 +138,7 @@ def _with_pitches(tokens: np.ndarray, score: Notes) -> np.ndarray:
 def shuffled(performance: Notes, rng: np.random.Generator) -> np.ndarray:
     """The tokens of a performance in random order under its own pitches.
 
-    The first note stays, so that every histogram of paper §7 is unchanged.
+    The first note stays, so that every histogram of arXiv 2512.02652 is unchanged.
     """
     tokens = as_tokens(performance)
     order = np.concatenate([[0], 1 + rng.permutation(len(tokens) - 1)])

@@ -1,4 +1,4 @@
-"""The paper's metrics (paper §7): pooled histograms of generated and of human playing, compared.
+"""The metrics of arXiv 2512.02652: pooled histograms of generated and of human playing, compared.
 
 They are kept exactly as published so that figures can be set beside the paper's, and are never to be read
 alone: shuffling a performance within its piece leaves every histogram unchanged, and drawing every field
@@ -80,7 +80,7 @@ def as_tokens(playing: Playing) -> np.ndarray:
 
 
 def histograms(performances: Iterable[Playing]) -> Histograms:
-    """Counts pooled over `performances`, per field: int64 arrays of `BINS[field]` bins (paper §7).
+    """Counts pooled over `performances`, per field: int64 arrays of `BINS[field]` bins.
 
     Velocity in 128 bins; durations in [0, 500) ms in bins of 2 ms; IOIs in [0, 200) ms in bins of 1 ms, the
     first IOI of each performance left out; the four pedal samples of a note, each down (>= 64) or up, as one
@@ -175,7 +175,7 @@ def compare_pieces(
 
 
 def human_baseline(human: Sequence[Sequence[Playing]]) -> Comparison:
-    """One human performance of each piece against the others of that piece, pooled over pieces (paper §7).
+    """One human performance of each piece against the others of that piece, pooled over pieces.
 
     As `compare_left_out` with every human left out in turn. Raises PianistError where no piece has two.
     """

@@ -3,7 +3,7 @@
 A report is a dict of plain values, fit for JSON:
     summary      {metric: {"value", "low", "high", "compositions"}}, the aligned metrics (`aligned`)
     humans       the same for what the humans reach among themselves
-    paper        {"performances" | "pieces" | "left_out" | "human": {figure: value}}, the metrics of paper §7:
+    paper        {"performances" | "pieces" | "left_out" | "human": {figure: value}}, the metrics of arXiv 2512.02652:
                  candidates by either weighting, a control against the humans it is not made of, the human
                  baseline
     pieces       {piece: {metric: value}}

@@ -1,4 +1,4 @@
-"""Performing notes one after the other: one scan with static caches, which knows no model (paper §5).
+"""Performing notes one after the other: one scan with static caches, which knows no model.
 
 The model comes as functions: `Step` of its parameters and, for notes that are known, `Follow`. What each note
 may become comes as bounds: every slot of every note has a lowest and a highest value.

@@ -1,4 +1,4 @@
-"""Drawing a value from a distribution over cells: temperature, top-k, top-p, then evenly inside the cell (paper §5).
+"""Drawing a value from a distribution over cells: temperature, top-k, top-p, then evenly inside the cell.
 
 Every draw spends two given uniform numbers and no key: a row's numbers follow from its own key and the number of its
 note in the piece, so what is drawn depends on neither the batch nor the window.

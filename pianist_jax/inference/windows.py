@@ -1,4 +1,4 @@
-"""Long pieces by overlapping windows that meet on note boundaries (paper §5).
+"""Long pieces by overlapping windows that meet on note boundaries (arXiv 2512.02652, rendering).
 
 A window is as long as the model was trained on. Each begins with notes that the window before it has performed, its
 prompt, so that tempo, dynamics and pedal go on from there. The last fifth of the overlap is performed anew: when those

@@ -1,4 +1,4 @@
-"""The bidirectional encoder: notes in, one state a note out (paper, section 3.2)."""
+"""The bidirectional encoder: notes in, one state a note out (arXiv 2512.02652, section 3.2)."""
 
 from typing import Any
 

@@ -20,7 +20,7 @@ OPTIONAL = ("metre_in", "metre_out", "consensus")  # parts that can be begun ane
 
 
 class Pianist(nn.Module):
-    """Score tokens in, performance tokens out (paper, section 3.2).
+    """Score tokens in, performance tokens out (arXiv 2512.02652, section 3.2).
 
     A score is `ScoreTokens` of ids, a performance int32 [B, N, 8] of the same notes; `note_mask_BN` is True on the
     first notes of each row and False on its padding. With `config.metre` the score's metre is read, and where it is

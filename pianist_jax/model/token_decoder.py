@@ -1,4 +1,4 @@
-"""The reference's causal decoder: eight steps a note, one per token (paper, section 3.2)."""
+"""The reference's causal decoder: eight steps a note, one per token (arXiv 2512.02652, section 3.2)."""
 
 from collections.abc import Callable
 from typing import Any

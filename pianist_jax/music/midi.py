@@ -62,7 +62,7 @@ class _Events:
 def read_midi(path: str | os.PathLike[str]) -> Notes:
     """Read the raw notes and the sustain pedal of all non-drum tracks of a MIDI file, times in rounded ms.
 
-    Notes stand track by track, sorted by tick and pitch, not normalised (paper §1, step 1). A note-off, or
+    Notes stand track by track, sorted by tick and pitch, not normalised. A note-off, or
     a note-on of velocity 0, ends the oldest note of its pitch that sounds in its track and channel. Where
     note-offs are missing, as in some recordings, the next note-on of that pitch ends a note, or else its
     track does. Of tempo events at one tick the last counts, whatever its track.

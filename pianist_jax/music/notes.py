@@ -1,4 +1,4 @@
-"""Notes and sustain pedal as arrays, and the normalisation every other room relies on (paper §1)."""
+"""Notes and sustain pedal as arrays, and the normalisation every other room relies on (arXiv 2512.02652)."""
 
 from __future__ import annotations
 
@@ -63,13 +63,13 @@ def _column(name: str, values: ArrayLike, dtype: type[np.signedinteger]) -> np.n
 def survivors(raw: Notes) -> np.ndarray:
     """int64[N]: for each normalised note, in normalised order, the index of the raw note it comes from.
 
-    Of raw notes that share pitch and onset the longest survives, the last in order among equals (paper §1).
+    Of raw notes that share pitch and onset the longest survives, the last in order among equals.
     """
     return _unisons(raw)[0]
 
 
 def normalise(raw: Notes) -> tuple[Notes, np.ndarray]:
-    """Normalise M raw notes (paper §1, steps 2-4).
+    """Normalise M raw notes (arXiv 2512.02652, preprocessing).
 
     A note has at least 1 ms; it is cut where the next note of its pitch begins; unison duplicates become one
     note; notes are sorted by (onset, pitch). The pedal is untouched. Normalising twice changes nothing.

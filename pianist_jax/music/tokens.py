@@ -1,4 +1,4 @@
-"""Eight tokens a note: pitch, inter-onset interval, velocity, duration, four pedal samples (paper §2)."""
+"""Eight tokens a note: pitch, inter-onset interval, velocity, duration, four pedal samples (arXiv 2512.02652, 3.1)."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def join_scores(scores: Sequence[ScoreTokens]) -> ScoreTokens:
 
 
 def encode(notes: Notes) -> np.ndarray:
-    """Tokens int32[N, 8] of normalised notes (paper §2).
+    """Tokens int32[N, 8] of normalised notes.
 
     IOIs above 4990 ms and durations above 4999 ms are clipped, as the vocabulary ends there; the first IOI
     is the first onset. The pedal is sampled at exact quarters of the way to the next onset, a change at that
@@ -105,7 +105,7 @@ def encode(notes: Notes) -> np.ndarray:
 
 
 def sample_pedal(notes: Notes) -> np.ndarray:
-    """CC64 in force, int64[N, 4], at onset + k/4 of the gap to the next onset; 0 at first (paper §2)."""
+    """CC64 in force, int64[N, 4], at onset + k/4 of the gap to the next onset; 0 at first."""
     gap = np.append(np.diff(notes.onset), LAST_GAP)[: len(notes)]
     # In quarters of a millisecond every sample time is an integer, and "at exactly that time" is exact.
     quarters = PEDAL_SAMPLES * notes.onset[:, None] + np.arange(PEDAL_SAMPLES) * gap[:, None]
@@ -114,7 +114,7 @@ def sample_pedal(notes: Notes) -> np.ndarray:
 
 
 def decode(tokens: ArrayLike, start: int = 0) -> Notes:
-    """Notes of tokens int[N, 8]; onsets in ms are `start` plus the running sum of the IOIs (paper §2).
+    """Notes of tokens int[N, 8]; onsets in ms are `start` plus the running sum of the IOIs.
 
     Pedal samples lie at quarters of the way to the next onset, rounded down to the millisecond, so that
     `encode(decode(tokens)) == tokens` for all tokens that came from notes. An event is written only where the

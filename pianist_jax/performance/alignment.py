@@ -31,7 +31,7 @@ class AlignmentError(PianistError):
 
 
 def align(score: Notes, performance: Notes) -> np.ndarray:
-    """Match every score note to a performed note of the same pitch (paper.md §4, data).
+    """Match every score note to a performed note of the same pitch (arXiv 2512.02652, fine-tuning data).
 
     Both must be normalised (`notes.normalise`). Returns int64[N_score]: for each score note the index of its
     performed note, or -1 where it was not played. No performed note is given twice. The same input gives the

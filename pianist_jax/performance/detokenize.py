@@ -1,4 +1,4 @@
-"""Performed tokens to performed notes, with what tokens cannot say put back (paper §5). NumPy only.
+"""Performed tokens to performed notes, with what tokens cannot say put back. NumPy only.
 
 Tokens end at 5 s: where the score's own gap or note is longer, the excess is added at the local tempo. Notes
 correspond one to one with the score's and can be written to a MIDI file as they are.

@@ -1,4 +1,4 @@
-"""Expressive tempo mapping: a performance on its score's beats, sounding as it was played (paper §6). NumPy only.
+"""Expressive tempo mapping: a performance on its score's beats, sounding as it was played (arXiv 2512.02652).
 
 Score onsets become points through which a tempo map is drawn: at the first note of every chord the score's
 tick comes when that note was played. Whatever else sounds (other notes of a chord, releases, pedal) gets the

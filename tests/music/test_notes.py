@@ -13,7 +13,7 @@ from tests.music.helpers import COLUMNS, Row, assert_same, notes_of, random_note
 
 
 def slow_normalise(raw: Notes) -> tuple[list[Row], list[int]]:
-    """Paper §1, steps 2-4, note by note: normalised rows and the raw index of each."""
+    """The normalisation, note by note: normalised rows and the raw index of each."""
     sounding: dict[int, list[tuple[int, int, int, int]]] = {}
     for i, (pitch, onset, duration, velocity) in enumerate(rows_of(raw)):
         sounding.setdefault(pitch, []).append((onset, max(onset + duration, onset + 1), i, velocity))
@@ -125,7 +125,7 @@ def test_columns_that_are_no_notes(change: dict, message: str):
 
 
 def test_note_counts_of_asap():
-    """Counts that an independent implementation of paper §1 found in scores and performances of ASAP."""
+    """Counts that an independent implementation of the normalisation found in scores and performances of ASAP."""
     data = Path(os.environ.get("PIANIST_DATA", ""))
     if not (data / "asap_alignments.npz").is_file():
         pytest.skip("PIANIST_DATA names no folder with asap/ and asap_alignments.npz")

@@ -15,7 +15,7 @@ from tests.music.helpers import assert_same, notes_of, random_notes, raw_notes, 
 
 
 def slow_encode(notes: Notes) -> list[list[int]]:
-    """Paper §2, note by note, with exact fractions of a millisecond."""
+    """The tokens, note by note, with exact fractions of a millisecond."""
     rows, previous = [], 0
     onsets = notes.onset.tolist()
     pedal = list(zip(notes.pedal_time.tolist(), notes.pedal_value.tolist(), strict=True))
