@@ -38,7 +38,7 @@ def main() -> None:
         os.environ.setdefault("PIANIST_CACHE", str(Path(folder) / "cache"))
         for number in range(given.scores):
             write_midi(scores / f"{number:05}.mid", invented(8 + 7 * number % 120, number))
-        command = [sys.executable, "-m", "pianist_jax.cli", "render", str(scores), "-o", str(out), "--rehearsals", "1"]
+        command = [sys.executable, "-m", "pianist_jax.cli", "render", str(scores), "-o", str(out), "--draws", "1"]
         process = subprocess.Popen([*command, "--model", given.model], stdout=subprocess.DEVNULL)
         seen = []
         while process.poll() is None:

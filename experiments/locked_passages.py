@@ -30,13 +30,13 @@ from pathlib import Path
 
 import numpy as np
 
+from pianist_jax.config import Sampling
 from pianist_jax.evaluation import statistics as stats
 from pianist_jax.evaluation.aligned import Reference, reference_of
 from pianist_jax.evaluation.dataset import load_pieces
 from pianist_jax.evaluation.folders import Aligner
 from pianist_jax.evaluation.pieces import curves_of, deal
 from pianist_jax.inference.engine import load_model
-from pianist_jax.inference.sampling import Sampling
 from pianist_jax.music.notes import Notes
 from pianist_jax.performance.fitting import ends
 from pianist_jax.performance.parameters import CURVES, time_map
@@ -57,13 +57,15 @@ def main() -> None:
     parser.add_argument("--bars", type=int, nargs="+", default=[4, 8, 16])
     parser.add_argument("--passages", type=int, default=3, help="of each length in each piece")
     parser.add_argument("--pieces", type=int, help="only so many")
-    parser.add_argument("--chance", type=float, default=Sampling().chance, help="of rendering and passages")
+    parser.add_argument(
+        "--residual-scale", type=float, default=Sampling.residual_scale, help="of rendering and passages"
+    )
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     model = load_model(options.model)
     pieces = load_pieces(options.asap, Aligner(options.cache))[: options.pieces]
     scores = [read_piece(piece.source or piece.score) for piece in pieces]
-    sampling = Sampling(chance=options.chance)
+    sampling = Sampling(residual_scale=options.residual_scale)
     renderings = dict(render_all(scores, model, seed=options.seed, sampling=sampling))
     for takes in options.takes:
         rows: list[dict[str, float]] = []

@@ -16,9 +16,10 @@ import numpy as np
 
 from examples.musicxml import musicxml_bytes
 from examples.simple import SIMPLE
+from pianist_jax.config import DEFAULT_SAMPLING, Sampling
 from pianist_jax.inference.compilation import keep_programs
-from pianist_jax.inference.engine import Model, Stopwatch, load_model
-from pianist_jax.inference.sampling import DEFAULT, Sampling
+from pianist_jax.inference.decoder import Timer
+from pianist_jax.inference.engine import Model, load_model
 from pianist_jax.music.notes import Notes
 from pianist_jax.performance.pace import AS_WRITTEN
 from pianist_jax.rendering.renderer import interpretations, read_piece, render_all, to_pace
@@ -41,12 +42,12 @@ def span(notes: Notes) -> int:
     return int(notes.onset.max() - notes.onset.min())
 
 
-def measure(paths: list[Path], model: Model, seeds: int, sampling: Sampling = DEFAULT) -> Ratios:
+def measure(paths: list[Path], model: Model, seeds: int, sampling: Sampling = DEFAULT_SAMPLING) -> Ratios:
     """Of each piece and seed: played over written time by default, before it is brought to its tempo, as guessed."""
     found: Ratios = {}
     for seed in range(seeds):
         pieces = [read_piece(path) for path in paths]
-        for _, piece, (played, *_) in interpretations(pieces, model, seed, 1, sampling, Stopwatch()):
+        for _, piece, (played, *_) in interpretations(pieces, model, seed, 1, sampling, Timer()):
             ratios = [span(notes) / span(piece.score) for notes in (to_pace(piece, played, AS_WRITTEN), played)]
             found.setdefault(piece.name, []).append((ratios[0], ratios[1], piece.guess or np.nan))
     return found

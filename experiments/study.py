@@ -32,7 +32,7 @@ from pianist_jax.data.parts import Corpus, load_pairs, load_parts
 from pianist_jax.data.windows import Windows, pair_windows, piece_windows
 from pianist_jax.errors import PianistError
 from pianist_jax.files import replacing
-from pianist_jax.model.pianist import completed, count
+from pianist_jax.model.pianist import completed, num_params
 from pianist_jax.training.flops import flops_per_note
 from pianist_jax.training.loop import Observers, train
 from pianist_jax.training.losses import per_field
@@ -183,7 +183,7 @@ def result(run: Run, params: Any, material: Material, workdir: Path) -> Result:
     return {
         "task": config.task,
         "source": run.source,
-        "parameters": count(params),
+        "parameters": num_params(params),
         "notes": notes,
         "tflop": round(notes * flops_per_note(config.model, config.window) / 1e12, 1),
         "curve": [[line["step"], round(line["validation"]["note"], 4)] for line in lines if "validation" in line],
@@ -216,15 +216,17 @@ class Judge:
 
     def played(self, model: ModelConfig, params: Any, samples: int = SAMPLES) -> dict[str, float]:
         """The headline figures of a model's performances."""
+        from pianist_jax.config import Sampling
         from pianist_jax.evaluation.candidates import render_candidates
         from pianist_jax.evaluation.composite import composite
         from pianist_jax.evaluation.suite import evaluate_pieces
         from pianist_jax.evaluation.table import figure
         from pianist_jax.inference.engine import make_model
-        from pianist_jax.inference.sampling import Sampling
 
         made = make_model(dataclasses.replace(model, dropout=0.0), params)
-        own = render_candidates("model", self.pieces, made, seed=0, samples=samples, sampling=Sampling(chance=1.0))
+        own = render_candidates(
+            "model", self.pieces, made, seed=0, samples=samples, sampling=Sampling(residual_scale=1.0)
+        )
         performed = [own.performances[piece.name] for piece in self.pieces]
         report = evaluate_pieces(self.pieces, performed, np.random.default_rng(0))
         compositions = {piece.name: piece.composition for piece in self.pieces}

@@ -1,8 +1,8 @@
 """How fast performances are made and models learn here, by model, batch and dtype; one process for each measurement.
 
 A specification is `render:MODEL:BATCH:DTYPE:NOTES` or `train:PRESET:BATCH:DTYPE:ATTENTION`; what is left out at the end
-has a default. `rehearse` is of performances as `pianist render` makes them, `render` of such as are drawn once
-(`--rehearsals 1`). A model is a preset, with random weights (which changes nothing of the arithmetic), or the name or
+has a default. `averaged` is of performances as `pianist render` makes them, `render` of such as are drawn once
+(`--draws 1`). A model is a preset, with random weights (which changes nothing of the arithmetic), or the name or
 file of weights. Scores and corpora are invented.
 """
 
@@ -25,7 +25,7 @@ from pianist_jax.errors import PianistError
 from pianist_jax.music.notes import Notes
 
 _RENDER = ("default", "1", "float32", "512")
-DEFAULTS = {"render": _RENDER, "rehearse": _RENDER, "train": ("note-small", "4", "float32", "xla")}
+DEFAULTS = {"render": _RENDER, "averaged": _RENDER, "train": ("note-small", "4", "float32", "xla")}
 STEPS = 2  # of training in one measurement
 RUNS = 3  # in each process, after one that compiles
 Result = dict[str, Any]
@@ -72,7 +72,7 @@ def complete(specification: str) -> str:
 def measure_here(specification: str) -> Result:
     """Measure in this process: JAX compiles, warms up, and is timed `RUNS` times."""
     kind, *given = complete(specification).split(":")
-    result = _train(*given) if kind == "train" else _render(*given, rehearsed=kind == "rehearse")
+    result = _train(*given) if kind == "train" else _render(*given, averaged=kind == "averaged")
     return {"what": complete(specification), **result, "peak_memory_mib": _peak_memory()}
 
 
@@ -128,13 +128,13 @@ def _joined(results: list[Result]) -> Result:
     return joined
 
 
-def _render(name: str, batch: str, dtype: str, notes: str, *, rehearsed: bool) -> Result:
+def _render(name: str, batch: str, dtype: str, notes: str, *, averaged: bool) -> Result:
     import jax
 
+    from pianist_jax.config import Sampling
     from pianist_jax.inference.engine import load_model, make_model
-    from pianist_jax.inference.sampling import REHEARSALS, Sampling
-    from pianist_jax.model.pianist import count, initialise
-    from pianist_jax.rendering.renderer import draws, read_piece, render_all
+    from pianist_jax.model.pianist import initialise, num_params
+    from pianist_jax.rendering.renderer import needed_draws, read_piece, render_all
 
     if name in PRESETS:
         params = jax.jit(partial(initialise, preset(name)))(jax.random.key(0))
@@ -142,8 +142,8 @@ def _render(name: str, batch: str, dtype: str, notes: str, *, rehearsed: bool) -
     else:
         model = load_model(name, dtype=dtype)
     pieces = [read_piece(invented(int(notes), seed)) for seed in range(int(batch))]
-    sampling = Sampling(rehearsals=REHEARSALS if rehearsed else 1)
-    together = len(pieces) * draws(1, sampling)
+    sampling = Sampling(draws=Sampling.draws if averaged else 1)
+    together = len(pieces) * needed_draws(1, sampling)
     speeds, first, seconds, compiled = [], [], 0.0, 0.0
     for run in range(RUNS + 1):
         told: list[float] = []
@@ -163,7 +163,7 @@ def _render(name: str, batch: str, dtype: str, notes: str, *, rehearsed: bool) -
         "times_real_time": round(sounding / (int(notes) * len(pieces) / statistics.median(speeds)), 1),
         "first_notes_s": round(statistics.median(first), 3),
         "compile_s": round(compiled, 2),
-        "parameters": count(model.params),
+        "parameters": num_params(model.params),
         "device": f"{len(model.mesh.devices.flat)} × {jax.devices()[0].device_kind}, jax {jax.__version__}",
     }
 
@@ -171,7 +171,7 @@ def _render(name: str, batch: str, dtype: str, notes: str, *, rehearsed: bool) -
 def _train(name: str, batch: str, dtype: str, attention: str) -> Result:
     import jax
 
-    from pianist_jax.model.pianist import count
+    from pianist_jax.model.pianist import num_params
     from pianist_jax.parallel import one_device
     from pianist_jax.training.flops import flops_per_note, peak_flops
     from pianist_jax.training.steps import make_train, new_state
@@ -179,7 +179,7 @@ def _train(name: str, batch: str, dtype: str, attention: str) -> Result:
     model = dataclasses.replace(preset(name), dtype=dtype, attention=attention)
     config = TrainConfig(model=model, batch=int(batch), log_every=STEPS)
     windows, state = jax.device_put(invented_windows()), new_state(config)
-    size, began = count(state["params"]), time.perf_counter()
+    size, began = num_params(state["params"]), time.perf_counter()
     run = make_train(config, STEPS, one_device()).lower(state, windows).compile()
     compiled = time.perf_counter() - began
     speeds = []

@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import math
 from typing import Any
 
 from pianist_jax.errors import PianistError
@@ -16,7 +17,7 @@ class ModelConfig:
     "token" (8 causal steps a note) or "note" (one causal step a note, then a small head over its slots).
     `metre` adds to each note where it stands in bar, beat, hand, chord and piece, as far as the score tells.
     `anchored` says that it was trained on scores at the tempo of their performances, so that it keeps what is written.
-    `consensus` is the width of a head that foretells what pianists agree on, a multiple of 64; 0: there is none.
+    `consensus` is the width of a head that predicts what pianists agree on, a multiple of 64; 0: there is none.
     `attention` is "xla", "cudnn" (flash attention on NVIDIA GPUs) or "flash" (on TPUs). Parameters are float32,
     `dtype` is the dtype of the arithmetic. `remat` computes blocks again for the gradient, to save memory, but for
     what `remat_keeps`: "nothing", or the results of linear maps ("dots").
@@ -185,6 +186,51 @@ MESHES: dict[str, MeshConfig] = {
 
 
 TASKS = ("pretrain", "finetune", "consensus")  # stages of training, each upon the one before
+
+
+@dataclasses.dataclass(frozen=True)
+class Sampling:
+    """How performed values are drawn.
+
+    `temperature` 0 takes the likeliest cell and its middle. `top_p` keeps the fewest cells that hold so much of the
+    probability, `top_k` so many cells at most (0: all); cells as likely as the last one kept are kept too. Both act
+    on times and velocities; the pedal has a `pedal_top_p` of its own, by default 1: it has two states, and where
+    little pedal is likely, top-p would mean none at all.
+
+    So many `draws` are made of a score, and what they and the model's consensus agree on is played, with the residual
+    of a single one, which is how it differs from that, times `residual_scale` (`performance.averaging`): with 1 each
+    performance is played as it was drawn.
+
+    Raises PianistError for values that make no sense.
+    """
+
+    temperature: float = 1.0
+    top_p: float = 0.98
+    top_k: int = 0
+    pedal_top_p: float = 1.0
+    draws: int = 8
+    residual_scale: float = 0.3
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.temperature) and self.temperature >= 0):
+            raise PianistError(f"the temperature is {self.temperature}, but it must be 0 or more")
+        for name in ("top_p", "pedal_top_p"):
+            if not 0 < getattr(self, name) <= 1:
+                raise PianistError(f"{name} is {getattr(self, name)}, but it must be above 0 and at most 1")
+        if self.top_k < 0:
+            raise PianistError(f"top_k is {self.top_k}, but it must be 0 (no limit) or more")
+        if self.draws < 1:
+            raise PianistError(f"draws is {self.draws}, but it must be 1 (the performance alone) or more")
+        if not 0 <= self.residual_scale <= 1:
+            raise PianistError(f"residual_scale is {self.residual_scale}, but it must lie from 0 to 1")
+
+    @property
+    def averaged(self) -> int:
+        """How many draws a performance is made of: at temperature 0 all would be the same."""
+        return self.draws if self.temperature > 0 and self.residual_scale < 1 else 1
+
+
+DEFAULT_SAMPLING = Sampling()
 
 
 @dataclasses.dataclass(frozen=True)

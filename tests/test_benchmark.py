@@ -14,7 +14,7 @@ from pianist_jax.music.notes import normalise
 def test_specifications():
     assert complete("render") == "render:default:1:float32:512"
     assert complete("render:135m:16:bfloat16") == "render:135m:16:bfloat16:512"
-    assert complete("rehearse:135m") == "rehearse:135m:1:float32:512"
+    assert complete("averaged:135m") == "averaged:135m:1:float32:512"
     assert complete("train:15m:8") == "train:15m:8:float32:xla"
     for wrong in ("", "play:default", "render:default:1:float32:512:6", "render:a:x", "render:a:0", "train:no"):
         with pytest.raises(PianistError):

@@ -85,12 +85,12 @@ def test_a_score_becomes_a_performance(run):
 def test_every_option_reaches_the_performance(run):
     write_midi("a.mid", SCORE)
     options = ["--seed", 7, "--samples", 2, "--temperature", 0.8, "--top-p", 0.7, "--top-k", 9]
-    options += ["--rehearsals", 3, "--chance", 0.5]
+    options += ["--draws", 3, "--residual-scale", 0.5]
     assert run("render", "a.mid", "-o", "deep/out", *options)[0] == 0
     names = ["a-1.daw.mid", "a-1.performance.mid", "a-2.daw.mid", "a-2.performance.mid", "a.json"]
     assert files("deep/out") == names
     told = json.loads(Path("deep/out/a.json").read_text())
-    expected = {"samples": 2, "temperature": 0.8, "top_p": 0.7, "top_k": 9, "rehearsals": 3, "chance": 0.5}
+    expected = {"samples": 2, "temperature": 0.8, "top_p": 0.7, "top_k": 9, "draws": 3, "residual_scale": 0.5}
     assert (told["seed"], told["settings"].items() >= expected.items()) == (7, True)
     performances = [Path(f"deep/out/a-{k}.performance.mid").read_bytes() for k in (1, 2)]
     assert performances[0] != performances[1]
@@ -255,9 +255,9 @@ def test_an_unknown_model_name(run):
         ("--temperature", "nan"),
         ("--top-p", 0),
         ("--top-p", 2),
-        ("--rehearsals", 0),
-        ("--chance", 1.5),
-        ("--chance", "nan"),
+        ("--draws", 0),
+        ("--residual-scale", 1.5),
+        ("--residual-scale", "nan"),
         ("--top-k", -1),
     ],
 )

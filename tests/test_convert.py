@@ -15,7 +15,7 @@ import safetensors.numpy
 from pianist_jax.config import ModelConfig, preset
 from pianist_jax.convert import HEAD, NEVER_READ, convert, load_published, published_places, save_published
 from pianist_jax.errors import PianistError
-from pianist_jax.model.pianist import Pianist, count, initialise
+from pianist_jax.model.pianist import Pianist, initialise, num_params
 from pianist_jax.music.tokens import ScoreTokens
 from pianist_jax.weights import load_weights, save_weights
 
@@ -109,7 +109,7 @@ def test_every_published_tensor_is_accounted_for():
     assert names[HEAD] == names[TABLE]
     used = sum(np.prod(names[name]) for name in places)
     assert used == 126_874_368
-    assert used == count(jax.eval_shape(lambda key: initialise(preset("135m"), key), jax.random.key(0)))
+    assert used == num_params(jax.eval_shape(lambda key: initialise(preset("135m"), key), jax.random.key(0)))
     stored = sum(np.prod(shape) for name, shape in names.items() if name != HEAD)
     assert stored == 135_742_464
 

@@ -40,7 +40,7 @@ ROOMS: dict[str, set[str]] = {
         *{"config", "music", "score", "performance", "model", "inference", "parallel", "weights"},
         *{"audio", "plotting"},
     },
-    "evaluation": {"music", "score", "performance", "data", "inference", "rendering", "audio", "plotting"},
+    "evaluation": {"config", "music", "score", "performance", "data", "inference", "rendering", "audio", "plotting"},
     "benchmark": {"config", "music", "model", "parallel", "inference", "rendering", "training"},
 }
 FREE = {"cli", "commands", "__init__"}
@@ -69,11 +69,12 @@ REGISTRIES = re.compile(r"py[p]i\.org|python[h]osted|--(?:extra-)?index[-]url|--
 
 @dataclass(frozen=True)
 class Import:
-    """One imported name, in full (`pianist_jax.music.tokens.PAD`), and whether it happens on import."""
+    """One imported name, in full (`pianist_jax.music.tokens.PAD`), whether it happens on import, or for types only."""
 
     target: str
     line: int
     on_import: bool
+    for_types: bool = False
 
     @property
     def library(self) -> str:
@@ -88,19 +89,19 @@ def imports(path: str, source: str) -> Iterator[Import]:
     """All imports of a file, relative ones resolved from its path."""
     package = path.removesuffix(".py").split("/")[:-1]
 
-    def walk(node: ast.AST, on_import: bool) -> Iterator[Import]:
+    def walk(node: ast.AST, on_import: bool, for_types: bool = False) -> Iterator[Import]:
         if isinstance(node, ast.Import):
-            yield from (Import(alias.name, node.lineno, on_import) for alias in node.names)
+            yield from (Import(alias.name, node.lineno, on_import, for_types) for alias in node.names)
         if isinstance(node, ast.ImportFrom):
             base = package[: len(package) - node.level + 1] if node.level else []
             base += node.module.split(".") if node.module else []
-            yield from (Import(".".join([*base, a.name]), node.lineno, on_import) for a in node.names)
+            yield from (Import(".".join([*base, a.name]), node.lineno, on_import, for_types) for a in node.names)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             on_import = False
         if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
-            on_import = False
+            on_import, for_types = False, True
         for child in ast.iter_child_nodes(node):
-            yield from walk(child, on_import)
+            yield from walk(child, on_import, for_types)
 
     yield from walk(ast.parse(source), True)
 
@@ -123,6 +124,26 @@ def direction_problems(sources: Mapping[str, str]) -> Iterator[str]:
             allowed = {f"{PACKAGE}.{name}." for name in ROOMS[room] | {room, "errors", "files"}}
             if not any(f"{use.target}.".startswith(start) for start in allowed):
                 yield f"{path}:{use.line}: {room} must not use {use.target}"
+
+
+def circles(sources: Mapping[str, str]) -> Iterator[str]:
+    """Modules of the package that import each other in a circle, within functions too; what only types need is free."""
+    names = {path.removesuffix(".py").removesuffix("/__init__").replace("/", "."): path for path in sources}
+    uses: dict[str, set[str]] = {}
+    for name, path in names.items():
+        targets = {use.target for use in imports(path, sources[path]) if not use.for_types}
+        parents = {target.rpartition(".")[0] for target in targets - names.keys()}
+        uses[name] = (targets | parents) & names.keys() - {name}
+    # Take away, again and again, what imports nothing that is left, and what nothing that is left imports.
+    left = dict(uses)
+    while True:
+        used = {target for name in left for target in left[name]}
+        kept = {name: targets & left.keys() for name, targets in left.items() if name in used and targets & left.keys()}
+        if kept == left:
+            break
+        left = kept
+    for name, targets in sorted(left.items()):
+        yield f"{names[name]}: is in a circle with {', '.join(sorted(targets))}"
 
 
 def library_problems(sources: Mapping[str, str]) -> Iterator[str]:
@@ -194,6 +215,10 @@ def package_sources(sources: dict[str, str]) -> dict[str, str]:
 
 def test_imports_point_one_way(package_sources):
     assert list(direction_problems(package_sources)) == []
+
+
+def test_no_module_imports_itself_by_way_of_others(package_sources):
+    assert list(circles(package_sources)) == []
 
 
 def test_libraries_stay_in_their_place(package_sources):
@@ -293,6 +318,19 @@ def test_places_of_libraries_bite(path, source, problem):
     problems = list(library_problems({f"{PACKAGE}/{path}": source}))
     assert len(problems) == 1
     assert problem in problems[0]
+
+
+def test_circles_bite():
+    ring = {
+        f"{PACKAGE}/data/a.py": "from pianist_jax.data import b\n",
+        f"{PACKAGE}/data/b.py": "def f():\n    from pianist_jax.data.c import x\n",
+        f"{PACKAGE}/data/c.py": "from .a import y\n",
+        f"{PACKAGE}/data/d.py": "from pianist_jax.data.a import y\n",
+        f"{PACKAGE}/data/e.py": "",
+    }
+    assert [problem.split(":")[0] for problem in circles(ring)] == [f"{PACKAGE}/data/{name}.py" for name in "abc"]
+    ring[f"{PACKAGE}/data/c.py"] = "if TYPE_CHECKING:\n    from .a import y\n"
+    assert list(circles(ring)) == []
 
 
 def test_lengths_bite():

@@ -11,7 +11,7 @@ from pianist_jax.terminal import say
 
 commands = typer.Typer(rich_markup_mode=None)
 
-USUAL = ["rehearse:default:1", "render:default:1", "render:default:16", "render:135m:1", "train:note-small:4"]
+USUAL = ["averaged:default:1", "render:default:1", "render:default:16", "render:135m:1", "train:note-small:4"]
 
 
 @commands.command()
@@ -19,7 +19,7 @@ def bench(
     what: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="WHAT", help="render|rehearse:MODEL:BATCH:DTYPE:NOTES or train:PRESET:BATCH:DTYPE:ATTENTION."
+            metavar="WHAT", help="render|averaged:MODEL:BATCH:DTYPE:NOTES or train:PRESET:BATCH:DTYPE:ATTENTION."
         ),
     ] = None,
     rounds: Annotated[int, typer.Option(help="How often all are measured in turn, each in a new process.")] = 1,

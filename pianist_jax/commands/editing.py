@@ -53,15 +53,15 @@ def apply(
             extras = dataclasses.replace(extras, tempo_events=tempo_events or extras.tempo_events)
             rendering = apply_edits(stored, expression, pace)
             folder = stored.path.parent if output is None else Path(output)
-            files = save_again(stored, rendering, folder, extras, force=force)
+            saved = save_again(stored, rendering, folder, extras, force=force)
         except PianistError as error:
             errors.append(error)
             continue
         errors.append(None)
-        say(f"{printable(name)} -> {' '.join(map(str, files))}")
+        say(f"{printable(name)} -> {' '.join(map(str, saved.files))}")
         if stored.released:
             say(f"  {stored.released} notes are released earlier, where their key is struck again")
-        options.tell_error(rendering)
+        options.tell_error(rendering, saved.worst_error_ms)
     conclude(errors)
 
 

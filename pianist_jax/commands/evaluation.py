@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pianist_jax.commands import options
+from pianist_jax.config import Sampling
 from pianist_jax.errors import PianistError
 from pianist_jax.terminal import complain, counter, progress, say
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from pianist_jax.evaluation.folders import Aligner
     from pianist_jax.evaluation.pieces import Piece
     from pianist_jax.inference.engine import Model
-    from pianist_jax.inference.sampling import Sampling
 
 commands = typer.Typer(rich_markup_mode=None)
 
@@ -65,8 +65,8 @@ def evaluate(
     samples: Annotated[int, typer.Option(help="Performances that a model gives of each score.")] = 4,
     seed: Annotated[int, typer.Option(help="Of renderings, controls and intervals.")] = 0,
     samplings: Samplings = None,
-    rehearsals: options.Rehearsals = 8,
-    chance: options.Chance = 0.3,
+    draws: options.Draws = Sampling.draws,
+    residual_scale: options.ResidualScale = Sampling.residual_scale,
     tempo: Annotated[
         str,
         typer.Option(
@@ -99,7 +99,7 @@ def evaluate(
     check(metrics, tempo)
     if not folders and not models:
         raise PianistError("nothing to evaluate; give --candidates DIR or --model NAME, or both")
-    settings = _settings(samplings or ["1:0.98"], rehearsals, chance)
+    settings = _settings(samplings or [f"{Sampling.temperature:g}:{Sampling.top_p:g}"], draws, residual_scale)
     stem = _stem(output)
     aligner = Aligner(cache or _cache_folder(), workers, counter("aligning", "performances"))
     pieces, pool, about, warnings = _pieces(scores, humans, dataset, split, seed, aligner)
@@ -140,18 +140,17 @@ def _at_tempo(entry: "Candidates", pieces: "list[Piece]", tempo: str) -> "Candid
     return dataclasses.replace(entry, performances=paced)
 
 
-def _settings(texts: Sequence[str], rehearsals: int, chance: float) -> "dict[str, Sampling]":
+def _settings(texts: Sequence[str], draws: int, residual_scale: float) -> dict[str, Sampling]:
     """How to draw, by what was typed. Raises PianistError."""
-    from pianist_jax.inference.sampling import Sampling
 
     found = {}
     for text in texts:
         try:
             temperature, top_p, *rest = (float(part) for part in text.split(":"))
-            (pedal_top_p,) = rest or [1.0]
-            found[text] = Sampling(temperature, top_p, 0, pedal_top_p, rehearsals, chance)
+            (pedal_top_p,) = rest or [Sampling.pedal_top_p]
+            found[text] = Sampling(temperature, top_p, 0, pedal_top_p, draws, residual_scale)
         except (ValueError, TypeError):
-            raise PianistError(f'--sampling takes TEMPERATURE:TOP_P[:PEDAL_TOP_P], not "{text}"') from None
+            raise PianistError(f'--sampling takes TEMPERATURE:Sampling.top_p[:PEDAL_TOP_P], not "{text}"') from None
     return found
 
 
@@ -206,7 +205,7 @@ def _pieces(
 
 def _play(
     names: Sequence[str],
-    settings: "dict[str, Sampling]",
+    settings: dict[str, Sampling],
     pieces: "list[Piece]",
     samples: int,
     seed: int,
@@ -220,7 +219,7 @@ def _play(
     from pianist_jax.evaluation.likelihood import count_notes, likelihood
     from pianist_jax.inference.compilation import keep_programs
     from pianist_jax.inference.engine import load_model
-    from pianist_jax.rendering.renderer import draws
+    from pianist_jax.rendering.renderer import needed_draws
 
     keep_programs()
     made: list[Candidates] = []
@@ -232,7 +231,7 @@ def _play(
         first = len(made)
         for text, sampling in settings.items():
             name = f"{model.name} {text}" if len(settings) > 1 else model.name
-            drawn = draws(samples, sampling) * scored
+            drawn = needed_draws(samples, sampling) * scored
             with _progress(f"performing {len(pieces)} pieces with {name}", drawn) as advance:
                 made.append(
                     render_candidates(

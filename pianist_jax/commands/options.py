@@ -15,11 +15,9 @@ if TYPE_CHECKING:
     from pianist_jax.rendering.extras import Extras
     from pianist_jax.rendering.result import Rendering
 
-Rehearsals = Annotated[
-    int, typer.Option(help="Play what so many drawn performances and the model agree on; 1 is quickest.")
-]
-Chance = Annotated[
-    float, typer.Option(help="Share of a drawn performance's own chance that is left to it; 1: as it is drawn.")
+Draws = Annotated[int, typer.Option(help="Play what so many drawn performances and the model agree on; 1 is quickest.")]
+ResidualScale = Annotated[
+    float, typer.Option(help="How much of a draw's own difference from what is agreed on is left; 1: as it is drawn.")
 ]
 Keep = Annotated[
     list[str] | None,
@@ -151,9 +149,8 @@ def strengths_among(paths: list[str], strength: list[str] | None) -> tuple[list[
     return [path for path in paths if path not in more], [*strength, *more]
 
 
-def tell_error(rendering: "Rendering", tell: Callable[[str], None] = say) -> None:
-    """Say by how much the editable file misses the performance."""
-    error = rendering.report.get("editable_worst_error_ms")
+def tell_error(rendering: "Rendering", error: float | None, tell: Callable[[str], None] = say) -> None:
+    """Say by how many ms the editable file misses the performance, or that there is none."""
     if error is not None:
         tell(f"  on the score's beats it sounds the same within {error:.2f} ms")
     elif rendering.grid is not None:

@@ -1,17 +1,22 @@
 """`pianist render`: scores in, performances out."""
 
+import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pianist_jax.commands import options
+from pianist_jax.config import Sampling
 from pianist_jax.errors import PianistError, in_words
 from pianist_jax.terminal import conclude, progress, say
 
 if TYPE_CHECKING:
     from pianist_jax.inference.engine import Model
+    from pianist_jax.performance.expression import Expression
+    from pianist_jax.performance.pace import Pace
     from pianist_jax.rendering.batch import Outcome
+    from pianist_jax.rendering.extras import Extras
     from pianist_jax.rendering.finding import Job
 
 commands = typer.Typer(rich_markup_mode=None)
@@ -27,11 +32,13 @@ def render(
     model: Annotated[str, typer.Option(metavar="PATH|NAME", help="Weights file or bundled weights.")] = "default",
     seed: Annotated[int, typer.Option(help="Another seed, another performance.")] = 0,
     samples: Annotated[int, typer.Option(help="Performances of each score.")] = 1,
-    temperature: Annotated[float, typer.Option(help="0: always the likeliest; 1: as the model has it.")] = 1.0,
-    top_p: Annotated[float, typer.Option(help="Keep the likeliest values that hold this share.")] = 0.98,
-    top_k: Annotated[int, typer.Option(help="Keep so many of the likeliest values; 0: all.")] = 0,
-    rehearsals: options.Rehearsals = 8,
-    chance: options.Chance = 0.3,
+    temperature: Annotated[
+        float, typer.Option(help="0: always the likeliest; 1: as the model has it.")
+    ] = Sampling.temperature,
+    top_p: Annotated[float, typer.Option(help="Keep the likeliest values that hold this share.")] = Sampling.top_p,
+    top_k: Annotated[int, typer.Option(help="Keep so many of the likeliest values; 0: all.")] = Sampling.top_k,
+    draws: options.Draws = Sampling.draws,
+    residual_scale: options.ResidualScale = Sampling.residual_scale,
     part: options.Part = None,
     bars: options.Bars = None,
     keep: options.Keep = None,
@@ -57,39 +64,66 @@ def render(
     same performances; what is there already is left alone, so that a run that was stopped goes on. Several scores are
     told of in DIR/manifest.jsonl. Scores also come in tar archives and in lists (.txt, one path a line).
     """
-    from pianist_jax.inference.sampling import Sampling
-
     scores, strength = options.strengths_among(scores, strength)
-    kept = options.log_of(log)
-    wishes: dict[str, Any] = {
-        "seed": seed,
-        "pace": options.pace_of(tempo, duration),
-        "sampling": Sampling(temperature, top_p, top_k, rehearsals=rehearsals, chance=chance),
-        "expression": options.expression_of(keep, strength, tempo_scale, pedal_threshold, binary_pedal),
-        "extras": options.extras_of(tempo_events, plot, plot_bars, overlay, audio),
-        "force": force,
-    }
+    wanted = Options(
+        seed=seed,
+        samples=samples,
+        pace=options.pace_of(tempo, duration),
+        sampling=Sampling(temperature, top_p, top_k, draws=draws, residual_scale=residual_scale),
+        expression=options.expression_of(keep, strength, tempo_scale, pedal_threshold, binary_pedal),
+        extras=options.extras_of(tempo_events, plot, plot_bars, overlay, audio),
+        tempo_events=tempo_events,
+        force=force,
+        part=part,
+        log=options.log_of(log),
+    )
     if bars is None:
-        _render_scores(scores, Path(output), model, shard, {**wishes, "samples": samples, "log": kept, "part": part})
-    else:
-        if tempo is not None or duration is not None:
-            raise PianistError("--bars keep their place in time, so that nothing else moves; leave the tempo out")
-        del wishes["pace"]
-        wishes |= {"part": part} if part is not None else {}
-        _render_bars(scores, Path(output), model, bars, samples, {**wishes, "tempo_events": tempo_events}, kept)
+        _render_scores(scores, Path(output), model, shard, wanted)
+        return
+    if tempo is not None or duration is not None:
+        raise PianistError("--bars keep their place in time, so that nothing else moves; leave the tempo out")
+    _render_bars(scores, Path(output), model, bars, wanted)
 
 
-def _render_scores(scores: list[str], folder: Path, model: str, share: str | None, wishes: dict[str, Any]) -> None:
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What the command line asks of every score; `tempo_events` is None where nothing is said of them."""
+
+    seed: int
+    samples: int
+    pace: "Pace"
+    sampling: Sampling
+    expression: "Expression"
+    extras: "Extras"
+    tempo_events: str | None
+    force: bool
+    part: str | None
+    log: Path | None
+
+
+def _render_scores(scores: list[str], folder: Path, model: str, share: str | None, wanted: Options) -> None:
     from pianist_jax.inference.compilation import keep_programs
     from pianist_jax.inference.engine import load_model
     from pianist_jax.rendering import batch
     from pianist_jax.rendering.finding import find_scores
 
-    if wishes["samples"] < 1:
-        raise PianistError(f"samples is {wishes['samples']}, but it must be 1 or more")
+    if wanted.samples < 1:
+        raise PianistError(f"samples is {wanted.samples}, but it must be 1 or more")
     share = share or batch.own_share()
     keep_programs()
-    order = batch.Order(folder, load_model(model), **wishes)
+    order = batch.Order(
+        folder,
+        load_model(model),
+        seed=wanted.seed,
+        samples=wanted.samples,
+        sampling=wanted.sampling,
+        pace=wanted.pace,
+        expression=wanted.expression,
+        extras=wanted.extras,
+        force=wanted.force,
+        log=wanted.log,
+        part=wanted.part,
+    )
     jobs, wrong = find_scores(scores)
     _tell_twins(jobs)
     errors, count, tally = [error for _, error in wrong], len(wrong), batch.Tally()
@@ -104,7 +138,7 @@ def _render_scores(scores: list[str], folder: Path, model: str, share: str | Non
                 tell(f"{outcome.score} -> {' '.join(map(str, outcome.files))} ({speed:.0f} notes/s)")
                 options.tell_remarks(outcome.rendering, tell)
                 options.tell_tempo(outcome.rendering, order.pace, tell)
-                options.tell_error(outcome.rendering, tell)
+                options.tell_error(outcome.rendering, outcome.worst_error_ms, tell)
             elif (left_alone := left_alone + 1) <= NAMED:
                 tell(f"{outcome.score}: made before with these settings, left alone ({outcome.files[0]})")
     if left_alone > NAMED:
@@ -118,9 +152,7 @@ def _tell_twins(jobs: "list[Job]") -> None:
             say(f"{job.score}: performed instead of {', '.join(map(str, job.twins))}, taken for the same score")
 
 
-def _render_bars(
-    scores: list[str], folder: Path, name: str, bars: str, samples: int, wishes: dict[str, Any], log: Path | None
-) -> None:
+def _render_bars(scores: list[str], folder: Path, name: str, bars: str, wanted: Options) -> None:
     from pianist_jax.inference.compilation import keep_programs
     from pianist_jax.inference.engine import load_model
     from pianist_jax.rendering.batch import Outcome
@@ -128,7 +160,7 @@ def _render_bars(
     from pianist_jax.score.bars import parse_bars
 
     chosen = parse_bars(bars)
-    if samples > 1:
+    if wanted.samples > 1:
         raise PianistError("--bars perform anew what every performance of a rendering has there; leave --samples out")
     keep_programs()
     model = load_model(name)
@@ -136,27 +168,37 @@ def _render_bars(
     outcomes = [Outcome(path, error=error) for path, error in wrong]
     _tell_twins(jobs)
     for job in jobs:
-        outcome = _bars_of(job, folder, model, chosen, wishes, log)
+        outcome = _bars_of(job, folder, model, chosen, wanted)
         outcomes.append(outcome)
         files = " ".join(map(str, outcome.files))
         if outcome.rendering:
             say(f"{outcome.score}, bars {bars} -> {files}")
-            options.tell_error(outcome.rendering)
+            options.tell_error(outcome.rendering, outcome.worst_error_ms)
         elif outcome.files:
             say(f"{outcome.score}: bars {bars} were made before with these settings, left alone ({files})")
     conclude([outcome.error for outcome in outcomes])
 
 
-def _bars_of(
-    job: "Job", folder: Path, model: "Model", bars: tuple[int, int], wishes: dict[str, Any], log: Path | None
-) -> "Outcome":
+def _bars_of(job: "Job", folder: Path, model: "Model", bars: tuple[int, int], wanted: Options) -> "Outcome":
     from pianist_jax.rendering.batch import Outcome
     from pianist_jax.rendering.finding import shelf
     from pianist_jax.rendering.passages import rerender_file
 
     try:
         with shelf() as file_of:
-            files, rendering = rerender_file(file_of(job), folder / job.stem, model, bars, **wishes)
+            saved, rendering = rerender_file(
+                file_of(job),
+                folder / job.stem,
+                model,
+                bars,
+                seed=wanted.seed,
+                sampling=wanted.sampling,
+                expression=wanted.expression,
+                extras=wanted.extras,
+                tempo_events=wanted.tempo_events,
+                force=wanted.force,
+                part=wanted.part,
+            )
     except Exception as error:  # one bad score never stops the others
-        return Outcome(job.score, error=in_words(job.score, error, log))
-    return Outcome(job.score, tuple(files), rendering)
+        return Outcome(job.score, error=in_words(job.score, error, wanted.log))
+    return Outcome(job.score, saved.files, saved.worst_error_ms, rendering)

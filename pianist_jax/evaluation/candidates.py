@@ -14,8 +14,8 @@ from pianist_jax.performance.pace import Pace, on_clock
 from pianist_jax.performance.parameters import Chords, chords_of, time_map
 
 if TYPE_CHECKING:
+    from pianist_jax.config import Sampling
     from pianist_jax.inference.engine import Model
-    from pianist_jax.inference.sampling import Sampling
 
 
 HUMANS = "humans"  # a tempo: that of the humans of each piece
@@ -92,6 +92,6 @@ def render_candidates(
             for number, notes in enumerate(rendering.performances, 1)
         )
         made[piece.name] = at_tempo_of_humans(piece, played) if tempo == HUMANS else played
-        boundaries[piece.name] = rendering.joins
+        boundaries[piece.name] = rendering.window_boundaries
     about = {"model": model.name, "hash": model.hash, "seed": seed, "samples": samples, "tempo": tempo}
     return Candidates(name, made, boundaries, {**about, **dataclasses.asdict(sampling)})

@@ -230,9 +230,9 @@ def _told(path: Path) -> dict[str, Any]:
 def _joins(told: Mapping[str, Any], notes: int) -> np.ndarray | None:
     """Where windows met in a rendering, by what is told of it; None where that is not known."""
     try:
-        from pianist_jax.inference.windows import Windowing, joins
+        from pianist_jax.inference.windows import Windowing, window_boundaries
 
-        return joins(notes, Windowing(**told["settings"]["windows"]))
+        return window_boundaries(notes, Windowing(**told["settings"]["windows"]))
     except (KeyError, TypeError, ValueError):
         return None
 

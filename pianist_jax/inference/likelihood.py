@@ -1,15 +1,13 @@
 """How likely a model finds performances that somebody else played: teacher-forced, in the windows it would play in."""
 
-import functools
 from collections.abc import Callable, Sequence
 
-import jax
 import numpy as np
 
 from pianist_jax.inference.engine import Model
 from pianist_jax.inference.padding import pad_scores
+from pianist_jax.inference.programs import ProgramKey
 from pianist_jax.inference.windows import cut_windows, windowing_for
-from pianist_jax.model.pianist import Pianist
 from pianist_jax.music.tokens import NOTE_TOKENS, PAD, ScoreTokens
 
 BATCH = 8
@@ -31,7 +29,6 @@ def summed_nll(
     Every note counts once, in the window in which it would be performed, with the notes before it as they were
     played.
     """
-    nll = _program(model)
     windows = [
         (index, window)
         for index, (score, _) in enumerate(pairs)
@@ -47,7 +44,7 @@ def summed_nll(
         played = np.full((batch, length, NOTE_TOKENS), PAD, np.int32)
         for row, (index, part) in enumerate(parts):
             played[row, : part.stop - part.start] = pairs[index][1][part]
-        found = np.asarray(nll(model.params, score, played, mask), np.float64)
+        found = slot_nll(model, score, played, mask).astype(np.float64)
         fresh = [slice(window.prompt, window.settled - window.first) for _, window in chosen]
         for row, (index, _) in enumerate(chosen):
             sums[index] += found[row, fresh[row]].sum(0)
@@ -56,12 +53,8 @@ def summed_nll(
     return sums
 
 
-@functools.lru_cache(maxsize=4)
-def _program(model: Model) -> Callable[..., jax.Array]:
-    pianist = Pianist(model.config)
-
-    @jax.jit
-    def nll(params: dict, score: ScoreTokens, played_BNS: jax.Array, mask_BN: jax.Array) -> jax.Array:
-        return pianist.apply({"params": params}, score, played_BNS, mask_BN, method="nll")  # type: ignore[return-value]
-
-    return nll
+def slot_nll(model: Model, score: ScoreTokens, performed_BNS: np.ndarray, mask_BN: np.ndarray) -> np.ndarray:
+    """Nats of every slot of performances of scores, teacher-forced: float32 [B, N, 8]."""
+    rows, notes = mask_BN.shape
+    key = ProgramKey("nll", rows, notes, score.groups)
+    return np.asarray(model.programs[key](model.params, score, performed_BNS, mask_BN))

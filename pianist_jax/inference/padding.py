@@ -23,8 +23,8 @@ def pad_scores(scores: Sequence[ScoreTokens], length: int) -> tuple[ScoreTokens,
 def pad_batch(spans: list[Span], batch: int, length: int, *, anchored: bool = False) -> dict[str, Any]:
     """Arrays of the spans, rows padded with PAD to `length` notes and the batch with copies of its first row.
 
-    The bounds go a chunk further: the last one may begin anywhere. `own` int32 [B] tells scores apart: rows that
-    perform the very same notes of one score have the same number, counted in the order of the rows. `anchored` as in
+    The bounds go a chunk further: the last one may begin anywhere. `score_of_row` int32 [B] tells scores apart: rows
+    that perform the same notes of one piece have the same number, counted in the order of the rows. `anchored` as in
     `value_bounds`.
     """
     low = np.zeros((batch, length + CHUNK, NOTE_TOKENS), np.int32)
@@ -32,7 +32,7 @@ def pad_batch(spans: list[Span], batch: int, length: int, *, anchored: bool = Fa
     prompt = np.full((batch, length, NOTE_TOKENS), PAD, np.int32)
     filled = [*spans, *[spans[0]] * (batch - len(spans))]
     score, mask = pad_scores([span.score for span in filled], length)
-    places = [(span.score.notes.ctypes.data, span.score.size) for span in filled]
+    places = [(span.piece, span.first, span.score.size) for span in filled]
     numbers = {place: number for number, place in enumerate(dict.fromkeys(places))}
     for row, span in enumerate(filled):
         n, opening = span.score.size, span.first == 0
@@ -41,16 +41,16 @@ def pad_batch(spans: list[Span], batch: int, length: int, *, anchored: bool = Fa
         prompt[row, : len(span.prompt)] = span.prompt
     key = np.stack([span.key for span in filled]).astype(np.uint32)
     first = np.array([span.first for span in filled], np.int32)
-    own = np.array([numbers[place] for place in places], np.int32)
-    told = {"score": score, "mask": mask, "own": own}
-    return {**told, "low": low, "high": high, "key": key, "first": first, "prompt": prompt}
+    score_of_row = np.array([numbers[place] for place in places], np.int32)
+    scores = {"score": score, "mask": mask, "score_of_row": score_of_row}
+    return {**scores, "low": low, "high": high, "key": key, "first": first, "prompt": prompt}
 
 
-def told_once(batch: dict[str, Any], scores: int) -> tuple[ScoreTokens, np.ndarray, np.ndarray]:
+def encoded_once(batch: dict[str, Any], scores: int) -> tuple[ScoreTokens, np.ndarray, np.ndarray]:
     """Scores int32 [S, N, columns], their masks [S, N] and which of them each row performs, int32 [B]."""
-    score, mask, own = batch["score"], batch["mask"], batch["own"]
-    if scores == len(own):
+    score, mask, score_of_row = batch["score"], batch["mask"], batch["score_of_row"]
+    if scores == len(score_of_row):
         return score, mask, np.arange(scores, dtype=np.int32)
-    rows = np.unique(own, return_index=True)[1]
+    rows = np.unique(score_of_row, return_index=True)[1]
     rows = np.append(rows, [rows[0]] * (scores - len(rows))).astype(np.int64)
-    return score.at(rows), mask[rows], own
+    return score.at(rows), mask[rows], score_of_row

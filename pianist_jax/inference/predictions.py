@@ -1,29 +1,25 @@
-"""What pianists agree on, foretold for a whole score: window by window, each fading into the next."""
+"""What pianists agree on, predicted for a whole score: window by window, each fading into the next."""
 
-import functools
-from collections.abc import Callable
 from typing import Any
 
-import jax
 import numpy as np
 
-from pianist_jax.config import ModelConfig
 from pianist_jax.inference.engine import Model
 from pianist_jax.inference.padding import pad_scores
+from pianist_jax.inference.programs import ProgramKey
 from pianist_jax.inference.windows import cut_windows, windowing_for
-from pianist_jax.model.pianist import Pianist
 from pianist_jax.music.tokens import ScoreTokens
 from pianist_jax.performance.parameters import PREDICTED, TEMPO_UNIT
 
 
-class Foretold:
+class WindowedCurves:
     """Curves of a score of `notes` notes as they come, a window at a time."""
 
     def __init__(self, notes: int) -> None:
         self._total: Any = 0.0
         self._weight = np.zeros((notes, 1), np.float32)
 
-    def hear(self, first: int, curves: np.ndarray) -> None:
+    def add(self, first: int, curves: np.ndarray) -> None:
         """What a window says of its notes, float32 [N, C], `first` being the first: less near its ends."""
         n = len(curves)
         weight = np.zeros_like(self._weight)
@@ -32,7 +28,7 @@ class Foretold:
         self._weight += weight
 
     def curves(self) -> np.ndarray | None:
-        """float32 [notes, 4], or None where the model foretells nothing."""
+        """float32 [notes, 4], or None where the model predicts nothing."""
         return self._total / self._weight if self._total.shape[1] else None
 
 
@@ -41,27 +37,17 @@ def tempo_of(curves: np.ndarray) -> float:
     return float(np.exp(TEMPO_UNIT * curves[:, PREDICTED.index("tempo")].mean()))
 
 
-def consensus_of(model: Model, tokens: ScoreTokens) -> np.ndarray | None:
+def predict_consensus(model: Model, tokens: ScoreTokens) -> np.ndarray | None:
     """Curves float32 [N, 4] for a score's tokens int32 (`model.consensus`), None without that head.
 
-    They are those that are heard when the score is performed in windows.
+    They are those that are predicted when the score is performed in windows.
     """
     if not model.config.consensus:
         return None
-    foretold, room = Foretold(tokens.size), model.config.window
+    predicted, room = WindowedCurves(tokens.size), model.config.window
+    program = model.programs[ProgramKey("consensus", 1, room, tokens.groups)]
     for window in cut_windows(tokens.size, windowing_for(room)):
         score, mask = pad_scores([tokens.at(slice(window.first, window.last))], room)
-        curves = np.asarray(_predict(model.config)(model.params, score, mask))
-        foretold.hear(window.first, curves[0, : window.last - window.first])
-    return foretold.curves()
-
-
-@functools.cache
-def _predict(config: ModelConfig) -> Callable[..., jax.Array]:
-    """The function that gives the curves of windows of scores (`Pianist.predict_consensus`)."""
-    pianist = Pianist(config)
-
-    def predict(params: Any, score: ScoreTokens, mask_BN: jax.Array) -> jax.Array:
-        return pianist.apply({"params": params}, score, mask_BN, method="predict_consensus")  # type: ignore[return-value]
-
-    return jax.jit(predict)
+        curves = np.asarray(program(model.params, score, mask))
+        predicted.add(window.first, curves[0, : window.last - window.first])
+    return predicted.curves()

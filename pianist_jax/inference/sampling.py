@@ -4,75 +4,29 @@ Every draw spends two given uniform numbers and no key: a row's numbers follow f
 note in the piece, so what is drawn depends on neither the batch nor the window.
 """
 
-import dataclasses
-import math
 from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pianist_jax.errors import PianistError
+from pianist_jax.config import Sampling
 from pianist_jax.music.tokens import NOTE_TOKENS, PEDAL
 
 Knobs = Mapping[str, jax.Array | np.ndarray]
 
-TOP_P, REHEARSALS, CHANCE = 0.98, 8, 0.3
 _COLDEST = 1e-5  # the temperature that stands for 0
 _BITS = 31  # of a positive float32
 
 
-@dataclasses.dataclass(frozen=True)
-class Sampling:
-    """How performed values are drawn.
-
-    `temperature` 0 takes the likeliest cell and its middle. `top_p` keeps the fewest cells that hold so much of the
-    probability, `top_k` so many cells at most (0: all); cells as likely as the last one kept are kept too. Both act
-    on times and velocities; the pedal has a `pedal_top_p` of its own, by default 1: it has two states, and where
-    little pedal is likely, top-p would mean none at all.
-
-    So many `rehearsals` are drawn of a score, and what they and the model's consensus agree on is played, with this
-    share of a single one's `chance` (`rehearsal`): with 1 each performance is played as it was drawn.
-
-    Raises PianistError for values that make no sense.
-    """
-
-    temperature: float = 1.0
-    top_p: float = TOP_P
-    top_k: int = 0
-    pedal_top_p: float = 1.0
-    rehearsals: int = REHEARSALS
-    chance: float = CHANCE
-
-    def __post_init__(self) -> None:
-        if not (math.isfinite(self.temperature) and self.temperature >= 0):
-            raise PianistError(f"the temperature is {self.temperature}, but it must be 0 or more")
-        for name in ("top_p", "pedal_top_p"):
-            if not 0 < getattr(self, name) <= 1:
-                raise PianistError(f"{name} is {getattr(self, name)}, but it must be above 0 and at most 1")
-        if self.top_k < 0:
-            raise PianistError(f"top_k is {self.top_k}, but it must be 0 (no limit) or more")
-        if self.rehearsals < 1:
-            raise PianistError(f"rehearsals is {self.rehearsals}, but it must be 1 (none but the performance) or more")
-        if not 0 <= self.chance <= 1:
-            raise PianistError(f"chance is {self.chance}, but it must lie from 0 to 1")
-
-    @property
-    def tries(self) -> int:
-        """How many performances one is made of: at temperature 0 all would be the same."""
-        return self.rehearsals if self.temperature > 0 and self.chance < 1 else 1
-
-    def knobs(self) -> Knobs:
-        """The settings for each slot as arrays [8], so that one program serves them all."""
-        pedal = [slot >= PEDAL for slot in range(NOTE_TOKENS)]
-        return {
-            "temperature": np.full(NOTE_TOKENS, self.temperature, np.float32),
-            "top_p": np.array([self.pedal_top_p if p else self.top_p for p in pedal], np.float32),
-            "top_k": np.array([0 if p else self.top_k for p in pedal], np.int32),
-        }
-
-
-DEFAULT = Sampling()
+def knobs_of(sampling: Sampling) -> Knobs:
+    """The settings for each slot as arrays [8], so that one program serves them all."""
+    pedal = [slot >= PEDAL for slot in range(NOTE_TOKENS)]
+    return {
+        "temperature": np.full(NOTE_TOKENS, sampling.temperature, np.float32),
+        "top_p": np.array([sampling.pedal_top_p if p else sampling.top_p for p in pedal], np.float32),
+        "top_k": np.array([0 if p else sampling.top_k for p in pedal], np.int32),
+    }
 
 
 def uniforms(key_B: jax.Array, first: jax.Array, notes: int) -> jax.Array:

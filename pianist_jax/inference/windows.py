@@ -8,7 +8,6 @@ notes were performed first, the score ended too close behind them.
 import dataclasses
 import itertools
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
 
 import numpy as np
 
@@ -44,7 +43,7 @@ class Span:
 
     `key` uint32 [2] and `first`, the number in the piece of the first note, decide the random numbers; `fresh` counts
     the notes that become final here. `limits`, if given, are the bounds of all its slots (`decode.value_bounds`), where
-    more than the prompt is known. `number` names the performance that it is a window of.
+    more than the prompt is known. It belongs to a draw of a `piece`, whose number tells its score from others.
     """
 
     score: ScoreTokens
@@ -52,8 +51,9 @@ class Span:
     key: np.ndarray
     first: int
     fresh: int
+    piece: int
+    draw: int = 0
     limits: tuple[np.ndarray, np.ndarray] | None = None
-    number: Any = None
 
 
 def windowing_for(notes: int) -> Windowing:
@@ -74,16 +74,17 @@ def cut_windows(notes: int, windowing: Windowing) -> list[Window]:
     return windows
 
 
-def joins(notes: int, windowing: Windowing) -> np.ndarray:
+def window_boundaries(notes: int, windowing: Windowing) -> np.ndarray:
     """Where one window takes over from another: int64 numbers of the first notes that a later window performs."""
     return np.array([w.first + w.prompt for w in cut_windows(notes, windowing)[1:]], np.int64)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Row:
-    """One performance to be made: `number` names it to the caller, `score` are its tokens int32."""
+    """One performance to be made, a draw of a piece: all of a piece have the same `score`, tokens int32."""
 
-    number: Any
+    piece: int
+    draw: int
     score: ScoreTokens
     key: np.ndarray
 
@@ -108,8 +109,8 @@ def perform_rows(
     *,
     batch: int,
     ahead: int = 0,
-) -> Iterator[tuple[Any, np.ndarray]]:
-    """Yield (number, performed tokens int32 [N, 8]) of every row as soon as it is done.
+) -> Iterator[tuple[tuple[int, int], np.ndarray]]:
+    """Yield ((piece, draw), performed tokens int32 [N, 8]) of every row as soon as it is done.
 
     Up to `batch` rows go through a window side by side: the oldest (of the last ones that which has furthest to go) and
     those whose next windows are most like its own. They are chosen among `ahead` rows (at least `batch`), so that no
@@ -135,7 +136,7 @@ def perform_rows(
             each.performed[window.first + window.prompt : window.last] = played[window.prompt :]
             if not each.windows:
                 waiting.remove(each)
-                yield each.row.number, each.performed
+                yield (each.row.piece, each.row.draw), each.performed
 
 
 def _open(row: Row, windowing: Windowing) -> _Open:
@@ -168,5 +169,6 @@ def _span(each: _Open) -> Span:
         key=each.row.key,
         first=window.first,
         fresh=window.settled - known,
-        number=each.row.number,
+        piece=each.row.piece,
+        draw=each.row.draw,
     )

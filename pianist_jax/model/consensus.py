@@ -1,4 +1,4 @@
-"""What pianists agree on about each note, foretold from the score: the mean of all performances, not one of them.
+"""What pianists agree on about each note, predicted from the score: the mean of all performances, not one of them.
 
 A decoder has to draw a performance to tell what it thinks of a score, and chance comes with it. This head reads what
 the encoder and its embedding say of each note and names the mean at once, so that it can be learnt by least squares.

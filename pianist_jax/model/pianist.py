@@ -159,6 +159,6 @@ def initialise(config: ModelConfig, key: jax.Array) -> Any:
     return jax.jit(Pianist(config).init)(key, ScoreTokens(notes), notes, jnp.ones((1, 2), bool))["params"]
 
 
-def count(params: Any) -> int:
+def num_params(params: Any) -> int:
     """How many numbers `params` holds."""
     return sum(x.size for x in jax.tree.leaves(params))

@@ -13,21 +13,21 @@ from typing import Any
 
 import jax
 
+from pianist_jax.config import DEFAULT_SAMPLING, Sampling
 from pianist_jax.errors import PianistError, in_words
 from pianist_jax.inference.engine import Model
-from pianist_jax.inference.sampling import DEFAULT, Sampling
 from pianist_jax.parallel import initialise_distributed
 from pianist_jax.performance.expression import NEUTRAL, Expression
 from pianist_jax.performance.pace import AS_WRITTEN, Pace
 from pianist_jax.rendering.ahead import ahead, in_background
 from pianist_jax.rendering.claims import Claims, clear_stale
-from pianist_jax.rendering.extras import Extras, check_plot, plot_wishes
+from pianist_jax.rendering.extras import Extras, check_plot, plot_options
 from pianist_jax.rendering.finding import Job, place, share_of, shelf
-from pianist_jax.rendering.manifest import append_line, digest, hashes, is_whole, manifest_path, read_manifests
+from pianist_jax.rendering.hashes import file_hash, json_hash
+from pianist_jax.rendering.manifest import append_line, hashes, is_whole, manifest_path, read_manifests
 from pianist_jax.rendering.outputs import (
     DEFAULT_EXTRAS,
     FORMAT,
-    file_hash,
     is_made,
     save_rendering,
     wanted_paths,
@@ -36,9 +36,9 @@ from pianist_jax.rendering.renderer import (
     Piece,
     Rendering,
     check_pace,
-    draws,
     identity_of,
     model_identity,
+    needed_draws,
     read_piece,
     render_all,
 )
@@ -57,7 +57,7 @@ class Order:
     model: Model
     seed: int = 0
     samples: int = 1
-    sampling: Sampling = DEFAULT
+    sampling: Sampling = DEFAULT_SAMPLING
     pace: Pace = AS_WRITTEN
     expression: Expression = NEUTRAL
     extras: Extras = DEFAULT_EXTRAS
@@ -67,7 +67,7 @@ class Order:
 
     def digest(self) -> str:
         """A hash of all but the folder and the log."""
-        wishes = {
+        options = {
             "format": FORMAT,
             "model": model_identity(self.model),
             "window": self.model.config.window,
@@ -77,17 +77,21 @@ class Order:
             "pace": self.pace.metadata(),
             "expression": self.expression.metadata(),
             **({"part": self.part} if self.part is not None else {}),
-            "extras": {**dataclasses.asdict(self.extras), **plot_wishes(self.extras)},
+            "extras": {**dataclasses.asdict(self.extras), **plot_options(self.extras)},
         }
-        return digest(wishes)
+        return json_hash(options)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Outcome:
-    """What became of a score: a `rendering` now written to `files`, or those `files` left alone, or an `error`."""
+    """What became of a score: a `rendering` now written to `files`, or those `files` left alone, or an `error`.
+
+    `worst_error_ms` as in `Saved`.
+    """
 
     score: Path
     files: tuple[Path, ...] = ()
+    worst_error_ms: float | None = None
     rendering: Rendering | None = None
     error: PianistError | None = None
 
@@ -178,7 +182,7 @@ def _performed(
                     continue
                 source, piece = result
                 tally.read += job.size
-                tally.notes += draws(order.samples, order.sampling) * len(piece.score)
+                tally.notes += needed_draws(order.samples, order.sampling) * len(piece.score)
                 waiting[next(numbers)] = job, source
                 yield piece
 
@@ -235,8 +239,16 @@ def _rendered_apart(
             yield piece
 
     def rendered(some: Iterable[Piece]) -> Iterator[tuple[int, Rendering]]:
-        how: dict[str, Any] = {name: getattr(order, name) for name in ("seed", "samples", "sampling", "pace")}
-        return render_all(some, order.model, **how, expression=order.expression, advance=advance)
+        return render_all(
+            some,
+            order.model,
+            seed=order.seed,
+            samples=order.samples,
+            sampling=order.sampling,
+            pace=order.pace,
+            expression=order.expression,
+            advance=advance,
+        )
 
     while not ended:
         first = count
@@ -265,9 +277,9 @@ def own_share() -> str:
     other: one that fails or ends early does not stop the rest. Raises PianistError (`initialise_distributed`).
     """
     for index, count in (("JAX_PROCESS_ID", "JAX_NUM_PROCESSES"), ("SLURM_PROCID", "SLURM_NTASKS")):
-        told = os.environ.get(index, ""), os.environ.get(count, "")
-        if all(value.isdecimal() for value in told):
-            return f"{int(told[0]) + 1}/{told[1]}"
+        number, processes = os.environ.get(index, ""), os.environ.get(count, "")
+        if number.isdecimal() and processes.isdecimal():
+            return f"{int(number) + 1}/{processes}"
     if initialise_distributed():
         return f"{jax.process_index() + 1}/{jax.process_count()}"
     return "1/1"
@@ -281,7 +293,7 @@ class _Notebook:
     order: Order
 
     def __post_init__(self) -> None:
-        self.wishes = self.order.digest()
+        self.digest = self.order.digest()
         self.before = read_manifests(self.order.folder) if self.path and not self.order.force else {}
 
     def look_again(self) -> None:
@@ -290,25 +302,25 @@ class _Notebook:
 
     def found(self, job: Job, source: str) -> tuple[Path, ...]:
         """The files of the score, if the manifest tells that this rendering is there and it still is."""
-        told = self.before.get(job.stem.as_posix(), {})
-        same = (told.get("source"), told.get("order")) == (source, self.wishes)
+        entry = self.before.get(job.stem.as_posix(), {})
+        same = (entry.get("source"), entry.get("order")) == (source, self.digest)
         folder = self.order.folder
-        return tuple(folder / name for name in told["files"]) if same and is_whole(folder, told) else ()
+        return tuple(folder / name for name in entry["files"]) if same and is_whole(folder, entry) else ()
 
     def note(self, job: Job, outcome: Outcome, source: str = "") -> None:
         """Append what became of a score."""
         if self.path is None:
             return
-        told: dict[str, Any] = {"stem": job.stem.as_posix(), "score": str(job.score)}
+        entry: dict[str, Any] = {"stem": job.stem.as_posix(), "score": str(job.score)}
         if outcome.error is not None:
-            told |= {"state": "failed", "error": str(outcome.error)}
+            entry |= {"state": "failed", "error": str(outcome.error)}
         else:
             written = tuple(path for path in outcome.files if path.exists())
-            told |= {"state": "made" if outcome.rendering else "found", "source": source, "order": self.wishes}
-            told["files"] = hashes(self.order.folder, written)
+            entry |= {"state": "made" if outcome.rendering else "found", "source": source, "order": self.digest}
+            entry["files"] = hashes(self.order.folder, written)
             if outcome.rendering:
-                told |= _figures(outcome.rendering)
-        append_line(self.path, told)
+                entry |= _figures(outcome.rendering)
+        append_line(self.path, entry)
 
 
 def _figures(rendering: Rendering) -> dict[str, Any]:
@@ -360,8 +372,8 @@ def _read_one(job: Job, path: Path, run: _Run) -> Outcome | Piece | None:
             raise PianistError(f"{job.score}: its name is too long for {wanted.suffix} files named after it; rename it")
         if place(wanted) in run.inputs:
             raise PianistError(f"{wanted}: is itself a score to render; choose another folder with -o")
-    wishes = (order.sampling, order.pace, order.expression)
-    identity = identity_of(piece, order.model, order.seed, order.samples, *wishes)
+    settings = (order.sampling, order.pace, order.expression)
+    identity = identity_of(piece, order.model, order.seed, order.samples, *settings)
     if not order.force and is_made(stem, identity, order.extras, has_bars=has_bars):
         return Outcome(job.score, tuple(paths))
     if not run.claims.take(stem):
@@ -377,8 +389,8 @@ def _write(job: Job, source: str, rendering: Rendering, run: _Run) -> Outcome:
     order = run.order
     try:
         # Forced, as `_read_one` has asked what is in the way.
-        files = save_rendering(rendering, order.folder / job.stem, force=True, extras=order.extras)
-        outcome = Outcome(job.score, tuple(files), rendering)
+        saved = save_rendering(rendering, order.folder / job.stem, force=True, extras=order.extras)
+        outcome = Outcome(job.score, saved.files, saved.worst_error_ms, rendering)
     except Exception as error:
         outcome = Outcome(job.score, error=in_words(job.score, error, order.log))
     run.notebook.note(job, outcome, source)

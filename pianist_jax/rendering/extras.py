@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from pianist_jax.music.notes import Notes, normalise
 from pianist_jax.performance.fidelity import compare
 from pianist_jax.performance.playable import make_playable
 from pianist_jax.performance.tempo_map import TEMPO_EVENTS, Mapped, map_tempo, write_mapped
+from pianist_jax.rendering.hashes import file_hash
 from pianist_jax.score.bars import require_bars
 
 if TYPE_CHECKING:
@@ -70,28 +70,28 @@ def write_extras(
     rendering: Rendering, names: Sequence[Path], stem: Path, extras: Extras, overlaid: Sequence[tuple[str, Mapped]]
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Write what is wanted; tell of it for every performance, and for all together."""
-    told: list[dict[str, Any]] = []
+    metadata: list[dict[str, Any]] = []
     drawn: list[tuple[str, Mapped]] = []
     for name, notes in zip(names, rendering.performances, strict=True):
         own: dict[str, Any] = {}
         if rendering.grid is not None:
             own["editable"] = _write_editable(name.with_name(name.name + DAW), rendering.grid, notes, extras)
             if extras.plot and len(drawn) < MOST_DRAWN and "file" in own["editable"]:
-                drawn.append((f"performance {len(told) + 1}", map_tempo(rendering.grid, notes, "beat")))
+                drawn.append((f"performance {len(metadata) + 1}", map_tempo(rendering.grid, notes, "beat")))
         if extras.audio:
             from pianist_jax.audio import write_wav
 
             path = name.with_name(name.name + AUDIO)
             write_wav(path, notes)
             own["audio"] = _file(path)
-        told.append(own)
+        metadata.append(own)
     if not drawn:
-        return told, {}
+        return metadata, {}
     from pianist_jax.plotting import plot
 
     path = stem.with_name(stem.name + PLOT)
     plot(path, [*drawn[: MOST_DRAWN - len(overlaid)], *overlaid], title=rendering.name, bars=extras.plot_bars)
-    return told, {"plot": {**_file(path), **plot_wishes(extras)}}
+    return metadata, {"plot": {**_file(path), **plot_options(extras)}}
 
 
 def check_plot(grid: ScoreGrid | None, extras: Extras) -> None:
@@ -107,7 +107,7 @@ def read_overlays(rendering: Rendering, extras: Extras) -> list[tuple[str, Mappe
     return [_overlay(file, rendering.score, rendering.grid) for file in extras.overlay]
 
 
-def plot_wishes(extras: Extras) -> dict[str, Any]:
+def plot_options(extras: Extras) -> dict[str, Any]:
     """What a plot shows, as the JSON file tells it: the bars (null: all) and the hashes of what is laid over."""
     overlay = [_file(Path(file)) for file in extras.overlay]
     return {"bars": list(extras.plot_bars) if extras.plot_bars else None, "overlay": overlay}
@@ -155,14 +155,11 @@ def _write_editable(path: Path, grid: ScoreGrid, notes: Notes, extras: Extras) -
     }
 
 
-def worst_error(told: Sequence[dict[str, Any]]) -> float | None:
+def worst_error(metadata: Sequence[dict[str, Any]]) -> float | None:
     """ms by which an editable file misses its performance at worst; None where there is none."""
-    errors = [error["worst"] for own in told for error in own.get("editable", {}).get("error_ms", {}).values()]
+    errors = [error["worst"] for own in metadata for error in own.get("editable", {}).get("error_ms", {}).values()]
     return max(errors) if errors else None
 
 
 def _file(path: Path) -> dict[str, str]:
-    try:
-        return {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
-    except OSError as error:
-        raise PianistError(f"{path}: cannot be read ({error.strerror}); check its folder and your rights") from error
+    return {"file": path.name, "sha256": file_hash(path, "check its folder and your rights")}

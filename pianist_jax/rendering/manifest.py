@@ -1,10 +1,9 @@
 """The manifest of a folder of renderings: a line for each score that was dealt with, so that a run can go on.
 
 Lines are appended whole and never changed; of several about one rendering the last counts. A line that was broken off
-is passed over: what it told of is then found out from the files themselves.
+is passed over: what it entry of is then found out from the files themselves.
 """
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -12,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from pianist_jax.errors import PianistError
-from pianist_jax.rendering.outputs import file_hash, make_folder
+from pianist_jax.rendering.hashes import file_hash
+from pianist_jax.rendering.outputs import make_folder
 
 
 def manifest_path(folder: Path, share: str = "1/1") -> Path:
@@ -27,15 +27,15 @@ def read_manifests(folder: Path) -> dict[str, dict[str, Any]]:
         try:
             with path.open(encoding="utf-8", errors="replace") as lines:
                 for line in lines:
-                    told = _parsed(line)
-                    if told is not None:
-                        last[told["stem"]] = told
+                    entry = _parsed(line)
+                    if entry is not None:
+                        last[entry["stem"]] = entry
         except OSError as error:
             raise PianistError(f"{path}: cannot be read ({error.strerror}); check your rights") from error
     return last
 
 
-def append_line(path: Path, told: Mapping[str, Any]) -> None:
+def append_line(path: Path, entry: Mapping[str, Any]) -> None:
     """Append a line by one write, beginning on a line of its own. Raises PianistError."""
     make_folder(path.parent)
     try:
@@ -43,7 +43,7 @@ def append_line(path: Path, told: Mapping[str, Any]) -> None:
         try:
             size = os.fstat(handle).st_size
             broken_off = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
-            os.write(handle, b"\n" * broken_off + json.dumps(told).encode() + b"\n")
+            os.write(handle, b"\n" * broken_off + json.dumps(entry).encode() + b"\n")
         finally:
             os.close(handle)
     except OSError as error:
@@ -55,21 +55,16 @@ def hashes(folder: Path, files: tuple[Path, ...]) -> dict[str, str]:
     return {path.relative_to(folder).as_posix(): file_hash(path) for path in files}
 
 
-def is_whole(folder: Path, told: Mapping[str, Any]) -> bool:
+def is_whole(folder: Path, entry: Mapping[str, Any]) -> bool:
     """Whether all files of a line are there as they were written."""
-    paths = {folder / name: sha256 for name, sha256 in told["files"].items()}
+    paths = {folder / name: sha256 for name, sha256 in entry["files"].items()}
     return bool(paths) and all(path.is_file() and file_hash(path) == sha256 for path, sha256 in paths.items())
-
-
-def digest(value: Any) -> str:
-    """A hash of a value that JSON can hold."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def _parsed(line: str) -> dict[str, Any] | None:
     try:
-        told = json.loads(line)
-        sound = isinstance(told["stem"], str) and isinstance(told.get("files", {}), dict)
+        entry = json.loads(line)
+        sound = isinstance(entry["stem"], str) and isinstance(entry.get("files", {}), dict)
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
-    return told if sound else None
+    return entry if sound else None

@@ -4,7 +4,7 @@ The JSON file can be edited and read back (`stored`): "notes" has a line for eac
 duration and velocity in every performance, "pedal" a list of the pedal's movements for every performance.
 """
 
-import hashlib
+import dataclasses
 import json
 import shutil
 from collections.abc import Iterator, Sequence
@@ -21,21 +21,22 @@ from pianist_jax.rendering.extras import (
     Extras,
     check_plot,
     extra_paths,
-    plot_wishes,
+    plot_options,
     read_overlays,
     worst_error,
     write_extras,
 )
-from pianist_jax.rendering.result import Rendering, content_hash, grid_hash
+from pianist_jax.rendering.hashes import content_hash, file_hash, grid_hash, json_hash
 
 if TYPE_CHECKING:
     from pianist_jax.performance.tempo_map import Mapped
+    from pianist_jax.rendering.result import Rendering
     from pianist_jax.score.grid import ScoreGrid
 
 FORMAT = 2  # of the JSON file
+OLDER_NAMES = {"rehearsals": "draws", "chance": "residual_scale"}  # of settings in JSON files
 SUFFIX = ".performance.mid"
 DEFAULT_EXTRAS = Extras()
-EDITED = ""  # the name of no file: whether what may be edited was
 MADE = (SUFFIX, DAW)  # MIDI files that are no scores
 
 
@@ -61,13 +62,14 @@ def is_made(stem: Path, identity: dict[str, Any], extras: Extras, *, has_bars: b
     Raises PianistError, naming it, where a file is there that is not of this rendering or was changed since.
     """
     *paths, json_path = wanted_paths(stem, identity["settings"]["samples"], extras, has_bars=has_bars)
-    made = _made_before(json_path, identity)
-    if made is None:
+    before = _made_before(json_path, identity)
+    if before is None:
         for path in (json_path, *paths):
             if path.exists():
                 raise PianistError(f"{path}: is there already, from another score or settings; --force replaces it")
         return False
-    if made.get(EDITED):
+    made, was_edited = before
+    if was_edited:
         raise PianistError(f"{json_path}: was edited; `pianist apply` writes its files again, --force replaces it")
     missing = [path for path in paths if not path.exists()]
     for path in paths:
@@ -75,17 +77,25 @@ def is_made(stem: Path, identity: dict[str, Any], extras: Extras, *, has_bars: b
             raise PianistError(f"{path}: was changed since it was rendered; --force replaces it")
     modes = {about["tempo_events"] for about in made.values() if "tempo_events" in about}
     plots = [about for about in made.values() if "overlay" in about] if extras.plot else []
-    as_wanted = all(about.items() >= plot_wishes(extras).items() for about in plots)
+    as_wanted = all(about.items() >= plot_options(extras).items() for about in plots)
     return not missing and modes <= {extras.tempo_events} and as_wanted
 
 
+@dataclasses.dataclass(frozen=True)
+class Saved:
+    """The files that were written, and by how many ms an editable one misses its performance (None: there is none)."""
+
+    files: tuple[Path, ...] = ()
+    worst_error_ms: float | None = None
+
+
 def save_rendering(
-    rendering: Rendering,
+    rendering: "Rendering",
     stem: Path,
     *,
     force: bool = False,
     extras: Extras = DEFAULT_EXTRAS,
-) -> list[Path]:
+) -> Saved:
     """Write the files of a rendering (`Rendering.save`); each appears whole or not at all.
 
     All are made beside their place and then moved there, the JSON file first: wherever this is broken off, the JSON
@@ -93,14 +103,14 @@ def save_rendering(
     """
     has_bars = rendering.grid is not None
     if not force and is_made(stem, rendering.identity, extras, has_bars=has_bars):
-        return []
+        return Saved()
     wanted = wanted_paths(stem, len(rendering.performances), extras, has_bars=has_bars)
     check_plot(rendering.grid, extras)
     overlaid = read_overlays(rendering, extras)
     make_folder(stem.parent)
     with _placed(stem, wanted) as stage:
-        _write_files(rendering, stage, extras, overlaid)
-    return [path for path in wanted if path.exists()]
+        worst = _write_files(rendering, stage, extras, overlaid)
+    return Saved(tuple(path for path in wanted if path.exists()), worst)
 
 
 @contextmanager
@@ -123,7 +133,10 @@ def _placed(stem: Path, wanted: list[Path]) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _write_files(rendering: Rendering, stem: Path, extras: Extras, overlaid: Sequence[tuple[str, "Mapped"]]) -> None:
+def _write_files(
+    rendering: "Rendering", stem: Path, extras: Extras, overlaid: Sequence[tuple[str, "Mapped"]]
+) -> float | None:
+    """Write all files; gives by how many ms an editable one misses its performance."""
     midi_paths, json_path = output_paths(stem, len(rendering.performances))
     for midi_path, notes in zip(midi_paths, rendering.performances, strict=True):
         try:
@@ -142,16 +155,17 @@ def _write_files(rendering: Rendering, stem: Path, extras: Extras, overlaid: Seq
         for path, notes in zip(midi_paths, rendering.performances, strict=True)
     ]
     beside, together = write_extras(rendering, _bare(midi_paths), stem, extras, overlaid)
-    rendering.report["editable_worst_error_ms"] = worst_error(beside)
+    report = {**rendering.report, "editable_worst_error_ms": worst_error(beside)}
     performances = [{**own, **more} for own, more in zip(performances, beside, strict=True)]
-    told = {"grid": _grid_lines(rendering.grid)} if rendering.grid is not None else {}
+    grid = {"grid": _grid_lines(rendering.grid)} if rendering.grid is not None else {}
     content = {
-        "format": FORMAT, **rendering.report, **rendering.identity, "performances": performances, **together, **told
+        "format": FORMAT, **report, **rendering.identity, "performances": performances, **together, **grid
     }  # fmt: skip
     replace_file(json_path, _json(content, rendering))
+    return worst_error(beside)
 
 
-def note_lines(rendering: Rendering) -> list[dict[str, Any]]:
+def note_lines(rendering: "Rendering") -> list[dict[str, Any]]:
     """For every raw note, what it was and its performed onset (ms), duration (ms) and velocity in every sample.
 
     Or, for a note that was merged: with which raw note, counted from 0. Of a score with bars also where the note
@@ -207,13 +221,15 @@ def make_folder(folder: Path) -> None:
         raise PianistError(f"{folder}: no folder can be made there ({error.strerror}); choose another") from error
 
 
-def _made_before(json_path: Path, identity: dict[str, Any]) -> dict[str, dict[str, Any]] | None:
-    """What is told of each file that this rendering wrote, by name; None where the JSON file is not of this one."""
+def _made_before(json_path: Path, identity: dict[str, Any]) -> tuple[dict[str, dict[str, Any]], bool] | None:
+    """What is said of each file that this rendering wrote, by name, and whether the JSON file was edited since.
+
+    None where it is not of this rendering.
+    """
     try:
-        content = json.loads(json_path.read_text(encoding="utf-8"))
+        content = renamed(json.loads(json_path.read_text(encoding="utf-8")))
         if all(content[key] == value for key, value in {"format": FORMAT, **identity}.items()):
-            edited = content["body"] != _body_hash(content["pedal"], content["notes"])
-            return {**files_told(content), EDITED: {"edited": True} if edited else {}}
+            return files_made(content), content["body"] != json_hash([content["pedal"], content["notes"]])
         if content["edits"] and all(content[key] == value for key, value in identity.items() if key != "edits"):
             raise PianistError(f"{json_path}: holds edits of this rendering; --force replaces them")
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -221,31 +237,30 @@ def _made_before(json_path: Path, identity: dict[str, Any]) -> dict[str, dict[st
     return None
 
 
-def _body_hash(pedal: Any, notes: Any) -> str:
-    """A hash of what may be edited, by which a JSON file that was is known."""
-    return hashlib.sha256(json.dumps([pedal, notes], sort_keys=True).encode()).hexdigest()
+def renamed(content: dict[str, Any]) -> dict[str, Any]:
+    """The content of a JSON file, settings that were written under older names under those of today."""
+
+    def settings(given: dict[str, Any]) -> dict[str, Any]:
+        return {OLDER_NAMES.get(name, name): value for name, value in given.items()}
+
+    edits = [
+        {**edit, "settings": settings(edit["settings"])} if "settings" in edit else edit for edit in content["edits"]
+    ]
+    return {**content, "settings": settings(content["settings"]), "edits": edits}
 
 
-def files_told(content: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """What the content of a JSON file tells of each file that was written with it, by name."""
+def files_made(content: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """What the content of a JSON file says of each file that was written with it, by name."""
     performances = content["performances"]
-    told = [*performances, *(own[key] for own in performances for key in ("editable", "audio") if key in own)]
-    told += [content["plot"]] if "plot" in content else []
-    return {made["file"]: made for made in told if "file" in made}
+    files = [*performances, *(own[key] for own in performances for key in ("editable", "audio") if key in own)]
+    files += [content["plot"]] if "plot" in content else []
+    return {made["file"]: made for made in files if "file" in made}
 
 
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file. Raises PianistError."""
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise PianistError(f"{path}: cannot be read ({error.strerror}); --force replaces it") from error
-
-
-def _json(content: dict[str, Any], rendering: Rendering) -> str:
+def _json(content: dict[str, Any], rendering: "Rendering") -> str:
     """JSON with a line for each note and each pedal event."""
     lines, pedals = note_lines(rendering), [pedal_lines(notes) for notes in rendering.performances]
-    head = json.dumps({**content, "body": _body_hash(pedals, lines)}, indent=1)[:-2]
+    head = json.dumps({**content, "body": json_hash([pedals, lines])}, indent=1)[:-2]
     score_pedal = _lines(pedal_lines(rendering.raw), 1)
     pedal = ",\n".join(f"  {_lines(own, 2)}" for own in pedals)
     notes = _lines(lines, 1)

@@ -8,23 +8,20 @@ model itself finds the next notes likeliest is kept.
 """
 
 import dataclasses
-import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from pianist_jax.config import ModelConfig
+from pianist_jax.config import DEFAULT_SAMPLING, Sampling
 from pianist_jax.errors import PianistError
 from pianist_jax.inference.decode import value_bounds
-from pianist_jax.inference.engine import Model, Player, Stopwatch
-from pianist_jax.inference.predictions import consensus_of
-from pianist_jax.inference.sampling import CHANCE, DEFAULT, TOP_P, Sampling
+from pianist_jax.inference.decoder import Decoder, Timer
+from pianist_jax.inference.engine import Model
+from pianist_jax.inference.likelihood import slot_nll
+from pianist_jax.inference.predictions import predict_consensus
 from pianist_jax.inference.windows import Span, windowing_for
-from pianist_jax.model.pianist import Pianist
 from pianist_jax.music.notes import Notes
 from pianist_jax.music.tokens import (
     IOI,
@@ -38,7 +35,7 @@ from pianist_jax.performance.expression import NEUTRAL, Expression, express
 from pianist_jax.performance.fitting import ends, graft, lead_back
 from pianist_jax.performance.voicing import voiced
 from pianist_jax.rendering.extras import Extras, check_plot
-from pianist_jax.rendering.outputs import DEFAULT_EXTRAS, is_made
+from pianist_jax.rendering.outputs import DEFAULT_EXTRAS, Saved, is_made
 from pianist_jax.rendering.renderer import Piece, Score, at_factor, model_identity, read_piece, sample_key
 from pianist_jax.rendering.result import Rendering
 from pianist_jax.rendering.stored import apply_edits, read_rendering, save_again
@@ -58,10 +55,10 @@ def render_bars(
     *,
     seed: int = 0,
     temperature: float = 1.0,
-    top_p: float = TOP_P,
+    top_p: float = Sampling.top_p,
     top_k: int = 0,
     pedal_top_p: float = 1.0,
-    chance: float = CHANCE,
+    residual_scale: float = Sampling.residual_scale,
     expression: Expression = NEUTRAL,
     takes: int = TAKES,
 ) -> Rendering:
@@ -72,7 +69,7 @@ def render_bars(
     `takes` to choose from join better and need more time. Raises PianistError where score and rendering do not belong
     together, the score has no such bars or no notes in them, or the expression changes their tempo.
     """
-    sampling = Sampling(temperature, top_p, top_k, pedal_top_p, chance=chance)
+    sampling = Sampling(temperature, top_p, top_k, pedal_top_p, residual_scale=residual_scale)
     return perform_bars(
         read_piece(score), rendering, model, bars, seed=seed, sampling=sampling, expression=expression, takes=takes
     )
@@ -85,7 +82,7 @@ def perform_bars(
     bars: Bars,
     *,
     seed: int = 0,
-    sampling: Sampling = DEFAULT,
+    sampling: Sampling = DEFAULT_SAMPLING,
     expression: Expression = NEUTRAL,
     takes: int = TAKES,
     advance: Advance | None = None,
@@ -93,20 +90,19 @@ def perform_bars(
     """As `render_bars`, of a piece that is read already; `advance` is told of every so many notes performed."""
     free = passage_of(piece, rendering, bars, expression)
     piece = at_factor(piece, rendering.report.get("tempo", {}).get("factor", 1.0))
-    agreed = consensus_of(model, piece.tokens) if sampling.chance < 1 else None
+    agreed = predict_consensus(model, piece.tokens) if sampling.residual_scale < 1 else None
     edit = edit_of(model, bars, seed, sampling, expression)
     performances = []
     for sample, old in enumerate(rendering.performances):
         keys = [sample_key(seed, f"{piece.content} bars {bars[0]}-{bars[1]} take {k}", sample) for k in range(takes)]
         known = known_tokens(old)
         played = _play_takes(piece.tokens, known, free, keys, model, sampling, advance)
-        alone = (
-            averaged(piece.score, [detokenize(piece.score, take)], 0, 1, sampling.chance, agreed) for take in played
-        )
+        common = (0, 1, sampling.residual_scale, agreed)
+        alone = (averaged(piece.score, [detokenize(piece.score, take)], *common) for take in played)
         led = (lead_back(old, voiced(piece.score, notes), free) for notes in alone)
         new = [express(piece.score, notes, expression) for notes in led]
         fitted = [graft(old, take, piece.score, free) for take in new]
-        performances.append(fitted[_best(piece.tokens, fitted, free, model)])
+        performances.append(fitted[likeliest_take(piece.tokens, fitted, free, model)])
     edits = rendering.identity["edits"]
     if edits and edits[-1].get("bars") == list(bars):  # what it made is gone
         identity = {**rendering.identity, "edits": edits[:-1]}
@@ -121,14 +117,14 @@ def rerender_file(
     bars: Bars,
     *,
     seed: int = 0,
-    sampling: Sampling = DEFAULT,
+    sampling: Sampling = DEFAULT_SAMPLING,
     expression: Expression = NEUTRAL,
     extras: Extras = DEFAULT_EXTRAS,
     tempo_events: str | None = None,
     force: bool = False,
     takes: int = TAKES,
     part: str | None = None,
-) -> tuple[list[Path], Rendering | None]:
+) -> tuple[Saved, Rendering | None]:
     """Perform bars of the rendering at `stem` (a path without suffix) anew and write its files again.
 
     What was edited in its JSON file counts. Extras that were there are written again, `extras` added. Gives the files
@@ -144,7 +140,7 @@ def rerender_file(
     check_plot(old.grid, extras)
     made = old.identity["edits"][-1:] == [edit_of(model, bars, seed, sampling, expression)]
     if made and is_made(stem, old.identity, extras, has_bars=True):
-        return [path], None
+        return Saved((path,)), None
     new = perform_bars(piece, old, model, bars, seed=seed, sampling=sampling, expression=expression, takes=takes)
     return save_again(stored, new, path.parent, extras, force=force), new
 
@@ -192,7 +188,7 @@ def _play_takes(
         keys = keys[:1]  # nothing follows by which takes could be told apart
     w = windowing_for(model.config.window)
     played = [known.copy() for _ in keys]
-    player = Player(model, sampling, Stopwatch(), advance)
+    decoder = Decoder(model, sampling, Timer(), advance)
     at, stop = first, min(last + 1, len(free))  # the first note behind tells how long the last one is waited for
     while at < stop:
         # A prompt as long as other windows have, or none, so that their programs serve; bounds lock the rest.
@@ -203,8 +199,10 @@ def _play_takes(
         for k, key in enumerate(keys):
             low, high = _bounds(tokens.notes, played[k], free, at, model.config.anchored)
             limits, fresh = (low[begin:end], high[begin:end]), settled - at if k == 0 else 0
-            spans.append(Span(score, played[k][begin : begin + prompt], key, begin, fresh, limits))
-        for k, whole in enumerate(player.play(spans)):
+            spans.append(
+                Span(score, played[k][begin : begin + prompt], key, begin, fresh, piece=0, draw=k, limits=limits)
+            )
+        for k, whole in enumerate(decoder.play(spans)):
             played[k][at:settled] = whole[at - begin : settled - begin]
         at = settled
     return played
@@ -226,7 +224,7 @@ def _bounds(
     return low, high
 
 
-def _best(tokens: ScoreTokens, takes: list[Notes], free: np.ndarray, model: Model) -> int:
+def likeliest_take(tokens: ScoreTokens, takes: list[Notes], free: np.ndarray, model: Model) -> int:
     """The take after which the notes behind the passage are likeliest to be played as they are."""
     if len(takes) == 1:
         return 0
@@ -236,17 +234,5 @@ def _best(tokens: ScoreTokens, takes: list[Notes], free: np.ndarray, model: Mode
     begin = max(0, end - room)
     performed_BNS = np.stack([known_tokens(take)[begin : begin + room] for take in takes])
     score = tokens.at(slice(begin, begin + room)).map(lambda group: np.stack([group] * len(takes)))
-    nats_BNS = _listen(model.config)(model.params, score, performed_BNS)
-    return int(np.argmin(np.asarray(nats_BNS)[:, last - begin : end - begin].sum(axis=(1, 2))))
-
-
-@functools.cache
-def _listen(config: ModelConfig) -> Callable[..., jax.Array]:
-    """The function that gives the nats of every slot of performances (`Pianist.nll`)."""
-    pianist = Pianist(config)
-
-    def listen(params: Any, score: ScoreTokens, performed_BNS: jax.Array) -> jax.Array:
-        mask_BN = jnp.ones(performed_BNS.shape[:2], bool)
-        return pianist.apply({"params": params}, score, performed_BNS, mask_BN, method="nll")  # type: ignore[return-value]
-
-    return jax.jit(listen)
+    nats_BNS = slot_nll(model, score, performed_BNS, np.ones(performed_BNS.shape[:2], bool))
+    return int(np.argmin(nats_BNS[:, last - begin : end - begin].sum(axis=(1, 2))))

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pianist_jax.config import DEFAULT_SAMPLING, Sampling
 from pianist_jax.errors import PianistError
-from pianist_jax.inference.engine import Model, Player, Stopwatch, side_by_side
-from pianist_jax.inference.predictions import Foretold, consensus_of, tempo_of
-from pianist_jax.inference.sampling import CHANCE, DEFAULT, REHEARSALS, TOP_P, Sampling
+from pianist_jax.inference.decoder import Decoder, Timer, side_by_side
+from pianist_jax.inference.engine import Model
+from pianist_jax.inference.predictions import WindowedCurves, predict_consensus, tempo_of
 from pianist_jax.inference.windows import Row, Span, perform_rows, windowing_for
 from pianist_jax.music.notes import Notes, normalise
 from pianist_jax.music.tokens import ScoreTokens, encode
@@ -23,7 +24,8 @@ from pianist_jax.performance.limits import within_limits
 from pianist_jax.performance.pace import AS_WRITTEN, FREE, SCORE, Pace, at_pace, factor_of, sane
 from pianist_jax.performance.pace import to_pace as pace_performance
 from pianist_jax.performance.voicing import voiced
-from pianist_jax.rendering.result import Rendering, content_hash
+from pianist_jax.rendering.hashes import content_hash
+from pianist_jax.rendering.result import Rendering
 from pianist_jax.score.metre import metre
 
 if TYPE_CHECKING:
@@ -66,11 +68,11 @@ def render(
     seed: int = 0,
     samples: int = 1,
     temperature: float = 1.0,
-    top_p: float = TOP_P,
+    top_p: float = Sampling.top_p,
     top_k: int = 0,
     pedal_top_p: float = 1.0,
-    rehearsals: int = REHEARSALS,
-    chance: float = CHANCE,
+    draws: int = Sampling.draws,
+    residual_scale: float = Sampling.residual_scale,
     tempo: str | float = SCORE,
     duration: float | None = None,
     expression: Expression = NEUTRAL,
@@ -79,15 +81,15 @@ def render(
 
     The whole, and each longer section between tempo marks, goes at the written `tempo` ("score"), at so many beats a
     minute, or as fast as the model guesses ("free"; so too where a score tells no tempo); or it lasts `duration`
-    seconds (`music.pace`).
+    seconds (`performance.pace`).
 
-    What so many `rehearsals` agree on is played, with a share of one's own `chance` (`rehearsal`). With a chance of 1
-    each performance is played as it was drawn.
+    What so many `draws` agree on is played, with each one's own residual times `residual_scale` (`config.Sampling`):
+    with 1 each performance is played as it was drawn.
 
     The same score, model, seed, sample number and settings give the same performance, in whatever company. The
     performance begins when the score's first note does. Raises PianistError for a score or settings that make no sense.
     """
-    sampling = Sampling(temperature, top_p, top_k, pedal_top_p, rehearsals, chance)
+    sampling = Sampling(temperature, top_p, top_k, pedal_top_p, draws, residual_scale)
     pace = Pace(tempo, duration)
     made = render_all(
         [read_piece(score)], model, seed=seed, samples=samples, sampling=sampling, pace=pace, expression=expression
@@ -146,10 +148,10 @@ def guess_of(piece: Piece, model: Model) -> float | None:
     """The factor at which the model would play a piece as `read_piece` gives it; None for one without a consensus."""
     factor = 1.0
     for _ in range(GUESSES):  # what it says is surest near the tempo that it means
-        told = consensus_of(model, at_factor(piece, factor).tokens)
-        if told is None:
+        curves = predict_consensus(model, at_factor(piece, factor).tokens)
+        if curves is None:
             return None
-        factor = sane(factor * tempo_of(told), piece.grid)
+        factor = sane(factor * tempo_of(curves), piece.grid)
     return factor
 
 
@@ -166,7 +168,7 @@ def render_all(
     *,
     seed: int = 0,
     samples: int = 1,
-    sampling: Sampling = DEFAULT,
+    sampling: Sampling = DEFAULT_SAMPLING,
     pace: Pace | Sequence[Pace] = AS_WRITTEN,
     expression: Expression = NEUTRAL,
     batch: int | None = None,
@@ -179,14 +181,14 @@ def render_all(
     was played until then. `pace` is that of all pieces or of each. `advance` is called with the number of notes
     performed since it was last called.
     """
-    stopwatch, kept = Stopwatch(), samples / draws(samples, sampling)
+    timer, kept = Timer(), samples / needed_draws(samples, sampling)
     prepared = (set_pace(piece, model, _of(pace, number), expression) for number, piece in enumerate(pieces))
-    playing = interpretations(prepared, model, seed, samples, sampling, stopwatch, batch=batch, advance=advance)
+    playing = interpretations(prepared, model, seed, samples, sampling, timer, batch=batch, advance=advance)
     for number, piece, played in playing:
         identity = identity_of(piece, model, seed, samples, sampling, _of(pace, number), expression)
         steady = [to_pace(piece, one, _of(pace, number)) for one in played]
         expressed = [express(piece.score, one, at_own(expression)) for one in steady]
-        yield number, _rendering(piece, expressed, identity, stopwatch, kept)
+        yield number, _rendering(piece, expressed, identity, timer, kept)
 
 
 def _of(pace: Pace | Sequence[Pace], number: int) -> Pace:
@@ -199,7 +201,7 @@ def interpretations(
     seed: int,
     samples: int,
     sampling: Sampling,
-    stopwatch: Stopwatch,
+    timer: Timer,
     *,
     batch: int | None = None,
     advance: Callable[[int], None] | None = None,
@@ -207,33 +209,32 @@ def interpretations(
     """What `render_all` brings to its pace: (number, the piece with the model's guess, its performances as played)."""
     if samples < 1:
         raise PianistError(f"samples is {samples}, but it must be 1 or more")
-    tries = draws(samples, sampling)
+    draws = needed_draws(samples, sampling)
     batch = batch or side_by_side(model)
-    playing: dict[int, tuple[Piece, dict[int, Notes], Foretold]] = {}
+    playing: dict[int, tuple[Piece, dict[int, Notes], WindowedCurves]] = {}
 
     def rows() -> Iterator[Row]:
         for number, piece in enumerate(pieces):
-            playing[number] = piece, {}, Foretold(len(piece.score))
-            for number_of_try in range(tries):
-                yield Row((number, number_of_try), piece.tokens, sample_key(seed, piece.content, number_of_try))
+            playing[number] = piece, {}, WindowedCurves(len(piece.score))
+            for draw in range(draws):
+                yield Row(number, draw, piece.tokens, sample_key(seed, piece.content, draw))
 
-    def hear(span: Span, curves: np.ndarray) -> None:
-        number, number_of_try = span.number
-        if number_of_try == 0:  # the others hear the same
-            playing[number][2].hear(span.first, curves)
+    def on_prediction(span: Span, curves: np.ndarray) -> None:
+        if span.draw == 0:  # it is the same of the others
+            playing[span.piece][2].add(span.first, curves)
 
-    player, windowing = Player(model, sampling, stopwatch, advance, hear), windowing_for(model.config.window)
-    for (number, own), performed in perform_rows(rows(), windowing, player.play, batch=batch, ahead=AHEAD * batch):
-        piece, made, foretold = playing[number]
-        made[own] = detokenize(piece.score, performed)
-        if len(made) == tries:
+    decoder, windowing = Decoder(model, sampling, timer, advance, on_prediction), windowing_for(model.config.window)
+    for (number, draw), performed in perform_rows(rows(), windowing, decoder.play, batch=batch, ahead=AHEAD * batch):
+        piece, made, predicted = playing[number]
+        made[draw] = detokenize(piece.score, performed)
+        if len(made) == draws:
             del playing[number]
-            drawn, curves = [made[k] for k in range(tries)], foretold.curves()
-            rehearsals = sampling.tries
+            drawn, curves = [made[k] for k in range(draws)], predicted.curves()
+            shared = sampling.averaged
             if model.config.anchored:
-                steady, kept = in_tempo(piece.score, drawn[:rehearsals])
-                drawn, rehearsals = [*steady, *drawn[rehearsals:]], kept
-            common = (rehearsals, sampling.chance, curves)
+                steady, kept = in_tempo(piece.score, drawn[:shared])
+                drawn, shared = [*steady, *drawn[shared:]], kept
+            common = (shared, sampling.residual_scale, curves)
             agreed = (averaged(piece.score, drawn, k, *common) for k in range(samples))
             played = [within_limits(piece.score, voiced(piece.score, one)) for one in agreed]
             if piece.guess is None and curves is not None:
@@ -253,9 +254,9 @@ def at_own(expression: Expression) -> Expression:
     return dataclasses.replace(expression, tempo_scale=1.0)
 
 
-def draws(samples: int, sampling: Sampling) -> int:
-    """How many performances are drawn of each score: samples share their rehearsals."""
-    return max(samples, sampling.tries)
+def needed_draws(samples: int, sampling: Sampling) -> int:
+    """How many performances are drawn of each score: samples share their draws."""
+    return max(samples, sampling.averaged)
 
 
 def sample_key(seed: int, content: str, sample: int) -> np.ndarray:
@@ -301,12 +302,12 @@ def model_identity(model: Model) -> dict[str, Any]:
 
 
 def _rendering(
-    piece: Piece, performances: Sequence[Notes], identity: dict[str, Any], stopwatch: Stopwatch, kept: float
+    piece: Piece, performances: Sequence[Notes], identity: dict[str, Any], timer: Timer, kept: float
 ) -> Rendering:
     """`kept` is the share of the drawn performances that are rendered."""
     report = {
-        "notes_per_second": round(kept * stopwatch.notes / stopwatch.perform_seconds, 2),
-        "compile_seconds": round(stopwatch.compile_seconds, 3),
+        "notes_per_second": round(kept * timer.notes / timer.perform_seconds, 2),
+        "compile_seconds": round(timer.compile_seconds, 3),
         "counts": {
             "input_notes": len(piece.raw),
             "performed_notes": len(piece.score),

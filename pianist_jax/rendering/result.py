@@ -1,7 +1,6 @@
 """What rendering gives: a score and its performances, which can be written to files and changed. No JAX."""
 
 import dataclasses
-import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pianist_jax.errors import PianistError
-from pianist_jax.inference.windows import Windowing, joins
+from pianist_jax.inference.windows import Windowing, window_boundaries
 from pianist_jax.music.notes import Notes, normalise
 from pianist_jax.performance.expression import Expression, express
 from pianist_jax.performance.pace import FREE, Pace, at_pace, factor_of, first_mark, note_value, to_pace
@@ -44,9 +43,9 @@ class Rendering:
         return self.performances[0]
 
     @property
-    def joins(self) -> np.ndarray:
+    def window_boundaries(self) -> np.ndarray:
         """int64: numbers of the score notes at which one window of the decoder takes over from another."""
-        return joins(len(self.score), Windowing(**self.identity["settings"]["windows"]))
+        return window_boundaries(len(self.score), Windowing(**self.identity["settings"]["windows"]))
 
     def edited(self, expression: Expression) -> "Rendering":
         """The same performances with another expression (`express`), on top of what they have already."""
@@ -54,21 +53,21 @@ class Rendering:
         return self.replaced(performances, {"expression": expression.metadata()})
 
     def at(self, pace: Pace, scale: float = 1.0) -> "Rendering":
-        """The same performances at another pace (`music.pace`), `scale` times as fast.
+        """The same performances at another pace (`performance.pace`), `scale` times as fast.
 
         Raises PianistError where it cannot be had: a model's guess that was never made, for example.
         """
-        told = self.report.get("tempo", {})
+        tempo = self.report.get("tempo", {})
         written = normalise(self.raw)[0]
         factor = factor_of(pace, written, self.grid, self.name, scale)
         if factor is None:
-            factor = told.get("guess")
+            factor = tempo.get("guess")
         if factor is None:
             raise PianistError(f"{self.name}: the model has guessed no tempo for it; render it with --tempo {FREE}")
         score = at_pace(written, factor / scale)
         performances = [to_pace(score, self.grid, notes, pace) for notes in self.performances]
         again = self.replaced(performances, {"pace": pace.metadata(), "scale": scale})
-        report = {**again.report, "tempo": {**told, "factor": factor / scale}}
+        report = {**again.report, "tempo": {**tempo, "factor": factor / scale}}
         return dataclasses.replace(again, score=score, report=report)
 
     def tempo_in_words(self) -> str:
@@ -112,20 +111,4 @@ class Rendering:
         path = Path(path)
         stem = path / self.name if path.is_dir() else path
         extras = Extras(tempo_events, plot, audio, plot_bars, tuple(map(os.fsdecode, overlay)))
-        return save_rendering(self, stem, force=force, extras=extras)
-
-
-def content_hash(notes: Notes) -> str:
-    """A hash of all that `notes` hold."""
-    content = hashlib.sha256()
-    for field in dataclasses.fields(notes):
-        column = np.ascontiguousarray(getattr(notes, field.name), "<i8")
-        content.update(f"{field.name} {len(column)} ".encode() + column.tobytes())
-    return content.hexdigest()
-
-
-def grid_hash(grid: "ScoreGrid") -> str:
-    """A hash of all that a score's grid says."""
-    columns = [column.tolist() for column in (grid.onset, grid.duration, grid.part)]
-    signs = [*grid.time_signatures, *grid.key_signatures, *map(tuple, grid.tempi)]
-    return hashlib.sha256(repr((grid.ticks_per_quarter, columns, grid.part_names, signs)).encode()).hexdigest()
+        return list(save_rendering(self, stem, force=force, extras=extras).files)

@@ -19,8 +19,9 @@ from pianist_jax.performance.expression import NEUTRAL, Expression
 from pianist_jax.performance.pace import Pace, at_pace
 from pianist_jax.performance.playable import make_playable
 from pianist_jax.rendering.extras import Extras
-from pianist_jax.rendering.outputs import FORMAT, file_hash, files_told, make_folder, save_rendering, wanted_paths
-from pianist_jax.rendering.result import Rendering, content_hash, grid_hash
+from pianist_jax.rendering.hashes import content_hash, file_hash, grid_hash
+from pianist_jax.rendering.outputs import FORMAT, Saved, files_made, make_folder, renamed, save_rendering, wanted_paths
+from pianist_jax.rendering.result import Rendering
 from pianist_jax.score.describe import minutes, pedal_in_words
 from pianist_jax.score.grid import ScoreGrid, TempoMark
 
@@ -59,6 +60,7 @@ def read_rendering(path: Path) -> Stored:
         said = "of another version" if "performances" in content else "not the JSON file of a rendering"
         raise PianistError(f"{name}: {said}; give the NAME.json of `pianist render`, or render it anew")
     try:
+        content = renamed(content)
         raw, score, note_of_raw, grid = _score_of(content, name)
         score = at_pace(score, _factor(content, name))
         lines = [content["notes"][i] for i in survivors(raw).tolist()]
@@ -69,7 +71,7 @@ def read_rendering(path: Path) -> Stored:
         identity = {key: content[key] for key in IDENTITY} | {"edits": list(content["edits"])}
         report = {key: content[key] for key in REPORT if key in content}
         hashes = [own["content"] for own in content["performances"]]
-        made, extras = files_told(content), _extras(content)
+        made, extras = files_made(content), _extras(content)
     except (KeyError, TypeError, AttributeError, IndexError) as error:
         what = f"{error} is missing" if isinstance(error, KeyError) else "its parts do not fit together"
         raise PianistError(f"{name}: damaged ({what}); undo the edit, or render the score anew") from error
@@ -101,7 +103,7 @@ def describe_rendering(path: Path) -> list[tuple[str, str]]:
     rendering, identity = stored.rendering, stored.rendering.identity
     elsewhere = ("windows", "expression", "pace")
     settings = {key: value for key, value in identity["settings"].items() if key not in elsewhere}
-    wishes = {
+    wanted = {
         key: value for key, value in identity["settings"]["expression"].items() if value != NEUTRAL.metadata()[key]
     }
     pending = ["by hand, not in the MIDI files yet (`pianist apply` writes them)"] if stored.by_hand else []
@@ -110,7 +112,7 @@ def describe_rendering(path: Path) -> list[tuple[str, str]]:
         ("model", f"{identity['model']['name']} {identity['model']['hash'][:8]}"),
         ("settings", ", ".join(f"{key} {value}" for key, value in {"seed": identity["seed"], **settings}.items())),
         ("tempo", rendering.tempo_in_words()),
-        ("expression", ", ".join(f"{key} {value}" for key, value in wishes.items()) or "as the model plays"),
+        ("expression", ", ".join(f"{key} {value}" for key, value in wanted.items()) or "as the model plays"),
         ("edits", "; ".join([*map(_edit_in_words, identity["edits"]), *pending]) or "none"),
         ("notes", f"{len(rendering.score)} of {len(rendering.raw)} in the score"),
     ]
@@ -128,14 +130,12 @@ def _edit_in_words(edit: dict[str, Any]) -> str:
     if "pace" in edit:
         return "tempo " + (f"{edit['pace']['tempo']}" if edit["pace"]["duration"] is None else "by duration")
     if "expression" in edit:
-        wishes = {key: value for key, value in edit["expression"].items() if value != NEUTRAL.metadata().get(key)}
-        return ", ".join(f"{key} {value}" for key, value in wishes.items())
+        wanted = {key: value for key, value in edit["expression"].items() if value != NEUTRAL.metadata().get(key)}
+        return ", ".join(f"{key} {value}" for key, value in wanted.items())
     return "by hand"
 
 
-def save_again(
-    stored: Stored, rendering: Rendering, folder: Path, extras: Extras, *, force: bool = False
-) -> list[Path]:
+def save_again(stored: Stored, rendering: Rendering, folder: Path, extras: Extras, *, force: bool = False) -> Saved:
     """Write a stored rendering, changed or not, to a folder; its JSON file last, so that no edit is ever lost.
 
     Raises PianistError, naming it, where a file is in the way that is not as it was last written, unless `force` is
@@ -187,8 +187,10 @@ def _score_of(content: dict[str, Any], name: str) -> tuple[Notes, Notes, np.ndar
         f'{name}: what the score says was edited; change "performed" and "pedal" only, or render the score anew'
     )
     try:
-        told = [(line["pitch"], *(line["score"][key] for key in ("onset", "duration", "velocity"))) for line in lines]
-        pitch, onset, duration, velocity = np.array(told).T
+        columns = [
+            (line["pitch"], *(line["score"][key] for key in ("onset", "duration", "velocity"))) for line in lines
+        ]
+        pitch, onset, duration, velocity = np.array(columns).T
         raw = Notes(pitch, onset, duration, velocity, *_events(content["score_pedal"], f"{name}: score_pedal"))
         score, note_of_raw = normalise(raw)
         grid = _grid(content["grid"], [lines[i]["score"] for i in survivors(raw)]) if "grid" in content else None
@@ -208,13 +210,13 @@ def _factor(content: dict[str, Any], name: str) -> float:
     return float(factor)
 
 
-def _grid(told: dict[str, Any], places: list[dict[str, Any]]) -> ScoreGrid:
+def _grid(content: dict[str, Any], places: list[dict[str, Any]]) -> ScoreGrid:
     onset, duration, part = (np.array([own[key] for own in places]) for key in ("tick", "ticks", "part"))
-    times, keys = (tuple(tuple(own) for own in told[key]) for key in ("time_signatures", "key_signatures"))
-    tempi = tuple(TempoMark(*mark) for mark in told.get("tempi", ()))
+    times, keys = (tuple(tuple(own) for own in content[key]) for key in ("time_signatures", "key_signatures"))
+    tempi = tuple(TempoMark(*mark) for mark in content.get("tempi", ()))
     return ScoreGrid(
-        told["ticks_per_quarter"], onset, duration, part, tuple(told["parts"]), times, keys, tempi,
-        tuple(map(str, told.get("remarks", ()))),
+        content["ticks_per_quarter"], onset, duration, part, tuple(content["parts"]), times, keys, tempi,
+        tuple(map(str, content.get("remarks", ()))),
     )  # fmt: skip
 
 

@@ -23,7 +23,7 @@ def example(batch: Batch, config: TrainConfig, key: jax.Array, *, augmented: boo
     Beside them which slots are `scored` [B, N, 8], `note_mask` [B, N] and, where rows are packed, `segment_ids`
     int32 [B, N]. Pre-training hides the performance from the encoder; fine-tuning gives it the score and scores every
     slot of the notes that were played; of performances without a pedal it is masked. The consensus has `curves` to
-    foretell, float32 [B, N, 4].
+    predict, float32 [B, N, 4].
     """
     k_augment, k_hide = jax.random.split(key)
     score: ScoreTokens | None = batch.get("score")
@@ -82,10 +82,10 @@ def summed_loss(
 def summed_error(
     params: dict, shown: Batch, config: TrainConfig, key: jax.Array, *, train: bool
 ) -> tuple[jax.Array, Sums]:
-    """Sum of the squared errors of the foretold curves, and sums: `weight`, and error and number of each curve.
+    """Sum of the squared errors of the predicted curves, and sums: `weight`, and error and number of each curve.
 
-    In units of the curve's own variance in its performance: to foretell nothing costs 1. What one pianist does beside
-    the others cannot be foretold and costs as much in the end.
+    In units of the curve's own variance in its performance: to predict nothing costs 1. What one pianist does beside
+    the others cannot be predicted and costs as much in the end.
     """
     curves_BNC: Any = Pianist(config.model).apply(
         {"params": params},

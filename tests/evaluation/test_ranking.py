@@ -90,8 +90,8 @@ def asap():
 
 @pytest.mark.slow
 def test_real_humans_the_bundled_model_and_controls_are_ranked(asap, tmp_path):
+    from pianist_jax.config import Sampling
     from pianist_jax.inference.engine import load_model
-    from pianist_jax.inference.sampling import Sampling
 
     pieces = load_pieces(asap, Aligner(tmp_path), composers=["Haydn", "Rachmaninoff", "Schubert"])
     assert [len(piece.humans) for piece in pieces] == [5, 3, 12]

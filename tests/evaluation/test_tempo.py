@@ -5,12 +5,12 @@ import dataclasses
 import numpy as np
 import pytest
 
+from pianist_jax.config import Sampling
 from pianist_jax.errors import PianistError
 from pianist_jax.evaluation import aligned as a
 from pianist_jax.evaluation.candidates import at_tempo_of_humans, humans_slowness, render_candidates, usual_slowness
 from pianist_jax.evaluation.pieces import Piece, Played
 from pianist_jax.evaluation.table import check
-from pianist_jax.inference.sampling import Sampling
 from pianist_jax.performance.pace import on_clock
 from pianist_jax.performance.parameters import chords_of
 from tests.evaluation.pieces import invented_piece, notes
@@ -65,7 +65,7 @@ def test_performances_are_brought_to_the_humans_tempo(piece):
 
 
 def test_a_model_is_told_the_humans_tempo(piece):
-    drawn = Sampling(rehearsals=1, chance=1.0)
+    drawn = Sampling(draws=1, residual_scale=1.0)
     candidates = render_candidates("m", [piece], lively_model(), seed=0, samples=1, sampling=drawn, tempo="humans")
     (made,) = candidates.performances[piece.name]
     chords = chords_of(piece.score)

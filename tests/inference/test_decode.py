@@ -7,8 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from pianist_jax.config import Sampling
 from pianist_jax.inference.decode import LEAST_IOI, WIDEST, open_carry, perform, value_bounds
-from pianist_jax.inference.sampling import Sampling
+from pianist_jax.inference.sampling import knobs_of
 from pianist_jax.model.pianist import Pianist
 from pianist_jax.music.tokens import (
     BOS,
@@ -94,8 +95,8 @@ def test_any_model_will_do():
     play = quick_jit(functools.partial(perform, step))
     keys = jax.random.split(jax.random.key(0), 2)
     first, later = np.zeros(2, np.int32), np.full(2, 4, np.int32)
-    carry, ids = play(1e3, carry, low[:, :4], high[:, :4], keys, first, Sampling().knobs())
-    carry, rest = play(1e3, carry, low[:, 4:], high[:, 4:], keys, later, Sampling().knobs())
+    carry, ids = play(1e3, carry, low[:, :4], high[:, :4], keys, first, knobs_of(Sampling()))
+    carry, rest = play(1e3, carry, low[:, 4:], high[:, 4:], keys, later, knobs_of(Sampling()))
     values = np.concatenate([ids, rest], axis=1) - SLOT_START
     np.testing.assert_array_equal(values[:, :, 0] + SLOT_START[0], score[:, :, 0])
     assert values[0, :, IOI].tolist() == [100, 200, 300, 400, 500, 600]
@@ -120,7 +121,7 @@ def test_locked_notes_are_teacher_forcing(config, notes):
     parts = []
     for part in (slice(0, half), slice(half, notes)):
         bounds = low[:, part], high[:, part]
-        carry, played = play(params, carry, *bounds, keys, number + part.start, Sampling().knobs())
+        carry, played = play(params, carry, *bounds, keys, number + part.start, knobs_of(Sampling()))
         parts.append(played)
     ids, nats = (np.concatenate(x, axis=1) for x in zip(*parts, strict=True))
     np.testing.assert_array_equal(ids, performance)
@@ -135,7 +136,11 @@ def test_known_notes_are_taken_in_by_blocks(config):
     performance[:, :, IOI] = np.minimum(performance[:, :, IOI], FIRST_TIME + MAX_IOI)
     params, mask, notes, known, part = lively_params(config), note_mask([64, 61], 64), 63, 36, 9
     low, high = (np.stack(side) for side in zip(*map(value_bounds, score, performance[:, :known]), strict=True))
-    knobs, keys, number = Sampling(temperature=0).knobs(), jax.random.split(jax.random.key(0), 2), np.zeros(2, np.int32)
+    knobs, keys, number = (
+        knobs_of(Sampling(temperature=0)),
+        jax.random.split(jax.random.key(0), 2),
+        np.zeros(2, np.int32),
+    )
     play = quick_jit(functools.partial(perform, step_of(config)))
 
     def played(carry):
@@ -184,7 +189,7 @@ def test_what_must_not_be_is_not_drawn():
     for seed in range(20):
         carry = {"state": (), "n": jnp.zeros((), jnp.int32), "previous": jnp.zeros((1, 8), jnp.int32)}
         key = jax.random.split(jax.random.key(seed), 1)
-        knobs = Sampling(top_p=1.0).knobs()
+        knobs = knobs_of(Sampling(top_p=1.0))
         _, ids = perform(step, None, carry, low, high, key, jnp.zeros(1, jnp.int32), knobs)
         found.append(int(ids[0, 0, IOI]))
     assert {value // 100 for value in found} == {6, 7}

@@ -11,9 +11,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pianist_jax.inference import engine as programs
-from pianist_jax.inference.engine import Player, Stopwatch, in_groups, make_model
-from pianist_jax.inference.sampling import Sampling
+from pianist_jax.config import Sampling
+from pianist_jax.inference import decoder as decoders
+from pianist_jax.inference.decoder import Chooser, Decoder, Timer
+from pianist_jax.inference.engine import make_model
+from pianist_jax.inference.programs import ProgramKey, in_groups
 from pianist_jax.inference.windows import Span
 from pianist_jax.music.tokens import NOTE_TOKENS
 from pianist_jax.rendering.renderer import read_piece, render_all
@@ -31,7 +33,7 @@ def spans_of(lengths, prompt=None):
     for row, notes in enumerate(lengths):
         tokens = read_piece(made_up_score(notes, seed=row)).tokens
         known = np.zeros((0, NOTE_TOKENS), np.int32) if prompt is None else prompt[row]
-        spans.append(Span(tokens, known, np.array([3, row], np.uint32), 0, notes - len(known)))
+        spans.append(Span(tokens, known, np.array([3, row], np.uint32), 0, notes - len(known), row))
     return spans
 
 
@@ -41,72 +43,73 @@ def test_caches_that_grow_and_prompts_play_the_same(config, monkeypatch):
     """Greedily: with caches for all notes at once, with caches that grow, and from a prompt on."""
     config = dataclasses.replace(config, window=256)
     params, sampling, lengths = lively_params(config), Sampling(temperature=0), [200, 190]
-    player = Player(make_model(config, params), sampling, Stopwatch())
-    plain = player.play(spans_of(lengths))
-    again = player.play(spans_of(lengths, [played[:77] for played in plain]))  # note by note, bound to what it was
-    assert {key[0] for key in player.model.programs} == {"start", "perform"}
+    decoder = Decoder(make_model(config, params), sampling, Timer())
+    plain = decoder.play(spans_of(lengths))
+    again = decoder.play(spans_of(lengths, [played[:77] for played in plain]))  # note by note, bound to what it was
+    assert {key.kind for key in decoder.model.programs.compiled} == {"start", "perform"}
     for a, b in zip(plain, again, strict=True):
         np.testing.assert_array_equal(a, b)
-    monkeypatch.setattr(programs, "COMPILE_SECONDS", -1.0)  # the right program always, as if compiling cost nothing
-    player = Player(make_model(config, params), sampling, Stopwatch())
-    grown = player.play(spans_of(lengths))
-    assert {key[4] for key in player.model.programs if key[0] == "perform"} == {128, 256}
+    monkeypatch.setattr(decoders, "COMPILE_SECONDS", -1.0)  # the right program always, as if compiling cost nothing
+    decoder = Decoder(make_model(config, params), sampling, Timer())
+    grown = decoder.play(spans_of(lengths))
+    assert {key.reach for key in decoder.model.programs.compiled if key.kind == "perform"} == {128, 256}
     for a, b in zip(plain, grown, strict=True):
         np.testing.assert_array_equal(a, b)
-    prompted = player.play(spans_of(lengths, [played[:77] for played in plain]))
+    prompted = decoder.play(spans_of(lengths, [played[:77] for played in plain]))
     for a, b in zip(plain, prompted, strict=True):
         np.testing.assert_array_equal(a, b)
-    assert {key[0] for key in player.model.programs} == {"start", "follow", "perform", "grow"}
+    assert {key.kind for key in decoder.model.programs.compiled} == {"start", "follow", "perform", "grow"}
 
 
 def test_a_program_is_compiled_when_it_has_paid(monkeypatch):
-    monkeypatch.setattr(programs, "COMPILE_SECONDS", 1.0)
-    monkeypatch.setattr(programs, "_seconds", lambda model, rows, length, notes: 0.01 * rows)
-    compiled = []
-
-    def compile(model, *sizes):
-        compiled.append(sizes)
-        return lambda *_: None
-
-    monkeypatch.setattr(programs, "_COMPILE", {"start": compile})
-    player = Player(dataclasses.replace(lively_model(), programs={}), Sampling(), Stopwatch())
-    for rows in (16, *[4] * 12):
-        player._program("start", *player._shape(rows, 60, NOTES), 64)
+    monkeypatch.setattr(decoders, "COMPILE_SECONDS", 1.0)
+    chooser, taken = Chooser(), list[ProgramKey]()
+    sixteen, four = (ProgramKey("perform", rows, 64, NOTES) for rows in (16, 4))
+    for key in (sixteen, *[four] * 12):
+        taken.append(chooser.choose(key, taken, lambda key: 0.01 * key.rows))
     # Four rows among sixteen lose 0.12 s each time: after nine times compilation has paid.
-    assert compiled == [(16, 64, NOTES, 64), (4, 64, NOTES, 64)]
-    shapes = [player._shape(rows, 60, NOTES) for rows in (1, 4, 5)]
-    assert shapes == [(4, 64, NOTES), (4, 64, NOTES), (16, 64, NOTES)]
-    assert player._shape(16, 65, NOTES) == (16, 128, NOTES)  # nothing that is there has room for it
-    assert player._shape(16, 60, (*NOTES, "metre")) == (16, 64, (*NOTES, "metre"))
+    assert taken == [sixteen] * 9 + [four] * 4
+
+
+def test_a_batch_takes_a_size_that_is_there_and_has_room():
+    decoder = Decoder(make_model(NOTE, lively_params(NOTE)), Sampling(), Timer())
+    assert decoder.choose_size(3, 60, NOTES) == ProgramKey("perform", 4, 64, NOTES)
+    decoder.model.programs.compiled[ProgramKey("start", 16, 64, NOTES, reach=64, scores=1)] = print
+    assert decoder.choose_size(3, 60, NOTES) == ProgramKey("perform", 16, 64, NOTES)
+    assert decoder.choose_size(16, 65, NOTES) == ProgramKey("perform", 16, 128, NOTES)
+    with_metre = (*NOTES, "metre")
+    assert decoder.choose_size(16, 60, with_metre) == ProgramKey("perform", 16, 64, with_metre)
 
 
 def test_performances_of_one_score_share_its_encoding():
     """Bit for bit what each plays when its score is encoded for it alone, with prompts too."""
     scores = [read_piece(made_up_score(60, seed=seed)).tokens for seed in (1, 2)]
     order = [0, 1, 0, 0]
-    alone = Player(lively_model(), Sampling(), Stopwatch())
-    shared = Player(dataclasses.replace(lively_model(), programs={}), Sampling(), Stopwatch())
+    alone = Decoder(lively_model(), Sampling(), Timer())
+    shared = Decoder(make_model(NOTE, lively_params(NOTE)), Sampling(), Timer())
 
-    def play(player, prompts, copies):
+    def play(decoder, prompts, copies):
         whole = [scores[k].map(np.copy) if copies else scores[k] for k in order]
         keys = np.arange(8, dtype=np.uint32).reshape(4, 2)
-        return player.play([Span(*span, 0, 10) for span in zip(whole, prompts, keys, strict=True)])
+        numbers = range(4) if copies else order
+        given = zip(whole, prompts, keys, numbers, strict=True)
+        return decoder.play([Span(score, prompt, key, 0, 10, piece) for score, prompt, key, piece in given])
 
     nothing = [np.zeros((0, NOTE_TOKENS), np.int32)] * 4
     plain, once = play(alone, nothing, True), play(shared, nothing, False)
     np.testing.assert_array_equal(plain, once)
     assert (once[0] != once[2]).any()
-    shared.lost["follow", 4, 64, NOTES] = 1e9  # that compiling it has paid
+    shared.chooser.lost[ProgramKey("follow", 4, 64, NOTES)] = 1e9  # that compiling it has paid
     prompts = [one[:20] for one in plain]
     np.testing.assert_array_equal(play(alone, prompts, True), play(shared, prompts, False))
-    assert {key[5] for key in shared.model.programs if key[0] in ("start", "follow")} == {2}
+    assert {key.scores for key in shared.model.programs.compiled if key.kind in ("start", "follow")} == {2}
 
 
 def test_prompts_of_one_length_only():
     spans = spans_of([20, 20], [np.zeros((n, NOTE_TOKENS), np.int32) for n in (1, 2)])
-    player = Player(lively_model(), Sampling(), Stopwatch())
+    decoder = Decoder(lively_model(), Sampling(), Timer())
     with pytest.raises(ValueError, match="prompts of one length"):
-        player.play(spans)
+        decoder.play(spans)
 
 
 def test_groups_of_rows():
@@ -133,8 +136,9 @@ def test_many_devices_play_what_one_does():
         many = dict(render_all(pieces, model, seed=1))
         for number, rendering in one.items():
             assert_same(many[number].notes, rendering.notes)
-        assert all(key[1] % count == 0 for key in model.programs)
-        for key, program in model.programs.items():
+        compiled = model.programs.compiled
+        assert all(key.rows % count == 0 for key in compiled)
+        for key, program in compiled.items():
             text = program.as_text()  # type: ignore[attr-defined]
             assert not any(word in text for word in ("all-reduce", "all-gather", "all-to-all", "collective")), key
 

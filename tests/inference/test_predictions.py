@@ -1,4 +1,4 @@
-"""What pianists agree on, foretold for whole scores, and heard in what is played."""
+"""What pianists agree on, predicted for whole scores, and heard in what is played."""
 
 import dataclasses
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pianist_jax.inference.engine import make_model
-from pianist_jax.inference.predictions import Foretold, consensus_of
+from pianist_jax.inference.predictions import WindowedCurves, predict_consensus
 from pianist_jax.model.pianist import Pianist
 from pianist_jax.performance.averaging import averaged
 from pianist_jax.rendering import renderer
@@ -34,12 +34,12 @@ def told(model, tokens):
 
 
 def agreed_on(model, tokens):
-    found = consensus_of(model, tokens)
+    found = predict_consensus(model, tokens)
     assert found is not None
     return found
 
 
-def test_a_score_of_one_window_is_foretold_by_the_model_itself(model):
+def test_a_score_of_one_window_is_predicted_by_the_model_itself(model):
     tokens = read_piece(made_up_score(50)).tokens
     np.testing.assert_allclose(agreed_on(model, tokens), told(model, tokens), atol=2e-5)
 
@@ -52,23 +52,23 @@ def test_windows_of_a_longer_score_fade_into_each_other(model):
     np.testing.assert_allclose(agreed_on(model, tokens), expected, atol=2e-5)
 
 
-def test_a_model_without_the_head_foretells_nothing():
-    assert consensus_of(lively_model(), read_piece(made_up_score(5)).tokens) is None
-    foretold = Foretold(3)
-    foretold.hear(0, np.zeros((3, 0), np.float32))
-    assert foretold.curves() is None
+def test_a_model_without_the_head_predicts_nothing():
+    assert predict_consensus(lively_model(), read_piece(made_up_score(5)).tokens) is None
+    predicted = WindowedCurves(3)
+    predicted.add(0, np.zeros((3, 0), np.float32))
+    assert predicted.curves() is None
 
 
-@pytest.mark.parametrize("rehearsals", [1, 3])
-def test_it_is_heard_in_the_performance(model, monkeypatch, rehearsals):
+@pytest.mark.parametrize("draws", [1, 3])
+def test_it_is_heard_in_the_performance(model, monkeypatch, draws):
     for after in ("voiced", "within_limits"):
         monkeypatch.setattr(renderer, after, lambda score, performance: performance)
     monkeypatch.setattr(renderer, "to_pace", lambda piece, performance, pace: performance)
     score = made_up_score(120)
-    drawn = render(score, model, seed=1, samples=rehearsals, chance=1.0)
-    played = render(score, model, seed=1, rehearsals=rehearsals)
+    drawn = render(score, model, seed=1, samples=draws, residual_scale=1.0)
+    played = render(score, model, seed=1, draws=draws)
     agreed = agreed_on(model, read_piece(score).tokens)
-    expected = averaged(drawn.score, drawn.performances, 0, rehearsals, 0.3, agreed)
+    expected = averaged(drawn.score, drawn.performances, 0, draws, 0.3, agreed)
     np.testing.assert_allclose(played.notes.onset, expected.onset, atol=1)
     np.testing.assert_allclose(played.notes.velocity, expected.velocity, atol=1)
     assert (played.notes.velocity != drawn.notes.velocity).mean() > 0.3
@@ -77,8 +77,8 @@ def test_it_is_heard_in_the_performance(model, monkeypatch, rehearsals):
 def test_the_head_changes_nothing_of_what_is_drawn(model):
     score, params = made_up_score(120), {k: v for k, v in model.params.items() if k != "consensus"}
     without = make_model(NOTE, params, name="the same without")
-    drawn = [render(score, one, seed=1, chance=1.0).notes for one in (model, without)]
-    alone = render(score, without, seed=1, rehearsals=1).notes  # nothing to agree with
+    drawn = [render(score, one, seed=1, residual_scale=1.0).notes for one in (model, without)]
+    alone = render(score, without, seed=1, draws=1).notes  # nothing to agree with
     for other in (drawn[1], alone):
         np.testing.assert_array_equal(drawn[0].onset, other.onset)
         np.testing.assert_array_equal(drawn[0].velocity, other.velocity)

@@ -5,8 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from pianist_jax.config import Sampling
 from pianist_jax.errors import PianistError
-from pianist_jax.inference.sampling import Sampling, draw_cell, draw_value, keep_top_k, keep_top_p, uniforms
+from pianist_jax.inference.sampling import draw_cell, draw_value, keep_top_k, keep_top_p, knobs_of, uniforms
 from pianist_jax.model.cells import cell_table
 from pianist_jax.music.tokens import NOTE_TOKENS, PEDAL, VELOCITY
 
@@ -99,7 +100,7 @@ def test_shares_of_values_are_those_of_the_distribution(sampling, slot):
         jnp.asarray(width),
         jnp.asarray(uniform, jnp.float32),
         slot,
-        sampling.knobs(),
+        knobs_of(sampling),
     )
     share = np.bincount(np.asarray(values), minlength=20) / DRAWS
     cells = np.add.reduceat(share, low)
@@ -114,7 +115,7 @@ def test_temperature_0_takes_the_middle_of_the_likeliest_cell():
     low, width = (jnp.asarray(x) for x in cell_table(1))
     logits = np.random.default_rng(4).normal(0, 1, (50, len(low))).astype(np.float32)
     uniform = jnp.asarray(np.random.default_rng(5).random((50, 2)), jnp.float32)
-    knobs = Sampling(temperature=0, top_p=0.5, top_k=3).knobs()
+    knobs = knobs_of(Sampling(temperature=0, top_p=0.5, top_k=3))
     found = draw(jnp.asarray(logits), low, width, uniform, 1, knobs)
     best = logits.argmax(axis=1)
     np.testing.assert_array_equal(found, np.asarray(low)[best] + np.asarray(width)[best] // 2)
@@ -126,7 +127,7 @@ def test_values_stay_inside_their_cells():
     rows = len(low)
     logits = np.where(np.eye(rows, dtype=bool), 0, -1e9).astype(np.float32)
     below_one = np.nextafter(np.float32(1), np.float32(0))
-    knobs = Sampling().knobs()
+    knobs = knobs_of(Sampling())
     for u, value in ((0.0, low), (below_one, low + width - 1)):
         uniform = jnp.full((rows, 2), u, jnp.float32)
         found = draw(jnp.asarray(logits), jnp.asarray(low), jnp.asarray(width), uniform, 1, knobs)

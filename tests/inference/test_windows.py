@@ -61,7 +61,7 @@ def numbered(notes):
 
 
 def rows_of(lengths):
-    return [Row(row, numbered(notes), np.array([row, 0], np.uint32)) for row, notes in enumerate(lengths)]
+    return [Row(row, 0, numbered(notes), np.array([row, 0], np.uint32)) for row, notes in enumerate(lengths)]
 
 
 def test_pieces_of_all_lengths_go_side_by_side():
@@ -69,14 +69,14 @@ def test_pieces_of_all_lengths_go_side_by_side():
     lengths = [31, 4, 10, 11, 22]
     echo = Echo()
     done = dict(perform_rows(rows_of(lengths), w, echo, batch=3, ahead=8))
-    assert sorted(done) == [0, 1, 2, 3, 4]
+    assert sorted(done) == [(piece, 0) for piece in range(5)]
     for row, notes in enumerate(lengths):
-        np.testing.assert_array_equal(done[row][:, 0], np.arange(notes))
-        assert (done[row][:, 2] == row).all()
+        np.testing.assert_array_equal(done[row, 0][:, 0], np.arange(notes))
+        assert (done[row, 0][:, 2] == row).all()
         expected = np.zeros(notes, int)
         for window in cut_windows(notes, w):
             expected[window.first + window.prompt :] = window.first
-        np.testing.assert_array_equal(done[row][:, 1], expected)
+        np.testing.assert_array_equal(done[row, 0][:, 1], expected)
     # Three at a time, those of one length together, and those with a prompt apart from those without.
     assert [[int(span.key[0]) for span in spans] for spans in echo.asked] == [
         [0, 4, 3],

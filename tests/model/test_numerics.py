@@ -9,7 +9,7 @@ import pytest
 
 from pianist_jax.config import preset
 from pianist_jax.model.note_decoder import NoteEmbedder
-from pianist_jax.model.pianist import count
+from pianist_jax.model.pianist import num_params
 from tests.model.helpers import (
     CONFIGS,
     NOTES,
@@ -27,7 +27,7 @@ from tests.model.helpers import (
     ("name", "millions"), [("15m", 15.683), ("65m", 65.577), ("135m", 126.874), ("135m-6-6", 136.318)]
 )
 def test_presets_have_the_paper_s_sizes(name, millions):
-    assert count(abstract_params(preset(name))) / 1e6 == pytest.approx(millions, abs=6e-4)
+    assert num_params(abstract_params(preset(name))) / 1e6 == pytest.approx(millions, abs=6e-4)
 
 
 def test_an_uncompressed_encoder_has_no_compressor_and_else_the_same():
@@ -35,7 +35,7 @@ def test_an_uncompressed_encoder_has_no_compressor_and_else_the_same():
     with_it = abstract_params(config)
     without = abstract_params(dataclasses.replace(config, compressed=False))
     compressor = with_it["embedder"].pop("compressor")
-    assert count(compressor) == 8 * (192 * 24 + 24)
+    assert num_params(compressor) == 8 * (192 * 24 + 24)
     assert jax.tree.map(lambda x: x.shape, with_it) == jax.tree.map(lambda x: x.shape, without)
 
 

@@ -163,3 +163,17 @@ def test_arrays_that_are_no_tokens(tokens: np.ndarray):
 def test_notes_that_have_no_tokens(rows: list, pedal: list, message: str):
     with pytest.raises(ValueError, match=message):
         encode(notes_of(rows, pedal))
+
+
+def test_scores_are_cut_and_joined_group_by_group():
+    notes, metre = np.arange(24).reshape(3, 8), np.arange(27).reshape(3, len(codec.METRE))
+    with_metre, plain = codec.ScoreTokens(notes, metre), codec.ScoreTokens(notes + 100)
+    assert (with_metre.groups, plain.groups) == (("notes", "metre"), ("notes",))
+    joined = codec.join_scores([with_metre.at(slice(1, None)), plain])
+    assert joined.size == 5
+    np.testing.assert_array_equal(joined.notes, np.concatenate([notes[1:], notes + 100]))
+    np.testing.assert_array_equal(joined.metre, np.concatenate([metre[1:], 0 * metre]))
+    assert codec.join_scores([plain, plain]).metre is None
+    shapes = codec.score_shapes(with_metre.groups, 2, 3)
+    assert shapes == ((2, 3, 8), (2, 3, len(codec.METRE)))
+    assert with_metre.only(("notes",)).metre is None

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pianist_jax.inference.sampling import CHANCE, Sampling
+from pianist_jax.config import Sampling
 from pianist_jax.music.midi import require_writable
 from pianist_jax.music.notes import Notes
 from pianist_jax.performance.averaging import WORTH, averaged, in_tempo
@@ -59,7 +59,7 @@ def gaps(notes):
 
 
 def test_one_rehearsal_with_nothing_foretold_is_the_performance_itself():
-    assert averaged(SCORE, TRIES, 3, 1, CHANCE) is TRIES[3]
+    assert averaged(SCORE, TRIES, 3, 1, Sampling.residual_scale) is TRIES[3]
 
 
 def test_with_all_of_its_chance_a_performance_is_itself():
@@ -71,7 +71,7 @@ def test_with_all_of_its_chance_a_performance_is_itself():
 )
 def test_what_is_shared_comes_out(curve, shared):
     single = [np.corrcoef(curve(one), shared)[0, 1] for one in TRIES]
-    played = [averaged(SCORE, TRIES, own, 8, CHANCE) for own in range(8)]
+    played = [averaged(SCORE, TRIES, own, 8, Sampling.residual_scale) for own in range(8)]
     agreed = [np.corrcoef(curve(one), shared)[0, 1] for one in played]
     assert min(agreed) > max(single) + 0.03
     size = np.mean([curve(one).std() for one in TRIES])
@@ -94,7 +94,7 @@ def test_what_is_foretold_counts_as_so_many_tries():
 
 
 def test_samples_differ_by_their_own_chance():
-    first, second = (log_odds(averaged(SCORE, TRIES, own, 8, CHANCE).velocity) for own in (0, 1))
+    first, second = (log_odds(averaged(SCORE, TRIES, own, 8, Sampling.residual_scale).velocity) for own in (0, 1))
     rest = np.corrcoef(first - second, log_odds(TRIES[0].velocity) - log_odds(TRIES[1].velocity))[0, 1]
     assert rest > 0.9
 
@@ -102,14 +102,16 @@ def test_samples_differ_by_their_own_chance():
 def test_it_takes_as_long_as_the_tries_do():
     spans = np.log([one.onset[-1] for one in TRIES])
     for own in (0, 5):
-        wanted = spans.mean() + CHANCE * (spans[own] - spans.mean())
-        assert np.log(averaged(SCORE, TRIES, own, 8, CHANCE).onset[-1]) == pytest.approx(wanted, abs=1e-4)
+        wanted = spans.mean() + Sampling.residual_scale * (spans[own] - spans.mean())
+        assert np.log(averaged(SCORE, TRIES, own, 8, Sampling.residual_scale).onset[-1]) == pytest.approx(
+            wanted, abs=1e-4
+        )
 
 
 def test_tries_that_are_one_give_it_again():
     pedal = (np.array([10, 900, 2000, 5000]), np.array([90, 0, 64, 0], np.int16))
     one = release_pedal(one_try(SCORE, 1, pedal=pedal))
-    again = averaged(SCORE, [one] * 4, 2, 4, CHANCE)
+    again = averaged(SCORE, [one] * 4, 2, 4, Sampling.residual_scale)
     for name in ("onset", "duration", "pedal_time"):
         np.testing.assert_allclose(getattr(again, name), getattr(one, name), atol=2)
     np.testing.assert_array_equal(again.velocity, one.velocity)
@@ -126,7 +128,7 @@ def test_the_pedal_is_one_that_was_played_and_as_most_played_it():
 
     usual = [with_pedal(shift) for shift in (0, 20, 40)]
     odd = [with_pedal(0, *((t, 127) for t in range(90, 19_000, 40))), with_pedal(250)]
-    played = averaged(SCORE, [*odd, *usual], 0, 5, CHANCE)
+    played = averaged(SCORE, [*odd, *usual], 0, 5, Sampling.residual_scale)
     assert set(played.pedal_value.tolist()) == {0, 100, 101}
     lifts = played.pedal_time[(played.pedal_value == 0) & (played.pedal_time < 19_000)]
     clocks = {one.onset[-1] for one in (*odd, *usual)}
@@ -174,16 +176,16 @@ def test_samples_share_their_rehearsals(monkeypatch):
         monkeypatch.setattr(renderer, after, lambda score, performance: performance)
     monkeypatch.setattr(renderer, "to_pace", lambda piece, performance, pace: performance)
     score, model = made_up_score(40), lively_model()
-    drawn = render(score, model, seed=3, samples=4, chance=1.0)
-    alone = render(score, model, seed=3, rehearsals=4)
-    together = render(score, model, seed=3, samples=3, rehearsals=4)
+    drawn = render(score, model, seed=3, samples=4, residual_scale=1.0)
+    alone = render(score, model, seed=3, draws=4)
+    together = render(score, model, seed=3, samples=3, draws=4)
     assert alone.notes.onset.tolist() == together.notes.onset.tolist()
     assert len({tuple(one.onset.tolist()) for one in together.performances}) == 3
     for own, one in enumerate(together.performances):
-        expected = averaged(drawn.score, drawn.performances, own, 4, CHANCE)
+        expected = averaged(drawn.score, drawn.performances, own, 4, Sampling.residual_scale)
         for field in dataclasses.fields(Notes):
             np.testing.assert_array_equal(getattr(one, field.name), getattr(expected, field.name))
-    assert alone.identity["settings"]["rehearsals"] == 4
+    assert alone.identity["settings"]["draws"] == 4
 
 
 def test_at_no_temperature_one_try_is_enough():

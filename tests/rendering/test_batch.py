@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from pianist_jax.config import Sampling
 from pianist_jax.errors import PianistError
-from pianist_jax.inference.sampling import REHEARSALS, Sampling
 from pianist_jax.music.midi import write_midi
 from pianist_jax.rendering import batch, renderer
 from pianist_jax.rendering.batch import Order, Tally, own_share, render_scores
@@ -258,7 +258,7 @@ def test_the_same_alone_as_among_many(here):
     order = Order(OUT, lively_model(), samples=2)
     outcomes = list(render_scores(jobs, order, tally=tally, advance=counted.append))
     assert len(outcomes) == 24
-    assert sum(counted) == tally.expected == tally.notes == REHEARSALS * 4 * 370
+    assert sum(counted) == tally.expected == tally.notes == Sampling.draws * 4 * 370
     list(make("s/004.mid", folder=Path("alone"), samples=2))
     for k in (1, 2):
         name = f"004-{k}.performance.mid"
@@ -290,7 +290,7 @@ def test_memory_is_let_go(here, monkeypatch):
 
     monkeypatch.setattr(batch, "read_piece", reading)
     monkeypatch.setattr("pianist_jax.rendering.renderer.AHEAD", 1)
-    drawn = Sampling(rehearsals=1)
+    drawn = Sampling(draws=1)
     assert sum(1 for outcome in make("s", sampling=drawn) if outcome.rendering) == 150
     assert 16 <= most <= 16 + 4 + batch.WRITTEN_BEHIND + 16
 

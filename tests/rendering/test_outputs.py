@@ -25,7 +25,9 @@ def rendering():
 
 
 def test_json_tells_what_became_of_every_note(rendering, tmp_path):
+    report = {**rendering.report}
     midi_path, json_path = rendering.save(tmp_path / "piece")
+    assert rendering.report == report, "what was rendered stays as it is"
     assert (midi_path.name, json_path.name) == ("piece.performance.mid", "piece.json")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["piece.json", "piece.performance.mid"]
     told = json.loads(json_path.read_text())

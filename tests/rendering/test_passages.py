@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 
 from pianist_jax.errors import PianistError
+from pianist_jax.inference.likelihood import slot_nll
 from pianist_jax.music.notes import Notes
 from pianist_jax.music.tokens import NOTE_TOKENS
 from pianist_jax.performance.expression import Expression
 from pianist_jax.performance.fitting import ends
 from pianist_jax.rendering import passages
+from pianist_jax.rendering.outputs import Saved
 from pianist_jax.rendering.passages import known_tokens, perform_bars, render_bars, rerender_file
 from pianist_jax.rendering.renderer import read_piece, render
 from pianist_jax.score.bars import notes_in
@@ -93,21 +95,20 @@ def test_expression_of_the_bars_alone(piece, chorale):
 def test_the_take_that_leads_on_best_is_kept(piece, chorale, monkeypatch):
     """What the model itself finds likeliest behind the bars, by its own reckoning."""
     heard = []
-    best = passages._best
+    best = passages.likeliest_take
 
     def listening(tokens, takes, free, model):
         chosen = best(tokens, takes, free, model)
-        nats = passages._listen(model.config)
         last = ends(free)[1]
         totals = []
         for take in takes:
             played = np.stack([known_tokens(take)[last - 32 : last + 32]] * 2)
-            score = np.stack([tokens[last - 32 : last + 32]] * 2)
-            totals.append(float(np.sum(np.asarray(nats(model.params, score, played))[0, 32:])))
+            score = tokens.at(slice(last - 32, last + 32)).map(lambda group: np.stack([group] * 2))
+            totals.append(float(slot_nll(model, score, played, np.ones((2, 64), bool))[0, 32:].sum()))
         heard.append((chosen, totals))
         return chosen
 
-    monkeypatch.setattr(passages, "_best", listening)
+    monkeypatch.setattr(passages, "likeliest_take", listening)
     for seed in range(4):
         perform_bars(piece, chorale, lively_model(), (5, 5), seed=seed, takes=2)
     assert [chosen for chosen, _ in heard] == [int(np.argmin(totals)) for _, totals in heard]
@@ -144,12 +145,15 @@ def test_files(chorale, tmp_path):
         rerender_file(CHORALE, tmp_path / "x", model, (3, 4))
     chorale.save(tmp_path / "x", plot=True)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    files, made = rerender_file(CHORALE, tmp_path / "x", model, (3, 4), seed=4, takes=2)
+    saved, made = rerender_file(CHORALE, tmp_path / "x", model, (3, 4), seed=4, takes=2)
     assert made is not None
-    assert sorted(path.name for path in files) == ["x.daw.mid", "x.json", "x.performance.mid", "x.png"]
-    assert all(path.read_bytes() != before[path.name] for path in files)
+    assert sorted(path.name for path in saved.files) == ["x.daw.mid", "x.json", "x.performance.mid", "x.png"]
+    assert all(path.read_bytes() != before[path.name] for path in saved.files)
     after = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    assert rerender_file(CHORALE, tmp_path / "x", model, (3, 4), seed=4, takes=2) == ([tmp_path / "x.json"], None)
+    assert rerender_file(CHORALE, tmp_path / "x", model, (3, 4), seed=4, takes=2) == (
+        Saved((tmp_path / "x.json",)),
+        None,
+    )
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == after
     (tmp_path / "x.performance.mid").write_bytes(b"mine")
     with pytest.raises(PianistError, match=r"x\.performance\.mid: was changed"):

@@ -5,9 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
+from pianist_jax.config import Sampling
 from pianist_jax.errors import PianistError
-from pianist_jax.inference.engine import Stopwatch, make_model
-from pianist_jax.inference.sampling import REHEARSALS
+from pianist_jax.inference.decoder import Timer
+from pianist_jax.inference.engine import make_model
 from pianist_jax.music.midi import read_midi, write_midi
 from pianist_jax.music.notes import Notes, normalise
 from pianist_jax.performance.expression import Expression
@@ -89,9 +90,9 @@ def test_windows_join_without_a_seam(model, alone):
     before = slice(0, first_join)
     assert np.corrcoef(alone.notes.velocity[before], whole.notes.velocity[before])[0, 1] > 0.5
     # No onset runs backwards and none waits longer at a join than elsewhere.
-    assert alone.joins.tolist() == [first_join + 40 * k for k in range(5)]
+    assert alone.window_boundaries.tolist() == [first_join + 40 * k for k in range(5)]
     gaps = np.diff(alone.notes.onset)
-    assert gaps[alone.joins[alone.joins < len(gaps)] - 1].max() <= np.quantile(gaps, 0.99)
+    assert gaps[alone.window_boundaries[alone.window_boundaries < len(gaps)] - 1].max() <= np.quantile(gaps, 0.99)
 
 
 def test_one_note(model):
@@ -120,7 +121,7 @@ def test_advance_counts_every_note_once(model):
     counted: list[int] = []
     pieces = [read_piece(LONG), read_piece(SHORT)]
     list(render_all(pieces, model, samples=2, advance=counted.append, batch=4))
-    assert sum(counted) == REHEARSALS * (230 + 40)
+    assert sum(counted) == Sampling.draws * (230 + 40)
     assert len(counted) > 5
 
 
@@ -128,7 +129,7 @@ def test_speed_leaves_compilation_out(model):
     report = render(SHORT, model).report  # compiled by the tests before
     assert report["compile_seconds"] == 0
     assert report["notes_per_second"] > 0
-    assert Stopwatch().notes == 0
+    assert Timer().notes == 0
 
 
 def test_no_notes_and_no_samples_are_refused(model):

@@ -11,8 +11,8 @@ from pianist_jax.errors import PianistError
 from pianist_jax.music.midi import read_midi
 from pianist_jax.performance.expression import Expression, express
 from pianist_jax.rendering.extras import Extras
+from pianist_jax.rendering.hashes import grid_hash
 from pianist_jax.rendering.renderer import render
-from pianist_jax.rendering.result import grid_hash
 from pianist_jax.rendering.stored import apply_edits, describe_rendering, read_rendering, save_again
 from tests.music.helpers import assert_same, notes_of
 from tests.rendering.models import lively_model
@@ -55,6 +55,19 @@ def test_what_is_read_is_what_was_saved(chorale, tmp_path):
     assert (stored.by_hand, stored.released, stored.stem) == (False, 0, tmp_path / "a.b")
     assert stored.rendering.grid is not None
     assert grid_hash(stored.rendering.grid) == grid_hash(chorale.grid)
+
+
+def test_settings_under_older_names_are_those_of_today(path):
+    """It is known for what it is, and left alone."""
+    rendering, before = read_rendering(path).rendering, contents(path.parent)
+    text = path.read_text()
+    for name, older in (("draws", "rehearsals"), ("residual_scale", "chance")):
+        assert f'"{name}"' in text
+        text = text.replace(f'"{name}"', f'"{older}"')
+    path.write_text(text)
+    assert read_rendering(path).rendering.identity == rendering.identity
+    assert render(SCORE, lively_model(), seed=3).save(path.with_suffix("")) == []
+    assert contents(path.parent) == {**before, path.name: text.encode()}
 
 
 def test_unedited_it_is_written_the_same(chorale, tmp_path):

@@ -1,0 +1,206 @@
+"""Decoding the windows of many performances side by side, with programs that are chosen by what they cost."""
+
+import dataclasses
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+
+import numpy as np
+
+from pianist_jax.config import Sampling
+from pianist_jax.inference.decode import BLOCK, CHUNK
+from pianist_jax.inference.engine import Model
+from pianist_jax.inference.padding import encoded_once, pad_batch
+from pianist_jax.inference.programs import ProgramKey
+from pianist_jax.inference.sampling import knobs_of
+from pianist_jax.inference.windows import Span
+from pianist_jax.model.pianist import num_params
+from pianist_jax.music.tokens import NOTE_TOKENS
+
+LENGTHS = (64, 128, 256, 384, 512)  # notes that the caches of a program have room for
+# What decides whether another program is worth its compilation; only the time depends on them.
+COMPILE_SECONDS, CPU_FLOPS, ACCELERATOR_FLOPS = 4.0, 4e10, 4e13
+STEP_SECONDS = 3e-3  # of a note on an accelerator at least, however few rows
+CACHE_SLOWNESS = 5  # reading a cache takes so much longer than its operations
+REACH = 128  # caches have room for a multiple of so many notes
+
+
+@dataclasses.dataclass
+class Timer:
+    """Seconds spent on compiling and on performing, and notes performed for good."""
+
+    compile_seconds: float = 0.0
+    perform_seconds: float = 0.0
+    notes: int = 0
+
+
+@dataclasses.dataclass
+class Chooser:
+    """Chooses a program: where one that is compiled already serves, if more slowly, the time lost is added up.
+
+    The right one is taken, to be compiled, when it would have paid.
+    """
+
+    lost: dict[ProgramKey, float] = dataclasses.field(default_factory=lambda: defaultdict(float))
+
+    def choose(
+        self, ideal: ProgramKey, ready: Iterable[ProgramKey], seconds: Callable[[ProgramKey], float]
+    ) -> ProgramKey:
+        """The ideal program, or that of the `ready` ones that takes the fewest `seconds`."""
+        ready = set(ready)
+        if ideal in ready or not ready:
+            return ideal
+        best = min(ready, key=lambda key: (seconds(key), key.rows, key.notes, key.reach, key.scores))
+        return ideal if self.has_paid(ideal, seconds(best) - seconds(ideal)) else best
+
+    def has_paid(self, key: ProgramKey, seconds: float) -> bool:
+        """Whether compiling a program would have paid, now that so many more seconds are lost without it."""
+        self.lost[key] += seconds
+        return self.lost[key] > COMPILE_SECONDS
+
+
+@dataclasses.dataclass
+class Decoder:
+    """Plays spans side by side. `advance` is told of every so many notes that are now final.
+
+    `on_prediction` is told what the model predicts of a span: curves float32 [N, 4], or [N, 0] where it has no
+    consensus.
+    """
+
+    model: Model
+    sampling: Sampling
+    timer: Timer
+    advance: Callable[[int], None] | None = None
+    on_prediction: Callable[[Span, np.ndarray], None] | None = None
+    chooser: Chooser = dataclasses.field(default_factory=Chooser)
+
+    def play(self, spans: list[Span]) -> list[np.ndarray]:
+        """Performed tokens int32 [N, 8] of each span, prompt included. All prompts are equally long."""
+        notes, prompt = max(span.score.size for span in spans), len(spans[0].prompt)
+        if any(len(span.prompt) != prompt for span in spans):
+            raise ValueError("spans side by side need prompts of one length")
+        began, compiled = time.perf_counter(), self.timer.compile_seconds
+        key = self.choose_size(len(spans), notes, spans[0].score.groups)
+        batch = pad_batch(spans, key.rows, key.notes, anchored=self.model.config.anchored)
+        behind = prompt if self._takes_in(key, prompt) else 0
+        reach = self._choose_reach(key, behind + CHUNK, _reach(key.notes, -(-behind // BLOCK) * BLOCK))
+        kind = "follow" if behind else "start"
+        distinct = int(batch["score_of_row"].max()) + 1
+        start = self._choose_scores(dataclasses.replace(key, kind=kind, reach=reach), distinct)
+        known = (batch["prompt"], np.int32(behind)) if behind else ()
+        scores = encoded_once(batch, start.scores)
+        carry, curves_SNC = self._program(start)(self.model.params, *scores, *known)
+        played = [batch["prompt"][:, :behind]]
+        knobs = knobs_of(self.sampling)
+        for n in range(behind, notes, CHUNK):
+            wanted = self._choose_reach(key, n + CHUNK, reach) if n > behind else reach
+            if wanted != reach:
+                grow = dataclasses.replace(key, kind="grow", reach=reach, grown=wanted)
+                carry, reach = self._program(grow)(carry), wanted
+            low, high = (batch[name][:, n : n + CHUNK] for name in ("low", "high"))
+            play = self._program(dataclasses.replace(key, reach=reach))
+            first = batch["first"] + np.int32(n)
+            carry, ids_BNS = play(self.model.params, carry, low, high, batch["key"], first, knobs)
+            played.append(np.asarray(ids_BNS))
+            self._count(sum(_fresh_between(span, n, n + CHUNK) for span in spans))
+        if self.on_prediction is not None:  # now that nothing waits for it
+            predicted_SNC = np.asarray(curves_SNC)
+            for span, number in zip(spans, scores[2], strict=False):  # the batch may be padded
+                self.on_prediction(span, predicted_SNC[number, : span.score.size])
+        compiling = self.timer.compile_seconds - compiled
+        self.timer.perform_seconds += time.perf_counter() - began - compiling
+        whole_BNS = np.concatenate(played, axis=1)
+        return [whole_BNS[row, : span.score.size] for row, span in enumerate(spans)]
+
+    def choose_size(self, rows: int, notes: int, groups: tuple[str, ...]) -> ProgramKey:
+        """Rows and notes that a batch is padded to, and the groups of its scores: the key of `perform`, but reach."""
+        ideal = ProgramKey("perform", _batch_bucket(rows, self.model.mesh.size), _length_bucket(notes), groups)
+        sizes = {ProgramKey("perform", x.rows, x.notes, x.groups) for x in self._compiled("start", "follow", "perform")}
+        ready = [x for x in sizes if x.rows >= rows and x.notes >= notes and x.groups == groups]
+        return self.chooser.choose(ideal, ready, lambda x: _seconds(self.model, x.rows, x.notes, notes))
+
+    def _choose_reach(self, key: ProgramKey, needed: int, reach: int) -> int:
+        """For how many notes the caches should have room now: what is attended to is read as a whole."""
+        ideal = dataclasses.replace(key, reach=max(_reach(key.notes, needed), reach))
+        ready = [x for x in self._compiled("perform") if dataclasses.replace(x, reach=0) == key]
+        ready = [x for x in (*ready, dataclasses.replace(key, reach=key.notes)) if x.reach >= ideal.reach]
+        return self.chooser.choose(ideal, ready, lambda x: _attention_seconds(self.model, x.rows, x.reach)).reach
+
+    def _choose_scores(self, key: ProgramKey, distinct: int) -> ProgramKey:
+        """How many scores are encoded: performances of one score share what the encoder says of it."""
+        if self.model.mesh.size > 1:
+            return dataclasses.replace(key, scores=key.rows)
+        ideal = dataclasses.replace(key, scores=min(1 << (distinct - 1).bit_length(), key.rows))
+        ready = [x for x in self._compiled(key.kind) if dataclasses.replace(x, scores=0) == key]
+        ready = [x for x in ready if x.scores >= distinct]
+        return self.chooser.choose(ideal, ready, lambda x: _seconds(self.model, x.scores, x.notes, 0))
+
+    def _takes_in(self, key: ProgramKey, prompt: int) -> bool:
+        """Whether a prompt is taken in at once; else it is performed again note by note, bound to what it was."""
+        follow = dataclasses.replace(key, kind="follow")
+        same = (dataclasses.replace(x, reach=0, scores=0) == follow for x in self._compiled("follow"))
+        if not prompt or any(same):
+            return prompt > 0
+        return self.chooser.has_paid(follow, _seconds(self.model, key.rows, 0, prompt))
+
+    def _compiled(self, *kinds: str) -> list[ProgramKey]:
+        return [key for key in self.model.programs.compiled if key.kind in kinds]
+
+    def _program(self, key: ProgramKey) -> Callable:
+        began, there = time.perf_counter(), key in self.model.programs.compiled
+        program = self.model.programs[key]
+        self.timer.compile_seconds += 0.0 if there else time.perf_counter() - began
+        return program
+
+    def _count(self, fresh: int) -> None:
+        self.timer.notes += fresh
+        if self.advance is not None:
+            self.advance(fresh)
+
+
+def side_by_side(model: Model) -> int:
+    """How many performances to make together: on a CPU more are no faster."""
+    return (16 if model.programs.on_cpu else 256) * model.mesh.size
+
+
+def _fresh_between(span: Span, first: int, last: int) -> int:
+    begin = len(span.prompt)
+    return max(0, min(last, begin + span.fresh) - max(first, begin))
+
+
+def _flops(model: Model) -> float:
+    return CPU_FLOPS if model.programs.on_cpu else ACCELERATOR_FLOPS * model.mesh.size
+
+
+def _seconds(model: Model, rows: int, length: int, notes: int) -> float:
+    """About what a batch of this shape costs, of which `notes` notes are performed."""
+    encoding = 2 * num_params(model.params["encoder"]) * length
+    performing = 2 * num_params(model.params["decoder"]) * notes * _passes(model)
+    seconds = rows * (encoding + performing) / _flops(model)
+    return seconds if model.programs.on_cpu else max(seconds, notes * STEP_SECONDS)
+
+
+def _attention_seconds(model: Model, rows: int, reach: int) -> float:
+    """About what reading the caches costs while a chunk is performed."""
+    c = model.config
+    positions = reach * (NOTE_TOKENS if c.decoder == "token" else 1)
+    operations = 4 * c.decoder_layers * c.heads * c.head_size * positions
+    return CHUNK * _passes(model) * rows * operations / _flops(model) * CACHE_SLOWNESS
+
+
+def _passes(model: Model) -> int:
+    return NOTE_TOKENS - 1 if model.config.decoder == "token" else 1
+
+
+def _batch_bucket(rows: int, devices: int) -> int:
+    each = -(-rows // devices)
+    return devices << (each - 1).bit_length()
+
+
+def _length_bucket(notes: int) -> int:
+    fitting = [length for length in LENGTHS if length >= notes]
+    return fitting[0] if fitting else -(-notes // CHUNK) * CHUNK
+
+
+def _reach(length: int, notes: int) -> int:
+    return min(-(-max(notes, 1) // REACH) * REACH, length)

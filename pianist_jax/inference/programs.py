@@ -1,0 +1,196 @@
+"""The compiled programs of a model: each does one thing for batches of one size."""
+
+import dataclasses
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+
+from pianist_jax.config import ModelConfig, Sampling
+from pianist_jax.inference.decode import CHUNK, Carry, open_carry, perform
+from pianist_jax.inference.sampling import knobs_of
+from pianist_jax.model.pianist import Pianist
+from pianist_jax.music.tokens import NOTE_TOKENS, ScoreTokens, score_shapes
+from pianist_jax.parallel import batch_sharding, replicated
+
+GROUP = 2  # rows that a CPU encodes at a time: a third faster than sixteen
+
+
+@dataclasses.dataclass(frozen=True)
+class ProgramKey:
+    """Which program, by what it does and the sizes that it was compiled for.
+
+    `start` encodes `scores` scores for `rows` rows of `notes` notes, whose scores have these `groups` of
+    columns, and opens caches with room for `reach` notes; `follow` takes in notes that are known besides. `perform`
+    performs the next notes, `grow` gives the caches room for `grown` notes. `consensus` predicts the curves of scores,
+    `nll` tells how likely performances are.
+    """
+
+    kind: str
+    rows: int
+    notes: int
+    groups: tuple[str, ...]
+    reach: int = 0
+    scores: int = 0
+    grown: int = 0
+
+
+@dataclasses.dataclass(eq=False)
+class Programs:
+    """The programs compiled so far for a model with these parameters (their shapes suffice), on every device of `mesh`.
+
+    Arrays whose first axis counts the rows of a batch are shared among the devices.
+    """
+
+    config: ModelConfig
+    params: Any = dataclasses.field(repr=False)
+    mesh: Mesh = dataclasses.field(repr=False)
+    compiled: dict[ProgramKey, Callable[..., Any]] = dataclasses.field(default_factory=dict, repr=False)
+
+    def __getitem__(self, key: ProgramKey) -> Callable[..., Any]:
+        """The program of that key, compiled where it is not there yet."""
+        if key not in self.compiled:
+            self.compiled[key] = _COMPILE[key.kind](self, key)
+        return self.compiled[key]
+
+    @property
+    def on_cpu(self) -> bool:
+        """Whether they run on a CPU."""
+        return self.mesh.devices.flat[0].platform == "cpu"
+
+
+def in_groups(function: Callable[..., Any], group: int | None, *rows: Any) -> Any:
+    """`function` of trees of rows, for `group` of them at a time where that divides them (a CPU's caches are small)."""
+    batch = jax.tree.leaves(rows)[0].shape[0]
+    if group is None or batch <= group or batch % group:
+        return function(*rows)
+    grouped = jax.tree.map(lambda x: x.reshape(batch // group, group, *x.shape[1:]), rows)
+    made = jax.lax.map(lambda x: function(*x), grouped)
+    return jax.tree.map(lambda x: x.reshape(batch, *x.shape[2:]), made)
+
+
+def _compile_start(programs: Programs, key: ProgramKey) -> Callable[..., Any]:
+    """Encode the scores, predict their consensus and, where the rows `follow` others, take in what is known."""
+    start, follow, *_ = _functions(programs)
+    rows = partial(_shaped, programs)
+
+    def begin(params: Any, score: ScoreTokens, mask_SN: jax.Array, score_of_row_B: jax.Array, *known: Any) -> Any:
+        of_row_B = score_of_row_B if key.scores < key.rows else None
+        state, curves_SNC = start(params, score, mask_SN, of_row_B, key.reach)
+        given = (partial(follow, params), *known) if key.kind == "follow" else None
+        return open_carry(state, key.rows, given), curves_SNC  # type: ignore[arg-type]
+
+    given: list[Any] = [*_scores(programs, key, key.scores), rows((key.rows,))]
+    if key.kind == "follow":
+        given += [rows((key.rows, key.notes, NOTE_TOKENS)), jax.ShapeDtypeStruct((), np.int32)]
+    shardings = _shardings(_carry(programs, key)), batch_sharding(programs.mesh)
+    return jax.jit(begin, out_shardings=shardings).lower(_params(programs), *given).compile()
+
+
+def _compile_perform(programs: Programs, key: ProgramKey) -> Callable[..., Any]:
+    """Perform the next `CHUNK` notes; the carry is given up to the program, whose caches are written in place."""
+    step, rows = _functions(programs)[2], partial(_shaped, programs)
+
+    def play(params: Any, carry: Carry, low: Any, high: Any, key_data: Any, *rest: Any) -> Any:
+        return perform(step, params, carry, low, high, jax.random.wrap_key_data(key_data), *rest)
+
+    carry, bounds = _carry(programs, key), rows((key.rows, CHUNK, NOTE_TOKENS))
+    drawing = rows((key.rows, 2), np.uint32), rows((key.rows,)), jax.eval_shape(partial(knobs_of, Sampling()))
+    shardings = _shardings(carry), batch_sharding(programs.mesh)
+    jitted = jax.jit(play, donate_argnums=1, out_shardings=shardings)
+    return jitted.lower(_params(programs), carry, bounds, bounds, *drawing).compile()
+
+
+def _compile_grow(programs: Programs, key: ProgramKey) -> Callable[..., Any]:
+    """Give the caches room for more notes."""
+    grow = _functions(programs)[3]
+    before, after = (_carry(programs, dataclasses.replace(key, reach=reach)) for reach in (key.reach, key.grown))
+
+    def begin(carry: Carry) -> Carry:
+        return {**carry, "state": grow({}, carry["state"], key.grown)}
+
+    return jax.jit(begin, out_shardings=_shardings(after)).lower(before).compile()
+
+
+def _compile_consensus(programs: Programs, key: ProgramKey) -> Callable[..., Any]:
+    """Curves float32 [B, N, 4] of scores (`Pianist.predict_consensus`)."""
+    predict = _function(programs, "predict_consensus")
+    return jax.jit(predict).lower(_params(programs), *_scores(programs, key, key.rows)).compile()
+
+
+def _compile_nll(programs: Programs, key: ProgramKey) -> Callable[..., Any]:
+    """Nats of every slot of performances, float32 [B, N, 8], of scores, performances and masks (`Pianist.nll`)."""
+    score, mask = _scores(programs, key, key.rows)
+    performed = _shaped(programs, (key.rows, key.notes, NOTE_TOKENS))
+    return jax.jit(_function(programs, "nll")).lower(_params(programs), score, performed, mask).compile()
+
+
+_COMPILE: dict[str, Callable[[Programs, ProgramKey], Callable[..., Any]]] = {
+    "start": _compile_start,
+    "follow": _compile_start,
+    "grow": _compile_grow,
+    "perform": _compile_perform,
+    "consensus": _compile_consensus,
+    "nll": _compile_nll,
+}
+
+
+def _function(programs: Programs, method: Any) -> Callable[..., Any]:
+    """A method of the model as a function of its parameters."""
+    pianist = Pianist(programs.config)
+    return lambda params, *given, **named: pianist.apply({"params": params}, *given, **named, method=method)
+
+
+def _functions(programs: Programs) -> tuple[Callable[..., Any], ...]:
+    """`start`, `follow`, `step` and `grow` of the model as functions of its parameters."""
+    function = partial(_function, programs)
+    read, begin = function("read"), function(lambda pianist, *given: pianist.decoder.start(*given))
+    group = GROUP if programs.on_cpu and programs.mesh.size == 1 else None
+
+    def start(params: Any, score: ScoreTokens, mask_SN: jax.Array, score_of_row_B: jax.Array | None, notes: int) -> Any:
+        memory, length, curves_SNC = in_groups(partial(read, params), group, score, mask_SN)
+        rows = memory, length, score.notes
+        memory, length, notes_BNS = rows if score_of_row_B is None else (x[score_of_row_B] for x in rows)
+        return begin(params, memory, length, notes_BNS, notes), curves_SNC
+
+    return start, function("follow"), function("step"), function("grow")
+
+
+def _shaped(programs: Programs, shape: tuple[int, ...], dtype: Any = np.int32) -> jax.ShapeDtypeStruct:
+    """An array whose first axis counts rows, which the devices share where they can."""
+    mesh = programs.mesh
+    sharding = replicated(mesh) if shape[0] % mesh.size else batch_sharding(mesh)
+    return jax.ShapeDtypeStruct(shape, dtype, sharding=sharding)
+
+
+def _scores(programs: Programs, key: ProgramKey, scores: int) -> tuple[ScoreTokens, jax.ShapeDtypeStruct]:
+    """The shapes of so many scores and of their masks."""
+    shaped = partial(_shaped, programs)
+    return score_shapes(key.groups, scores, key.notes).map(shaped), shaped((scores, key.notes), np.bool_)
+
+
+def _params(programs: Programs) -> Any:
+    return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), programs.params)
+
+
+def _carry(programs: Programs, key: ProgramKey) -> Carry:
+    """Shapes of the carry of a batch: what belongs to rows is divided, heads and counters are not."""
+    start = _functions(programs)[0]
+
+    def begin(params: Any, score: ScoreTokens, mask_BN: jax.Array) -> Carry:
+        return open_carry(start(params, score, mask_BN, None, key.reach)[0], key.rows)
+
+    def place(path: Any, x: Any) -> jax.ShapeDtypeStruct:
+        whole = x.ndim == 0 or "'heads'" in jax.tree_util.keystr(path)
+        sharding = replicated(programs.mesh) if whole else batch_sharding(programs.mesh)
+        return jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding)
+
+    shapes = jax.eval_shape(begin, _params(programs), *_scores(programs, key, key.rows))
+    return jax.tree_util.tree_map_with_path(place, shapes)
+
+
+def _shardings(shapes: Any) -> Any:
+    return jax.tree.map(lambda x: x.sharding, shapes)
