@@ -9,11 +9,8 @@ notes (two seeds of the cascade differ by 0.03), and with --longer 4 after 4.9 M
     independent slots 19.41    cascade 18.12, 16.73    GRU 17.87, 16.68    transformer 17.82, not run
 """
 
-import argparse
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from unittest import mock
 
 import flax.linen as nn
 import jax
@@ -21,8 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments import study
-from experiments.study import Run, finetuning
-from pianist_jax.model import note_decoder
+from experiments.study import Run, finetuning, small
 from pianist_jax.model.cells import CELLS, TIME_CELL, TIME_CELLS, cell_table
 from pianist_jax.model.layers import RMSNorm, dense
 from pianist_jax.model.note_decoder import SlotCascade
@@ -105,15 +101,12 @@ class Transformer(Head):
         return list(jnp.moveaxis(self.last(x), 2, 0))
 
 
-HEADS = {"cascade": SlotCascade, "independent slots": Independent, "GRU": Gru, "transformer": Transformer}
-RUNS = [*(Run(name, finetuning(FINE)) for name in HEADS), Run("cascade, another seed", finetuning(FINE, seed=1))]
-
-
-def perform(path: Path, runs: Sequence[Run], chosen: argparse.Namespace) -> None:
-    """Each run with its head in the cascade's place."""
-    for run in runs:
-        with mock.patch.object(note_decoder, "SlotCascade", HEADS[run.name.split(",")[0]]):
-            study.perform(path, [run], chosen)
+HEADS = {"independent slots": Independent, "GRU": Gru, "transformer": Transformer}
+RUNS = [
+    Run("cascade", finetuning(FINE)),
+    *(Run(name, finetuning(FINE, small(head=f"experiments.heads:{head.__name__}"))) for name, head in HEADS.items()),
+    Run("cascade, another seed", finetuning(FINE, seed=1)),
+]
 
 
 def tell(results: dict[str, study.Result], picture: Path) -> None:
@@ -123,4 +116,4 @@ def tell(results: dict[str, study.Result], picture: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(study.main("heads", RUNS, __doc__, tell, perform))
+    sys.exit(study.main("heads", RUNS, __doc__, tell))

@@ -21,7 +21,7 @@ import numpy as np
 from experiments.study import nats
 from pianist_jax.config import Augmentation, TrainConfig
 from pianist_jax.data.invention import invented
-from pianist_jax.data.parts import Corpus, choose_pairs, load_pairs
+from pianist_jax.data.parts import Corpus, choose, load_pairs
 from pianist_jax.data.records import compact, unpack_piece
 from pianist_jax.data.shards import read_prepared, read_shard
 from pianist_jax.data.sources import PEDALS
@@ -57,11 +57,11 @@ def domains(data: Path, folders: list[Path]) -> dict[str, Windows]:
     pairs = load_pairs(sorted(data.glob("pairs-*.part")))
     popular = np.array([about["corpus"] == "pop909" for about in pairs.metadata])
     made = invented(held_out(folders), WINDOW, jax.random.key(SPLIT_SEED))
-    of_pop = choose_pairs(pairs, popular)
+    of_pop = choose(pairs, popular)
     return {
         "invented pop": pair_windows(made, WINDOW, "train"),
         "POP909 on its scores": pair_windows(of_pop, WINDOW, "validation", stride=WINDOW),
-        "ASAP": pair_windows(choose_pairs(pairs, ~popular), WINDOW, "validation", stride=WINDOW),
+        "ASAP": pair_windows(choose(pairs, ~popular), WINDOW, "validation", stride=WINDOW),
     }
 
 

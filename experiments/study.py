@@ -28,7 +28,7 @@ import jax
 import numpy as np
 
 from pianist_jax.config import Augmentation, ModelConfig, TrainConfig, override, preset
-from pianist_jax.data.parts import Corpus, load_pairs, load_parts
+from pianist_jax.data.parts import Corpus, choose, load_pairs, load_parts
 from pianist_jax.data.windows import Windows, pair_windows, piece_windows
 from pianist_jax.errors import PianistError
 from pianist_jax.files import replacing
@@ -91,19 +91,6 @@ def finetuning(steps: int, model: ModelConfig | None = None, **changes: Any) -> 
 def unseen(files: Sequence[str]) -> np.ndarray:
     """Which pieces of the pop and jazz corpora no study trains on, bool: one in twenty, by the names of their files."""
     return np.array([zlib.crc32(file.encode()) % 20 == 0 for file in files])
-
-
-def choose(corpus: Corpus, chosen: np.ndarray) -> Corpus:
-    """The corpus with the chosen pieces (bool[P]) alone."""
-    lengths = np.diff(corpus.offsets)
-    return dataclasses.replace(
-        corpus,
-        columns=corpus.columns[np.repeat(chosen, lengths)],
-        offsets=np.concatenate([[0], np.cumsum(lengths[chosen])]),
-        source=corpus.source[chosen],
-        pedal=corpus.pedal[chosen],
-        files=tuple(file for file, wanted in zip(corpus.files, chosen, strict=True) if wanted),
-    )
 
 
 def pop_pieces(corpus: Corpus) -> np.ndarray:

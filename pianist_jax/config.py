@@ -14,7 +14,8 @@ class ModelConfig:
 
     `window` is counted in notes. `query_scale` multiplies the attention scores; the published models use 256^-1/2
     whatever their head size. `compressed` folds the 8 tokens of a note into one encoder position. `decoder` is
-    "token" (8 causal steps a note) or "note" (one causal step a note, then a small head over its slots).
+    "token" (8 causal steps a note) or "note" (one causal step a note, then a small head over its slots: the `head`,
+    "cascade" or what an experiment has in its place, experiments.MODULE:CLASS).
     `metre` adds to each note where it stands in bar, beat, hand, chord and piece, as far as the score tells.
     `anchored` says that it was trained on scores at the tempo of their performances, so that it keeps what is written.
     `consensus` is the width of a head that predicts what pianists agree on, a multiple of 64; 0: there is none.
@@ -33,6 +34,7 @@ class ModelConfig:
     window: int = 512
     query_scale: float = 256**-0.5
     decoder: str = "token"
+    head: str = "cascade"
     compressed: bool = True
     cross_attention: bool = True
     metre: bool = False
@@ -47,6 +49,8 @@ class ModelConfig:
     def __post_init__(self) -> None:
         if self.decoder not in ("token", "note"):
             raise PianistError(f'decoder is "{self.decoder}", but it must be "token" or "note"')
+        if self.head != "cascade" and not (self.decoder == "note" and self.head.startswith("experiments.")):
+            raise PianistError(f'head is "{self.head}", but it must be "cascade" or experiments.MODULE:CLASS, of notes')
         if self.decoder == "note" and not self.compressed:
             raise PianistError("the note decoder needs a compressed encoder: set compressed=true")
         if (self.metre or self.consensus) and not self.compressed:

@@ -84,7 +84,7 @@ def load_published(path: Path | str) -> tuple[ModelConfig, Any]:
     """
     path = Path(path)
     tensors = _read(path)
-    config = _config(path, {name: tensor.shape for name, tensor in tensors.items()})
+    config = published_config(path, {name: tensor.shape for name, tensor in tensors.items()})
     places = published_places(config)
     _account(path, tensors, places)
     params: dict[str, Any] = {}
@@ -196,8 +196,12 @@ def _is_ours(path: Path) -> bool:
         return False
 
 
-def _config(path: Path, shapes: dict[str, tuple[int, ...]]) -> ModelConfig:
-    """Sizes from shapes; the head size from the JSON, or the published presets' where there is none."""
+def published_config(path: Path, shapes: dict[str, tuple[int, ...]]) -> ModelConfig:
+    """The sizes of a published model, from the shapes of its tensors by name.
+
+    The head size is that of the JSON beside `path`, or the published presets' where there is none. Raises PianistError
+    where shapes or JSON do not agree.
+    """
     told, teller = _told(path)
 
     def rows(name: str) -> int:

@@ -13,7 +13,15 @@ import safetensors
 import safetensors.numpy
 
 from pianist_jax.config import ModelConfig, preset
-from pianist_jax.convert import HEAD, NEVER_READ, convert, load_published, published_places, save_published
+from pianist_jax.convert import (
+    HEAD,
+    NEVER_READ,
+    convert,
+    load_published,
+    published_config,
+    published_places,
+    save_published,
+)
 from pianist_jax.errors import PianistError
 from pianist_jax.model.pianist import Pianist, initialise, num_params
 from pianist_jax.music.tokens import ScoreTokens
@@ -114,12 +122,9 @@ def test_every_published_tensor_is_accounted_for():
     assert stored == 135_742_464
 
 
-def test_sizes_of_the_published_135m_come_from_shapes_alone(monkeypatch):
-    from pianist_jax import convert as module
-
+def test_sizes_of_the_published_135m_come_from_shapes_alone(tmp_path):
     names = {name: tuple(shape) for name, shape in json.loads((DATA / "names_135m.json").read_text()).items()}
-    monkeypatch.setattr(module, "_told", lambda path: ({}, ""))
-    assert module._config(Path("model.safetensors"), names) == ModelConfig()
+    assert published_config(tmp_path / "model.safetensors", names) == ModelConfig()  # no JSON beside it
 
 
 def test_sizes_in_a_full_configuration_are_found(broken, published):

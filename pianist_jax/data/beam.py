@@ -99,22 +99,24 @@ def _build(pipeline: "beam.Pipeline", listed: Sequence[Listed], held_out: HeldOu
     sources = [each.source for each in listed]
     run = run_digest(listed, held_out)
     held = beam.pvalue.AsSingleton(pipeline | "Held out" >> beam.Create([held_out]))
-    entries = pipeline | "Files" >> beam.Create(jobs) | "Spread" >> beam.Reshuffle() | "Read" >> beam.Map(_entry, held)
+    entries = (
+        pipeline | "Files" >> beam.Create(jobs) | "Spread" >> beam.Reshuffle() | "Read" >> beam.Map(read_entry, held)
+    )
     decided = (
         entries
-        | "Lighten" >> beam.Map(_light)
+        | "Lighten" >> beam.Map(lighten)
         | "Gather" >> beam.combiners.ToList()
         | "Decide" >> beam.Map(decide, names, sources, run)
     )
     shards = (
         entries
-        | "Send" >> beam.FlatMap(_send, beam.pvalue.AsSingleton(decided))
+        | "Send" >> beam.FlatMap(send, beam.pvalue.AsSingleton(decided))
         | "Bring together" >> beam.GroupByKey()
-        | "Write shards" >> beam.Map(_write_shard, out_dir)
+        | "Write shards" >> beam.Map(write_sent, out_dir)
     )
     # A folder's description is its sign of being complete: it comes when all shards are there.
     written = beam.pvalue.AsSingleton(shards | "Count" >> beam.combiners.Count.Globally())
-    decided | "Describe" >> beam.Map(_write_texts, out_dir, written)
+    decided | "Describe" >> beam.Map(write_texts, out_dir, written)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,22 +146,26 @@ def decide(lights: Iterable[Light], names: Sequence[str], sources: Sequence[Sour
     return Decided(shard, texts)
 
 
-def _entry(job: Job, held_out: HeldOut) -> tuple[int, Entry]:
+def read_entry(job: Job, held_out: HeldOut) -> tuple[int, Entry]:
+    """A file's number and what it holds."""
     return job.number, make_entry(job.source, job.root, job.item, held_out)
 
 
-def _light(numbered: tuple[int, Entry]) -> Light:
+def lighten(numbered: tuple[int, Entry]) -> Light:
+    """What of a file the decisions need: no record."""
     number, entry = numbered
     return number, entry.line, -1 if entry.record is None else len(entry.record), entry.shingles
 
 
-def _send(numbered: tuple[int, Entry], decided: Decided) -> Iterable[tuple[str, tuple[int, bytes]]]:
+def send(numbered: tuple[int, Entry], decided: Decided) -> Iterable[tuple[str, tuple[int, bytes]]]:
+    """Its numbered record to the shard that it belongs to, if it is taken."""
     number, entry = numbered
     if number in decided.shard and entry.record is not None:
         yield decided.shard[number], (number, entry.record)
 
 
-def _write_shard(shard: tuple[str, Iterable[tuple[int, bytes]]], out_dir: str) -> str:
+def write_sent(shard: tuple[str, Iterable[tuple[int, bytes]]], out_dir: str) -> str:
+    """Write what was sent to a shard, in the order of the files; gives its path."""
     path, numbered = shard
     with tempfile.TemporaryDirectory() as folder:
         local = Path(folder, "shard")
@@ -168,7 +174,8 @@ def _write_shard(shard: tuple[str, Iterable[tuple[int, bytes]]], out_dir: str) -
     return path
 
 
-def _write_texts(decided: Decided, out_dir: str, _: Any) -> None:
+def write_texts(decided: Decided, out_dir: str, _: Any) -> None:
+    """Write manifests and descriptions."""
     for path, text in decided.texts.items():
         _put(f"{out_dir}/{path}", text.encode("utf-8"))
 

@@ -17,6 +17,7 @@ import struct
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -85,6 +86,9 @@ class PairCorpus:
     metadata: tuple[dict, ...]
 
 
+Chosen = TypeVar("Chosen", Corpus, PairCorpus)
+
+
 def load_parts(paths: Sequence[Path | str], *, workers: int | None = None) -> Corpus:
     """Load all parts of an export of pieces, decompressed in parallel.
 
@@ -124,21 +128,22 @@ def load_pairs(paths: Sequence[Path | str], *, workers: int | None = None) -> Pa
     )
 
 
-def choose_pairs(pairs: PairCorpus, chosen: np.ndarray) -> PairCorpus:
-    """The pairs with the chosen ones (bool[P]) alone; compositions keep their numbers."""
-    lengths = np.diff(pairs.offsets)
-    kept = np.repeat(chosen, lengths)
-    return dataclasses.replace(
-        pairs,
-        score=pairs.score.at(kept),
-        performance=pairs.performance[kept],
-        played=pairs.played[kept],
-        offsets=_offsets(lengths[chosen].tolist()),
-        composition=pairs.composition[chosen],
-        split=pairs.split[chosen],
-        pedal=pairs.pedal[chosen],
-        metadata=tuple(about for about, wanted in zip(pairs.metadata, chosen, strict=True) if wanted),
-    )
+def choose(corpus: Chosen, chosen: np.ndarray) -> Chosen:
+    """The corpus with the chosen pieces or pairs (bool[P]) alone; compositions and sources keep their numbers."""
+    lengths = np.diff(corpus.offsets)
+    notes = np.repeat(chosen, lengths)
+    kept: dict[str, Any] = {"offsets": _offsets(lengths[chosen].tolist())}
+    if isinstance(corpus, PairCorpus):
+        kept["score"] = corpus.score.at(notes)
+    for field in dataclasses.fields(corpus):
+        value = getattr(corpus, field.name)
+        if field.name in ("columns", "performance", "played"):
+            kept[field.name] = value[notes]
+        elif field.name in ("source", "composition", "split", "pedal"):
+            kept[field.name] = value[chosen]
+        elif field.name in ("files", "metadata"):
+            kept[field.name] = tuple(one for one, wanted in zip(value, chosen, strict=True) if wanted)
+    return dataclasses.replace(corpus, **kept)
 
 
 def compress(planes: Sequence[bytes]) -> list[bytes]:

@@ -258,9 +258,9 @@ class _Run:
             for n, path in enumerate(self.batches[each.source.name]):
                 if not path.exists():
                     items = each.items[n * BATCH : (n + 1) * BATCH]
-                    tasks.append(partial(_make_batch, path, each.source, each.root, items))
+                    tasks.append(partial(_make_batch, path, each.source, each.root, items, self.held_out))
         total = sum(map(len, self.batches.values()))
-        for done in each_done(tasks, self.held_out):
+        for done in each_done(tasks):
             tell(total - len(tasks) + done, total)
 
     def write(self, missing: Sequence[Listed], each_done: Callable, tell: Told) -> None:
@@ -283,7 +283,7 @@ class _Run:
                 path = self.workings / f"{name}.unfinished" / shard
                 if each in missing and not path.exists():
                     tasks.append(partial(_make_shard, path, self.batches[name], files))
-        for done in each_done(tasks, self.held_out):
+        for done in each_done(tasks):
             tell(done, len(tasks))
         for each in missing:
             name = each.source.name
@@ -296,7 +296,7 @@ def _make_batch(path: Path, source: Source, root: str, items: Sequence[Item], he
     save_entries(path, [make_entry(source, root, item, held_out) for item in items])
 
 
-def _make_shard(path: Path, batches: Sequence[Path], files: Sequence[int], _: HeldOut) -> None:
+def _make_shard(path: Path, batches: Sequence[Path], files: Sequence[int]) -> None:
     write_shard(path, _records_of(batches, files))
 
 
@@ -313,12 +313,7 @@ def _records_of(batches: Sequence[Path], files: Sequence[int]) -> Iterator[bytes
         yield record
 
 
-_held_out: HeldOut  # of a worker process
-
-
-def _begin_worker(held_out: HeldOut) -> None:
-    global _held_out
-    _held_out = held_out
+def _begin_worker() -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
@@ -330,25 +325,21 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _do(task: Callable[[HeldOut], None]) -> None:
-    task(_held_out)
-
-
 @contextlib.contextmanager
 def _pool(workers: int) -> Iterator[Callable]:
-    """Gives a function that does tasks, each called with the held-out list, and yields how many are done."""
+    """Gives a function that does tasks and yields how many are done."""
 
-    def here(tasks: Sequence[Callable[[HeldOut], None]], held_out: HeldOut) -> Iterator[int]:
+    def here(tasks: Sequence[Callable[[], None]]) -> Iterator[int]:
         for done, task in enumerate(tasks, 1):
-            task(held_out)
+            task()
             yield done
 
-    def spread(tasks: Sequence[Callable[[HeldOut], None]], held_out: HeldOut) -> Iterator[int]:
-        # Spawned, not forked: the caller may hold threads (JAX does). The list goes to each process once.
+    def spread(tasks: Sequence[Callable[[], None]]) -> Iterator[int]:
+        # Spawned, not forked: the caller may hold threads (JAX does).
         context = multiprocessing.get_context("spawn")
-        pool = concurrent.futures.ProcessPoolExecutor(workers, context, _begin_worker, (held_out,))
+        pool = concurrent.futures.ProcessPoolExecutor(workers, context, _begin_worker)
         try:
-            for done, future in enumerate(concurrent.futures.as_completed([pool.submit(_do, t) for t in tasks]), 1):
+            for done, future in enumerate(concurrent.futures.as_completed([pool.submit(task) for task in tasks]), 1):
                 future.result()
                 yield done
         finally:

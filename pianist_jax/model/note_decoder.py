@@ -5,6 +5,7 @@ note by note, in pre-training too, so that one step a note is enough: its input 
 note, the note performed before it, and the time that the present tempo would give it.
 """
 
+import importlib
 from typing import Any
 
 import flax.linen as nn
@@ -118,6 +119,14 @@ class SlotCascade(nn.Module):
         return jnp.stack(note, axis=-1)
 
 
+def _head(config: ModelConfig) -> type[nn.Module]:
+    """What chooses a note's slots: the cascade, or the class of an experiment that the config names."""
+    if config.head == "cascade":
+        return SlotCascade
+    module, _, name = config.head.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
 class NoteDecoder(nn.Module):
     """Causal over notes; same interface as the token decoder."""
 
@@ -128,7 +137,7 @@ class NoteDecoder(nn.Module):
         self.previous = NoteEmbedder(c)
         self.tempo = dense(c.width, c, bias=True)
         self.stack = Stack(c, cross=c.cross_attention)
-        self.cascade = SlotCascade(c)
+        self.cascade = _head(c)(c)
 
     def nll(
         self,

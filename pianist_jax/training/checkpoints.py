@@ -7,12 +7,11 @@ is said when the folder is opened. The folder may be on a local disk or in a buc
 import json
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 from etils import epath
@@ -21,9 +20,6 @@ from orbax.checkpoint import checkpoint_managers as policies
 
 from pianist_jax.errors import PianistError
 from pianist_jax.training import seals
-
-for _name in ("absl", "asyncio"):  # what goes wrong is told in one line, below
-    logging.getLogger(_name).setLevel(logging.CRITICAL)
 
 _STATE, _RUN = "default", "run"  # "default" is where runs of the first version kept their state
 
@@ -52,21 +48,36 @@ def open_checkpoints(
     folder = epath.Path(folder)
     if "://" not in str(folder):
         folder = folder.resolve()
-    try:
-        manager = ocp.CheckpointManager(folder, options=options, item_handlers=handlers)
-    except OSError as error:
-        raise PianistError(f"{folder}: cannot be used ({error.strerror or error}); choose another folder") from error
-    try:
-        yield manager
-        with _told(manager):
-            manager.wait_until_finished()
-            if not read_only:
-                _seal(manager)
-    finally:
+    with _quiet("absl", "asyncio"):  # what goes wrong is told in one line, below
         try:
-            manager.close()
-        except Exception:  # told above, or something worse is already on its way
-            logging.getLogger(__name__).debug("closing checkpoints", exc_info=True)
+            manager = ocp.CheckpointManager(folder, options=options, item_handlers=handlers)
+        except OSError as error:
+            raise PianistError(
+                f"{folder}: cannot be used ({error.strerror or error}); choose another folder"
+            ) from error
+        try:
+            yield manager
+            with _told(manager):
+                manager.wait_until_finished()
+                if not read_only:
+                    _seal(manager)
+        finally:
+            with suppress(Exception):  # told above, or something worse is already on its way
+                manager.close()
+
+
+@contextmanager
+def _quiet(*names: str) -> Iterator[None]:
+    """Loggers that say nothing meanwhile but what is critical."""
+    loggers = [logging.getLogger(name) for name in names]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def _options(keep: int, keep_every: int, read_only: bool) -> ocp.CheckpointManagerOptions:
@@ -101,7 +112,7 @@ def save(
     job calls this. Raises PianistError when this or an earlier checkpoint cannot be written.
     """
     step = int(state["step"])
-    run = {"config": config or {}, "data": _gathered(data), "sums": _sums(state)}
+    run = {"config": config or {}, "data": _gathered(data)}
     with _told(manager):
         manager.save(
             step,
@@ -175,9 +186,6 @@ def _read(manager: ocp.CheckpointManager, step: int, like: dict[str, Any], optio
         got = manager.restore(step, args=ocp.args.Composite(**{_STATE: ocp.args.StandardRestore(target)}))
         state = {name: got[_STATE][name] for name in wanted}
         run = _run(manager, step)
-        changed = [name for name, total in _sums(state).items() if run.get("sums", {}).get(name, total) != total]
-        if changed:
-            raise ValueError(f"{len(changed)} arrays, {changed[0]} first, are not what was saved")
         saved = Saved(step, state, _position(manager, step, run.get("data")))
     except PianistError:
         raise
@@ -249,18 +257,6 @@ def _position(manager: ocp.CheckpointManager, step: int, places: list[Any] | Non
             f"read, and this job has {jax.process_count()}; resume with {len(places)} processes"
         )
     return places[0]
-
-
-@jax.jit
-def _word_sums(state: dict[str, Any]) -> jax.Array:
-    """The sum of each array's 32-bit words, modulo 2^32: the same however it is laid out."""
-    words = (jax.lax.bitcast_convert_type(x, jnp.uint32) for x in jax.tree.leaves(state))
-    return jnp.stack([jnp.sum(x, dtype=jnp.uint32) for x in words])
-
-
-def _sums(state: dict[str, Any]) -> dict[str, int]:
-    """The sum of each array by its path: files of a changed byte may well be read without an error."""
-    return dict(zip(_shapes(state), jax.device_get(_word_sums(state)).tolist(), strict=True))
 
 
 def _any(flag: bool) -> bool:

@@ -83,7 +83,7 @@ def _streamed(config: TrainConfig, loader: Loader, mesh: Mesh) -> Feed:
     def advance(state: State) -> tuple[State, Sums]:
         total: Sums | None = None
         for _ in range(config.log_every):
-            state, sums = step(state, global_batch(_next(loader, wanted), mesh))
+            state, sums = step(state, global_batch(next_batch(loader, wanted), mesh))
             total = sums if total is None else add(total, sums)
         assert total is not None
         return state, total
@@ -95,7 +95,7 @@ def _streamed(config: TrainConfig, loader: Loader, mesh: Mesh) -> Feed:
     return Feed(advance, loader.get_state, seek)
 
 
-def _next(loader: Loader, wanted: dict[str, Any]) -> dict[str, Any]:
+def next_batch(loader: Loader, wanted: dict[str, Any]) -> dict[str, Any]:
     """The next batch in the shapes that were compiled. Raises DataError where none can be read."""
     try:
         batch = next(loader)

@@ -15,7 +15,7 @@ from etils import epath
 from pianist_jax.config import ModelConfig, TrainConfig, from_saved
 from pianist_jax.data.curves import pair_curves
 from pianist_jax.data.invention import invented
-from pianist_jax.data.parts import PairCorpus, choose_pairs, load_pairs, load_parts
+from pianist_jax.data.parts import PairCorpus, choose, load_pairs, load_parts
 from pianist_jax.data.thinning import thinned
 from pianist_jax.data.windows import Windows, in_time, mixed, pair_windows, piece_windows
 from pianist_jax.errors import PianistError
@@ -92,10 +92,10 @@ def _resident(config: TrainConfig, data: Path) -> dict[str, Windows]:
         return pair_windows(likely, config.window, split, stride=stride, curves=curves)
 
     popular = np.array([about["corpus"] == "pop909" for about in pairs.metadata])
-    pianists = choose_pairs(pairs, ~popular)  # whom all models are validated on
+    pianists = choose(pairs, ~popular)  # whom all models are validated on
     resident = {"validation": windows(pianists, "validation", config.window)}
     if config.task != "pretrain":
-        resident["train"] = _mixture(config, (pianists, choose_pairs(pairs, popular)), found, windows)
+        resident["train"] = _mixture(config, (pianists, choose(pairs, popular)), found, windows)
     elif found:
         resident["train"] = piece_windows(load_parts(found), config.window)
     return resident

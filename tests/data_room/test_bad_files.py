@@ -15,12 +15,13 @@ from tests.music.helpers import SMALL, chunk, midi, number, off, on, pedal, temp
 MEMORY = 1 << 30  # bytes; Python, NumPy and ArrayRecord take a sixth of it before the first file
 MINUTE = 60
 PREPARE = """
-import resource, sys
+import sys
 from pathlib import Path
 from pianist_jax.data.prepare import Corpus, prepare
 from pianist_jax.data.sources import own_source
+from tests.memory import peak
 prepare([Corpus(own_source("fuzz", "performance"), sys.argv[1])], Path(sys.argv[2]), workers=1)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+print(peak())
 """
 
 

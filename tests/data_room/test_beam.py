@@ -47,16 +47,16 @@ def test_decisions_do_not_depend_on_the_order_files_arrive_in(
     held = beam_room.read_held_out(beam_room.list_corpora(held_out, tmp_path / "scratch", 0.0), listed)
     numbered = enumerate((each, item) for each in listed for item in each.items)
     jobs = [beam_room.Job(number, each.source, each.root, item) for number, (each, item) in numbered]
-    entries = [beam_room._entry(job, held) for job in jobs][::-1]
+    entries = [beam_room.read_entry(job, held) for job in jobs][::-1]
     names = [job.source.name for job in jobs]
     run = beam_room.run_digest(listed, held)
-    decided = beam_room.decide(map(beam_room._light, entries), names, [each.source for each in listed], run)
+    decided = beam_room.decide(map(beam_room.lighten, entries), names, [each.source for each in listed], run)
     found: dict[str, list] = {}
-    for path, record in (sent for entry in entries for sent in beam_room._send(entry, decided)):
+    for path, record in (sent for entry in entries for sent in beam_room.send(entry, decided)):
         found.setdefault(path, []).append(record)
     for path, records in found.items():
-        beam_room._write_shard((path, records), str(tmp_path / "beam"))
-    beam_room._write_texts(decided, str(tmp_path / "beam"), len(found))
+        beam_room.write_sent((path, records), str(tmp_path / "beam"))
+    beam_room.write_texts(decided, str(tmp_path / "beam"), len(found))
     assert contents(tmp_path / "beam") == contents(tmp_path / "out")
     assert len(found) > 2
 

@@ -10,7 +10,7 @@ from experiments import masking, scaling, study, transfer
 from experiments.out_of_domain import melody
 from experiments.study import Run, finetuning, pretraining, small
 from pianist_jax.config import Augmentation
-from pianist_jax.data.parts import Corpus
+from pianist_jax.data.parts import Corpus, choose
 from pianist_jax.data.sources import find_source
 from pianist_jax.errors import PianistError
 from pianist_jax.training.flops import flops_per_note
@@ -78,7 +78,7 @@ def test_chosen_pieces_keep_their_notes():
         (find_source("rolls"), find_source("pop909")),
     )  # fmt: skip
     assert study.pop_pieces(corpus).tolist() == [False, True, False]
-    rest = study.choose(corpus, np.array([True, False, True]))
+    rest = choose(corpus, np.array([True, False, True]))
     assert rest.files == ("a", "c")
     assert rest.offsets.tolist() == [0, 3, 9]
     assert rest.columns.tolist() == np.delete(columns, 3, axis=0).tolist()

@@ -18,7 +18,7 @@ from pianist_jax.errors import PianistError
 from pianist_jax.music.tokens import ScoreTokens
 from pianist_jax.parallel import batch_sharding, make_mesh, one_device, replicated
 from pianist_jax.training import checkpoints
-from pianist_jax.training.feeds import DataError, _next
+from pianist_jax.training.feeds import DataError, next_batch
 from pianist_jax.training.logs import figures, open_logs, sentence
 from pianist_jax.training.loop import Observers, train
 from pianist_jax.training.optimizer import running_mean, usual_length
@@ -228,13 +228,13 @@ class Gone:
 )
 def test_data_that_vanish_are_named(error: Exception, told: str) -> None:
     with pytest.raises(DataError, match=told):
-        _next(Gone(0, error), abstract_batch(tiny(), one_device()))
+        next_batch(Gone(0, error), abstract_batch(tiny(), one_device()))
 
 
 def test_batches_of_another_shape_are_named() -> None:
     wanted = abstract_batch(tiny(window=32), one_device())
     with pytest.raises(DataError, match=r"\(8, 16.* instead of \(8, 32.*; set batch and window"):
-        _next(Gone(1, OSError()), wanted)
+        next_batch(Gone(1, OSError()), wanted)
 
 
 @pytest.mark.slow
