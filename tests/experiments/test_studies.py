@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
@@ -13,6 +14,7 @@ from pianist_jax.config import Augmentation
 from pianist_jax.data.parts import Corpus, choose
 from pianist_jax.data.sources import find_source
 from pianist_jax.errors import PianistError
+from pianist_jax.model.pianist import initialise
 from pianist_jax.training.flops import flops_per_note
 
 LAW = {"E": 4.0, "A": 60.0, "a": 0.3, "B": 900.0, "b": 0.4}
@@ -160,3 +162,14 @@ def test_a_study_trains_each_run_once_and_goes_on_from_another(tmp_path: Path, m
     study.curves(results, tmp_path / "curves.png", "tiny")
     assert (tmp_path / "curves.png").stat().st_size > 5000
     assert study.table(results).count("\n") == 2
+
+
+def test_a_head_of_an_experiment_takes_the_cascades_place():
+    sizes = {"width": 16, "feed_forward": 32, "heads": 4, "kv_heads": 1, "encoder_layers": 1, "decoder_layers": 1}
+    heads = {}
+    for head in ("cascade", "experiments.heads:Gru"):
+        model = small(**sizes, head=head)
+        heads[head] = jax.eval_shape(lambda model=model: initialise(model, jax.random.key(0)))["decoder"]["cascade"]
+    assert set(heads["experiments.heads:Gru"]) - set(heads["cascade"]) == {"cell", "before", "after", "begin"}
+    with pytest.raises(PianistError, match='must be "cascade" or experiments'):
+        small(head="somewhere.else:Gru")
