@@ -182,7 +182,7 @@ def evaluate_controls(
     warnings += [f"control {name}: needs a second piece with two human performances" for name in alone]
     references = [reference_of(piece) for piece in judged]
     own = [[controls.complete(piece.score, human) for human in piece.humans] for piece in judged]
-    pools = [_others(judged, index) if pool is None else pool for index in range(len(judged))]
+    pools = [others_tokens(judged, index) if pool is None else pool for index in range(len(judged))]
     reports = {}
     for name in names:
         if name in alone:
@@ -198,7 +198,7 @@ def evaluate_controls(
 _NONE = np.zeros((0, 8), np.int32)
 
 
-def _others(pieces: Sequence[Piece], index: int) -> np.ndarray:
+def others_tokens(pieces: Sequence[Piece], index: int) -> np.ndarray:
     """Tokens of the humans of all pieces but one, less the first note of each."""
     others = [as_tokens(human.notes)[1:] for k, piece in enumerate(pieces) if k != index for human in piece.humans]
     return np.concatenate(others) if others else _NONE

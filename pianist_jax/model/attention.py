@@ -65,7 +65,7 @@ def attend(
             raise PianistError('attention "flash" knows no segments: set packed=false or model.attention=xla')
         return flash(q_BTHC, k_BUKC, v_BUKC, length_B, scale=scale, causal=causal)
     if implementation == "xla" and q_BTHC.shape[1] > BLOCK:
-        return _attend_in_blocks(q_BTHC, k_BUKC, v_BUKC, real, scale=scale, causal=causal)
+        return attend_in_blocks(q_BTHC, k_BUKC, v_BUKC, real, scale=scale, causal=causal)
     if segment_ids_BN is not None:
         segment_BT, segment_BU = (_segments(segment_ids_BN, x.shape[1]) for x in (q_BTHC, k_BUKC))
         seen_B1TU = (segment_BT[:, :, None] == segment_BU[:, None])[:, None]
@@ -90,7 +90,7 @@ def _segments(segment_ids_BN: jax.Array, positions: int) -> jax.Array:
     return jnp.repeat(segment_ids_BN, positions // segment_ids_BN.shape[1], axis=1)
 
 
-def _attend_in_blocks(
+def attend_in_blocks(
     q_BTHC: jax.Array, k_BUKC: jax.Array, v_BUKC: jax.Array, real: Extent | None, *, scale: float, causal: bool
 ) -> jax.Array:
     """`attend` for long sequences, a block of queries after the other.

@@ -70,7 +70,7 @@ class TokenDecoder(nn.Module):
             start, size = int(SLOT_START[slot]), int(SLOT_SIZE[slot])
             value_BN = jnp.clip(performance_BNS[:, :, slot] - start, 0, size - 1)
             table = self.embed.embedding[start : start + size]
-            losses.append(_slot_nll(hidden_BNSD[:, :, slot], table, value_BN))
+            losses.append(slot_nll(hidden_BNSD[:, :, slot], table, value_BN))
         return jnp.stack(losses, axis=-1)
 
     def start(self, memory_BTD: jax.Array, length_B: jax.Array, score_BNS: jax.Array, notes: int) -> dict[str, Any]:
@@ -121,24 +121,24 @@ class TokenDecoder(nn.Module):
         return x * jnp.asarray(self.config.width**0.5, x.dtype)
 
 
-def _slot_nll(hidden_BND: jax.Array, table_RD: jax.Array, value_BN: jax.Array) -> jax.Array:
+def slot_nll(hidden_BND: jax.Array, table_RD: jax.Array, value_BN: jax.Array) -> jax.Array:
     """Cross-entropy of one slot, [B, N]; a wide range is scored `CHUNK` notes at a time."""
     B, N, _ = hidden_BND.shape
     if len(table_RD) <= WIDE or N % CHUNK:
-        return _chunk_nll(hidden_BND, table_RD, value_BN)
+        return chunk_nll(hidden_BND, table_RD, value_BN)
 
     def chunked(x: jax.Array) -> jax.Array:
         return jnp.swapaxes(x.reshape(B, N // CHUNK, CHUNK, *x.shape[2:]), 0, 1)
 
     def chunk(_: None, part: tuple[jax.Array, jax.Array]) -> tuple[None, jax.Array]:
-        return None, _chunk_nll(part[0], table_RD, part[1])
+        return None, chunk_nll(part[0], table_RD, part[1])
 
     _, nll = jax.lax.scan(chunk, None, (chunked(hidden_BND), chunked(value_BN)))
     return jnp.swapaxes(nll, 0, 1).reshape(B, N)
 
 
 @jax.checkpoint
-def _chunk_nll(hidden_BND: jax.Array, table_RD: jax.Array, value_BN: jax.Array) -> jax.Array:
+def chunk_nll(hidden_BND: jax.Array, table_RD: jax.Array, value_BN: jax.Array) -> jax.Array:
     """Computed again in the backward pass, so that no logits outlive it."""
     logits = jnp.einsum(
         "bnd,rd->bnr", hidden_BND, table_RD.astype(hidden_BND.dtype), preferred_element_type=jnp.float32

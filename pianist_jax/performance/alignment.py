@@ -49,13 +49,13 @@ def align(score: Notes, performance: Notes) -> np.ndarray:
             f"more than {MAX_CELLS} cells; cut both into movements first"
         )
     try:
-        matched = _match(_score_array(score), _performance_array(performance))
+        matched = match_by_parangonar(_score_array(score), _performance_array(performance))
     except (ValueError, IndexError, KeyError, ZeroDivisionError) as error:
         raise AlignmentError(
             f"cannot align {len(performance)} performed notes with {len(score)} score notes ({error}); "
             "check that the performance plays this score"
         ) from error
-    return _one_to_one(matched, score, performance)
+    return one_to_one(matched, score, performance)
 
 
 def share_matched(match: np.ndarray) -> float:
@@ -63,7 +63,7 @@ def share_matched(match: np.ndarray) -> float:
     return float(np.mean(match >= 0)) if len(match) else 0.0
 
 
-def _match(score_array: np.ndarray, performance_array: np.ndarray) -> np.ndarray:
+def match_by_parangonar(score_array: np.ndarray, performance_array: np.ndarray) -> np.ndarray:
     """int64[M, 2] pairs (score index, performance index) as parangonar gives them, quietly."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -101,7 +101,7 @@ def _performance_array(performance: Notes) -> np.ndarray:
     return array
 
 
-def _one_to_one(pairs: np.ndarray, score: Notes, performance: Notes) -> np.ndarray:
+def one_to_one(pairs: np.ndarray, score: Notes, performance: Notes) -> np.ndarray:
     """The match array of pairs in which a note may stand twice: the earlier of its partners keeps it."""
     match = np.full(len(score), -1, np.int64)
     taken = np.zeros(len(performance), bool)

@@ -91,7 +91,7 @@ def test_a_blind_draw_without_a_pool_comes_from_the_other_pieces(pieces):
         replace(piece, humans=tuple(_at_level(one, 30 + 30 * index) for one in piece.humans))
         for index, piece in enumerate(pieces[:2])
     ]
-    pools = [suite._others(levels, index) for index in range(2)]
+    pools = [suite.others_tokens(levels, index) for index in range(2)]
     assert [set(pool[:, 2] - 133) for pool in pools] == [{60}, {30}]
 
 

@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pianist_jax.model.attention import Extent, _attend_in_blocks, attend
+from pianist_jax.model.attention import Extent, attend, attend_in_blocks
 from pianist_jax.model.embedding import TokenTable, products
-from pianist_jax.model.token_decoder import CHUNK, _chunk_nll, _slot_nll
+from pianist_jax.model.token_decoder import CHUNK, chunk_nll, slot_nll
 from pianist_jax.music.tokens import BOS, MASK, SLOT_SIZE, SLOT_START, VOCABULARY
 
 
@@ -29,7 +29,7 @@ def test_attention_in_blocks_is_attention(causal: bool, lengths: list[int] | Non
         return jax.nn.dot_product_attention(q, k, v, mask=mask, scale=0.3)
 
     def blocks(q: jax.Array, k: jax.Array, v: jax.Array) -> jax.Array:
-        return _attend_in_blocks(q, k, v, real, scale=0.3, causal=causal)
+        return attend_in_blocks(q, k, v, real, scale=0.3, causal=causal)
 
     for one, other in zip(pulled(plain, g, q, k, v), pulled(blocks, g, q, k, v), strict=True):
         np.testing.assert_allclose(one, other, atol=2e-5)
@@ -69,13 +69,13 @@ def test_chunks_of_a_wide_range_are_scored_as_the_whole() -> None:
     table = jnp.asarray(rng.normal(size=(5000, 8)), jnp.float32)
     value = jnp.asarray(rng.integers(0, 5000, (2, 2 * CHUNK)), jnp.int32)
     weight = jnp.asarray(rng.normal(size=value.shape), jnp.float32)
-    one = pulled(lambda h, t: _slot_nll(h, t, value), weight, hidden, table)
-    whole = pulled(lambda h, t: _chunk_nll(h, t, value), weight, hidden, table)
+    one = pulled(lambda h, t: slot_nll(h, t, value), weight, hidden, table)
+    whole = pulled(lambda h, t: chunk_nll(h, t, value), weight, hidden, table)
     for part, expected in zip(one, whole, strict=True):
         np.testing.assert_allclose(part, expected, rtol=1e-4, atol=1e-4)
     logits = 30 * np.tanh(np.asarray(hidden @ table.T) / 30)
     picked = np.take_along_axis(logits, np.asarray(value)[..., None], -1)[..., 0]
     np.testing.assert_allclose(one[0], np.log(np.exp(logits).sum(-1)) - picked, rtol=1e-4, atol=1e-4)
-    program = jax.jit(jax.grad(lambda h: _slot_nll(h, table, value).sum())).lower(hidden).as_text()
+    program = jax.jit(jax.grad(lambda h: slot_nll(h, table, value).sum())).lower(hidden).as_text()
     assert f"{2 * CHUNK}x5000" not in program  # no array of all logits
     assert f"{CHUNK}x5000" in program

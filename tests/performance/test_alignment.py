@@ -87,7 +87,7 @@ def test_matcher_failure_is_the_users_error(monkeypatch):
     def fail(*_):
         raise IndexError("index 5 is out of bounds")
 
-    monkeypatch.setattr(alignment, "_match", fail)
+    monkeypatch.setattr(alignment, "match_by_parangonar", fail)
     with pytest.raises(PianistError, match="check that the performance plays this score"):
         align(make_notes([60], [0], [9]), make_notes([60], [0], [9]))
 
@@ -96,7 +96,7 @@ def test_a_note_matched_twice_is_given_once():
     score = make_notes([60, 60, 61], [0, 500, 500], [9] * 3)
     performance = make_notes([60, 61], [0, 1], [9] * 2)
     pairs = np.array([[1, 0], [0, 0], [2, 1]])
-    assert alignment._one_to_one(pairs, score, performance).tolist() == [0, -1, 1]
+    assert alignment.one_to_one(pairs, score, performance).tolist() == [0, -1, 1]
 
 
 def test_warp_equals_parangonar():
