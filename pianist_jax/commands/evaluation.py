@@ -43,6 +43,13 @@ Samplings = Annotated[
 ]
 Output = Annotated[Path, typer.Option("-o", "--output", metavar="REPORT", help="REPORT.json and REPORT.html.")]
 Cache = Annotated[Path | None, typer.Option(metavar="DIR", help="Where alignments are kept.")]
+Tempo = Annotated[
+    str,
+    typer.Option(
+        metavar="score|free|humans",
+        help="Of renderings: as written, as models guess; humans: every candidate is told the humans' mean tempo.",
+    ),
+]
 Likelihood = Annotated[int, typer.Option(metavar="N", help="NLL of a model on N humans of each piece; 0: none.")]
 Classifier = Annotated[bool, typer.Option(help="Ask a classifier to tell candidates from humans.")]
 Listen = Annotated[bool, typer.Option("--listen", help="Also REPORT.listen.html, a blind listening test.")]
@@ -67,13 +74,7 @@ def evaluate(
     samplings: Samplings = None,
     draws: options.Draws = Sampling.draws,
     residual_scale: options.ResidualScale = Sampling.residual_scale,
-    tempo: Annotated[
-        str,
-        typer.Option(
-            metavar="score|free|humans",
-            help="Of renderings: as written, as models guess; humans: every candidate is told the humans' mean tempo.",
-        ),
-    ] = "score",
+    tempo: Tempo = "score",
     metrics: Annotated[str, typer.Option(metavar="paper|aligned|all", help="What table and page show.")] = "all",
     output: Output = Path("report"),
     cache: Cache = None,

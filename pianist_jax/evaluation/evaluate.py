@@ -87,12 +87,7 @@ def evaluate(
     systems |= {name: {"kind": "control", "about": {}, **report} for name, report in controls.items()}
     found = [*warnings, *_add_composites(systems, pieces, seed)]
     if classifier:
-        performed_by: dict[str, list[Sequence[Played]]] = {
-            entry.name: [entry.performances[piece.name] for piece in pieces] for entry in entries
-        }
-        if RULES in systems:
-            performed_by[RULES] = [as_played(piece, [perform(piece.score)]) for piece in pieces]
-        found += add_classifier(systems, pieces, performed_by, seed)
+        found += _ask_classifier(systems, pieces, entries, seed)
     for name, report in systems.items():
         own = f"{name}: " if report["kind"] == "candidate" else ""
         found += [own + warning for warning in report["warnings"]]
@@ -111,6 +106,18 @@ def evaluate(
         "controls": {"caught_by": CAUGHT_BY, "missed_by": MISSED_BY},
         "warnings": list(dict.fromkeys(found)),
     }
+
+
+def _ask_classifier(
+    systems: dict[str, dict[str, Any]], pieces: Sequence[Piece], entries: Sequence[Candidates], seed: int
+) -> list[str]:
+    """Puts the classifier's figures into the entries and the pianist of rules; gives warnings about what they lack."""
+    performed: dict[str, list[Sequence[Played]]] = {
+        entry.name: [entry.performances[piece.name] for piece in pieces] for entry in entries
+    }
+    if RULES in systems:
+        performed[RULES] = [as_played(piece, [perform(piece.score)]) for piece in pieces]
+    return add_classifier(systems, pieces, performed, seed)
 
 
 def _add_composites(systems: dict[str, dict[str, Any]], pieces: Sequence[Piece], seed: int) -> list[str]:
