@@ -151,7 +151,7 @@ def _settings(texts: Sequence[str], draws: int, residual_scale: float) -> dict[s
             (pedal_top_p,) = rest or [Sampling.pedal_top_p]
             found[text] = Sampling(temperature, top_p, 0, pedal_top_p, draws, residual_scale)
         except (ValueError, TypeError):
-            raise PianistError(f'--sampling takes TEMPERATURE:Sampling.top_p[:PEDAL_TOP_P], not "{text}"') from None
+            raise PianistError(f'--sampling takes TEMPERATURE:TOP_P[:PEDAL_TOP_P], not "{text}"') from None
     return found
 
 

@@ -77,7 +77,9 @@ def test_it_is_told_how_much_slower_than_written_each_window_is() -> None:
     windows = jax.tree.map(jnp.asarray, pairs())
     batch = take(windows, jnp.arange(16), config.window)
     shown = example(batch, config, jax.random.key(0), augmented=True)
-    passed = [np.asarray(shown[side][:, 1:, IOI] - FIRST_TIME).sum(axis=1) for side in ("performance", "seen")]
+    passed = [
+        np.asarray(ids[:, 1:, IOI] - FIRST_TIME).sum(axis=1) for ids in (shown["performance"], shown["seen"].notes)
+    ]
     told = np.asarray(shown["curves"][..., 3])
     np.testing.assert_allclose(told, np.broadcast_to(told[:, :1], told.shape))
     np.testing.assert_allclose(TEMPO_UNIT * told[:, 0], np.log(passed[0] / passed[1]), atol=0.02)
