@@ -151,7 +151,7 @@ def heads_of(written: Written) -> tuple[dict[str, Head], set[str], set[str]]:
     places: defaultdict[tuple[int, float], list[WrittenNote]] = defaultdict(list)
     heads: dict[str, Head] = {}
     for note in written.notes:
-        again = re.fullmatch(r"(.+)\.\d+", note.id)
+        again = re.fullmatch(r"(.+)[.~]\d+", note.id)
         places[note.bar, round(note.offset, 3)].append(note)
         if not note.grace and not (again and again[1] in names):
             heads[note.id] = (note.pitch, starts[note.bar] + note.offset)

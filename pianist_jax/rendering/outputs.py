@@ -169,7 +169,8 @@ def note_lines(rendering: "Rendering") -> list[dict[str, Any]]:
     """For every raw note, what it was and its performed onset (ms), duration (ms) and velocity in every sample.
 
     Or, for a note that was merged: with which raw note, counted from 0. Of a score with bars also where the note
-    stands: its bar and how far into it (17.5: the middle of bar 17), its part, its tick and length in ticks.
+    stands: its bar and how far into it (17.5: the middle of bar 17), its part, its tick and length in ticks; and its
+    id in a file that has ids ("n7~3": the third note that is played for the ornament of "n7").
     """
     raw, survivor, grid = rendering.raw, survivors(rendering.raw), rendering.grid
     bar = grid.bar_of(grid.onset).round(3).tolist() if grid is not None else []
@@ -181,7 +182,8 @@ def note_lines(rendering: "Rendering") -> list[dict[str, Any]]:
         }
         if survivor[n] == i:
             if grid is not None:
-                line = {"bar": bar[n], **line}
+                named = {"id": grid.ids[n]} if grid.ids else {}
+                line = {**named, "bar": bar[n], **line}
                 places = {"part": grid.part, "tick": grid.onset, "ticks": grid.duration}
                 line["score"] |= {name: int(column[n]) for name, column in places.items()}
             line["performed"] = [

@@ -193,7 +193,7 @@ def _score_of(content: dict[str, Any], name: str) -> tuple[Notes, Notes, np.ndar
         pitch, onset, duration, velocity = np.array(columns).T
         raw = Notes(pitch, onset, duration, velocity, *_events(content["score_pedal"], f"{name}: score_pedal"))
         score, note_of_raw = normalise(raw)
-        grid = _grid(content["grid"], [lines[i]["score"] for i in survivors(raw)]) if "grid" in content else None
+        grid = _grid(content["grid"], [lines[i] for i in survivors(raw)]) if "grid" in content else None
         same_grid = grid is None or grid_hash(grid) == content["grid"]["hash"]
     except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise changed from error
@@ -210,13 +210,15 @@ def _factor(content: dict[str, Any], name: str) -> float:
     return float(factor)
 
 
-def _grid(content: dict[str, Any], places: list[dict[str, Any]]) -> ScoreGrid:
+def _grid(content: dict[str, Any], lines: list[dict[str, Any]]) -> ScoreGrid:
+    places = [line["score"] for line in lines]
+    ids = tuple(str(line["id"]) for line in lines if "id" in line)
     onset, duration, part = (np.array([own[key] for own in places]) for key in ("tick", "ticks", "part"))
     times, keys = (tuple(tuple(own) for own in content[key]) for key in ("time_signatures", "key_signatures"))
     tempi = tuple(TempoMark(*mark) for mark in content.get("tempi", ()))
     return ScoreGrid(
         content["ticks_per_quarter"], onset, duration, part, tuple(content["parts"]), times, keys, tempi,
-        tuple(map(str, content.get("remarks", ()))),
+        tuple(map(str, content.get("remarks", ()))), ids if len(ids) == len(lines) else (),
     )  # fmt: skip
 
 

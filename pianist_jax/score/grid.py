@@ -47,7 +47,7 @@ class ScoreGrid:
     `time_signatures` (tick, numerator, denominator) and `key_signatures` (tick, name as in `Bbm`) are sorted;
     the first time signature stands at tick 0. A bar begins at every time signature. `tempi` are the tempo marks,
     sorted: none where the score has none. `remarks` say in words what of the file was read as what, is odd, or is not
-    played.
+    played. `ids` name each note where the file does (`Score.note_id`).
     """
 
     ticks_per_quarter: int
@@ -59,6 +59,7 @@ class ScoreGrid:
     key_signatures: tuple[tuple[int, str], ...] = ()
     tempi: tuple[TempoMark, ...] = ()
     remarks: tuple[str, ...] = ()
+    ids: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if len({len(self.onset), len(self.duration), len(self.part)}) > 1:
@@ -248,8 +249,11 @@ def grid_of_score(score: Score) -> ScoreGrid:
         for key in score.key_signatures
     ]
     labels = tuple(names[h] for h in order)
+    ids = tuple(score.note_id[index] for index in kept.tolist())
     tempi = [TempoMark(round(t.start * quarter), t.quarters_per_minute, t.unit, t.seen) for t in score.tempos]
-    return ScoreGrid(quarter, onset, duration, part, labels, tuple(times), tuple(keys), tuple(tempi), remarks_of(score))
+    return ScoreGrid(
+        quarter, onset, duration, part, labels, tuple(times), tuple(keys), tuple(tempi), remarks_of(score), ids
+    )
 
 
 def remarks_of(score: Score) -> tuple[str, ...]:

@@ -251,3 +251,12 @@ def test_what_a_rendering_is(chorale, tmp_path):
     assert rows["edits"] == "timing 0.5"
     assert re.match(r"\d+:\d\d\.\d; velocity \d+–\d+, mean \d+; pedal ", rows["performance 2"])
     assert np.all(chorale.notes.velocity > 0)
+
+
+def test_ids_of_ornaments_are_told_and_kept(tmp_path):
+    score = render(CHORALE.with_name("petzold-minuet-bwvanh114.musicxml"), lively_model(), seed=3)
+    score.save(tmp_path / "x")
+    told = [line["id"] for line in json.loads((tmp_path / "x.json").read_text())["notes"] if "id" in line]
+    assert sum("~" in name for name in told) == 20  # ten mordents
+    assert {name.partition("~")[0] for name in told if "~" in name} <= set(told)
+    assert read_rendering(tmp_path / "x.json").rendering.grid.ids == score.grid.ids
