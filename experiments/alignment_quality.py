@@ -64,7 +64,7 @@ from pianist_jax.errors import PianistError
 from pianist_jax.music.midi import read_midi
 from pianist_jax.music.notes import Notes, normalise
 from pianist_jax.performance.alignment import align, share_matched
-from pianist_jax.score.load import Score, read_score
+from pianist_jax.score.load import Score, load
 
 BEAT_MS = 8  # annotated beats are rounded otherwise than the score's ticks
 SAME_MS = 3  # the curated files give seconds in their own rounding
@@ -115,7 +115,7 @@ def written_places(xml: Score) -> Places:
 def twin_places(xml: Score, midi: Path) -> Places:
     """Where the aligned score is the MIDI twin: notes of equal pitch and place, shifted bars put back."""
     aligned = normalise(read_midi(midi))[0]
-    twin = read_score(midi)
+    twin = load(midi)
     left, right = unique(xml), unique(twin)
     exact = pair(xml, twin, left, right, EXACT)
     rest = np.setdiff1d(left, exact[:, 0]), np.setdiff1d(right, exact[:, 1])
@@ -179,7 +179,7 @@ def measure(asap: Path, cache: Path, *, written: bool) -> list[Quality]:
         if one.split != "validation" or not curated.is_file():
             continue
         if one.score not in places:
-            xml = read_score(asap / scores[one.score])
+            xml = load(asap / scores[one.score])
             places[one.score] = written_places(xml) if written else twin_places(xml, asap / one.score)
         performance = normalise(read_midi(asap / one.file))[0]
         match, _ = cached_align(places[one.score].aligned, performance, cache)

@@ -2,7 +2,7 @@
 
     python -m experiments.score_input --asap DIR [--out FILE.json] [--all]
 
-Reads every MusicXML score of ASAP and its MIDI twin with `read_score` and pairs their notes: same pitch, onsets
+Reads every MusicXML score of ASAP and its MIDI twin with `score.load` and pairs their notes: same pitch, onsets
 within 1/40 quarter (12 ticks of the twins' 480; twins hold tuplets rounded to ticks). Unisons count once. Prints
 the worst pieces (or all), the share of equal notes, and the class of every note that has no equal.
 
@@ -49,7 +49,7 @@ from pathlib import Path
 import numpy as np
 
 from pianist_jax.errors import PianistError
-from pianist_jax.score.load import Mark, Score, read_score
+from pianist_jax.score.load import Mark, Score, load
 
 TOLERANCE = 1 / 40  # quarters
 EXACT = 1 / 500  # paired first, before anything else takes such a note
@@ -346,7 +346,7 @@ def main() -> None:
     found = []
     for piece, split, xml, midi in pieces(options.asap):
         try:
-            found.append(compare(piece, split, read_score(xml), read_score(midi)))
+            found.append(compare(piece, split, load(xml), load(midi)))
         except PianistError as error:
             print(f"not read: {error}")
     print(table(found, None if options.all else 25))

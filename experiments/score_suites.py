@@ -56,7 +56,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from pianist_jax.errors import PianistError
-from pianist_jax.score.files import parse_xml
+from pianist_jax.score.files import KERN, parse_xml
 from pianist_jax.score.load import read_written
 from pianist_jax.score.marks import deal_out
 from pianist_jax.score.mei_tree import Tree
@@ -68,7 +68,6 @@ SECONDS = 900  # for the referee and one file
 EXACT = 0.002  # quarters
 SPREAD = 2.1  # quarters by which the referee moves notes behind grace notes and of arpeggios
 SEVERE = 0.01  # share of notes
-SUFFIXES = (".mei", ".krn", ".kern")
 
 REFEREE = """
 import base64, io, json, sys, mido, verovio
@@ -229,7 +228,7 @@ def main() -> None:
     parser.add_argument("--all", action="store_true", help="show also what is right")
     options = parser.parse_args()
     verdicts = []
-    for path in sorted(path for path in options.folder.rglob("*") if path.suffix.lower() in SUFFIXES):
+    for path in sorted(path for path in options.folder.rglob("*") if path.suffix.lower() in (".mei", *KERN)):
         verdict = judge(path, options.keep)
         verdicts.append(verdict)
         if options.all or verdict.error or verdict.wrong:

@@ -44,7 +44,8 @@ from pianist_jax.data.pairs import load_alignment, read_metadata
 from pianist_jax.music.notes import Notes
 from pianist_jax.performance.fidelity import KINDS, compare
 from pianist_jax.performance.tempo_map import TEMPO_EVENTS, map_tempo, write_mapped
-from pianist_jax.score.grid import ScoreGrid, grid_of_midi
+from pianist_jax.score.grid import ScoreGrid
+from pianist_jax.score.load import load
 
 
 def matched(grid: ScoreGrid, played: Notes, match: np.ndarray) -> tuple[ScoreGrid, Notes]:
@@ -64,7 +65,7 @@ def measure(asap: Path, cache: Path, split: str) -> Iterator[dict]:
             if row.split != split:
                 continue
             _, played, match = load_alignment(asap, row, cache)
-            grid, notes = matched(grid_of_midi(asap / row.score), played, match)
+            grid, notes = matched(load(asap / row.score, whole=True).grid, played, match)
             for events in TEMPO_EVENTS:
                 began = time.monotonic()
                 mapped = map_tempo(grid, notes, events)

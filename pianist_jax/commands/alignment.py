@@ -28,9 +28,9 @@ def align(
     from pianist_jax.files import printable, replace_file
     from pianist_jax.music.midi import read_midi
     from pianist_jax.performance.alignment_table import align_score, to_table
-    from pianist_jax.score.load import read_score
+    from pianist_jax.score.load import load
 
-    aligned = align_score(read_score(score), read_midi(performance))
+    aligned = align_score(load(score), read_midi(performance))
     path = output or Path(f"{performance.stem}.alignment.tsv")
     replace_file(path, to_table(aligned))
     missing = int((aligned.played < 0).sum())

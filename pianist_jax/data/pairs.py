@@ -28,7 +28,7 @@ from pianist_jax.music.midi import read_midi
 from pianist_jax.music.notes import Notes, normalise
 from pianist_jax.music.tokens import LAST_GAP, ScoreTokens, encode
 from pianist_jax.performance.alignment import AlignmentError, share_matched
-from pianist_jax.score.grid import grid_of_midi
+from pianist_jax.score.load import load
 from pianist_jax.score.metre import metre
 
 LONGEST_GAP = 4
@@ -320,7 +320,7 @@ def _make_pair(job: _Job) -> tuple[Outcome, list[bytes]]:
         "filled": sum(int(s.filled.sum()) for s in stretches),
     }
     pedal = pedal_kind(played.pedal_value)
-    columns = metre(grid_of_midi(job.asap_dir / one.score))
+    columns = metre(load(job.asap_dir / one.score, whole=True).grid)
     return outcome_of(one, "", **found), [pack_stretch("asap", one, pedal, stretch, columns) for stretch in stretches]
 
 

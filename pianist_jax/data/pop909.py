@@ -30,7 +30,7 @@ from pianist_jax.music.midi import notes_of_bytes, read_bytes, read_midi
 from pianist_jax.music.notes import Notes, normalise
 from pianist_jax.music.tokens import METRE
 from pianist_jax.performance.alignment import share_matched
-from pianist_jax.score.grid import grid_of_midi
+from pianist_jax.score.load import load
 from pianist_jax.score.metre import metre
 
 EVEN = 64  # velocity of every score note: the files' own are the performance's
@@ -97,7 +97,7 @@ def _pair(one: Performance, written: Path, played: Path) -> tuple[Outcome, list[
         "notes": sum(len(each.score) for each in stretches),
         "filled": sum(int(each.filled.sum()) for each in stretches),
     }
-    columns = metre(grid_of_midi(written))
+    columns = metre(load(written, whole=True).grid)
     columns[:, UNTOLD] = 0
     pedal = pedal_kind(performance.pedal_value)
     packed = [pack_stretch("pop909", one, pedal, stretch, columns) for stretch in stretches]

@@ -26,9 +26,8 @@ from pianist_jax.music.midi import read_midi
 from pianist_jax.music.notes import Notes, normalise
 from pianist_jax.performance.alignment import AlignmentError
 from pianist_jax.performance.parameters import chords_of, time_map
-from pianist_jax.score.grid import NOTATION
+from pianist_jax.score.files import MIDI, NOTATION
 
-MIDI = (".mid", ".midi")
 PERFORMANCE, DAW = ".performance", ".daw"
 SAME_PIECE = 0.5  # F1 of notes found: another piece's reach 0.3, every human of ASAP at least 0.79
 IN_ORDER = 0.9  # share of the score's onsets that a performance must play in the score's order
@@ -49,9 +48,9 @@ class Aligner:
 def read_notes(path: Path) -> Notes:
     """The normalised notes of a MIDI file or a notated score. Raises PianistError."""
     if path.suffix.lower() in NOTATION:
-        from pianist_jax.score.load import read_score
+        from pianist_jax.score.load import load
 
-        notes = normalise(read_score(path).notes)[0]
+        notes = normalise(load(path).notes)[0]
     else:
         notes = normalise(read_midi(path))[0]
     if not len(notes):

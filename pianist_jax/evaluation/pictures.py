@@ -216,10 +216,11 @@ def dynamics_curve(chords: Chords, played: Played, places: np.ndarray, width: fl
 
 def axis_of(piece: Piece, chords: Chords) -> Axis:
     """Bar numbers along a piece whose score is a MIDI file, else seconds of the score."""
-    from pianist_jax.score.grid import grid_of_midi
+    from pianist_jax.score.files import MIDI
+    from pianist_jax.score.load import load
 
-    if piece.source is not None and piece.source.suffix.lower() in (".mid", ".midi"):
-        grid = grid_of_midi(piece.source)
+    if piece.source is not None and piece.source.suffix.lower() in MIDI:
+        grid = load(piece.source, whole=True).grid
         if len(grid) == len(piece.score):
             ticks, first = np.unique(grid.onset, return_index=True)
             lines = np.interp(grid.bars()[:-1], ticks, piece.score.onset[first].astype(float))

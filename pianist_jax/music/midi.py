@@ -54,6 +54,7 @@ class _Events:
     velocity: list[int] = field(default_factory=list)
     start: list[int] = field(default_factory=list)
     end: list[int] = field(default_factory=list)
+    channel: list[int] = field(default_factory=list)
     pedal: list[tuple[int, int]] = field(default_factory=list)
     tempo: list[tuple[int, int]] = field(default_factory=list)
     drums: bool = False
@@ -193,6 +194,7 @@ def gather_events(name: str, tracks: Iterable[mido.MidiTrack], only: Collection[
                     events.pitch.append(message.note)
                     events.velocity.append(message.velocity)
                     events.start.append(tick)
+                    events.channel.append(message.channel)
                 else:
                     key.append((tick, RELEASE))
             elif kind == "control_change":
@@ -206,7 +208,7 @@ def gather_events(name: str, tracks: Iterable[mido.MidiTrack], only: Collection[
         for key in keys.values():
             _end_notes(key, events.end)
         order = sorted(range(before, len(events.start)), key=lambda note: (events.start[note], events.pitch[note]))
-        for column in (events.start, events.end, events.pitch, events.velocity):
+        for column in (events.start, events.end, events.pitch, events.velocity, events.channel):
             column[before:] = [column[note] for note in order]
     return events
 

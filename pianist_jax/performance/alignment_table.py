@@ -58,7 +58,8 @@ def to_table(aligned: Aligned) -> str:
     score, performance = aligned.score, aligned.performance
     bars = score.bar_number.tolist()
     lines = ["\t".join(COLUMNS)]
-    for note, own in enumerate(aligned.played.tolist()):
+    for note in np.lexsort((score.notes.pitch, score.onset)).tolist():  # MIDI stands track by track
+        own = int(aligned.played[note])
         label = "match" if own >= 0 else "deletion"
         place = (f"{score.onset[note]:.6g}", f"{score.duration[note]:.6g}")
         written = (label, score.note_id[note], str(bars[note]), *place, str(score.notes.pitch[note]))

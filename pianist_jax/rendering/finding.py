@@ -22,10 +22,9 @@ from pianist_jax.rendering.archives import (
     take_out,
 )
 from pianist_jax.rendering.outputs import MADE
-from pianist_jax.score.files import MAX_BYTES
+from pianist_jax.score.files import FORMATS, MAX_BYTES
 
-# Of files that differ in their suffix alone the first of these is performed: notation knows bars, hands and dynamics.
-SCORE_SUFFIXES = (".musicxml", ".mxl", ".xml", ".mei", ".krn", ".kern", ".mid", ".midi")
+SCORE_SUFFIXES = tuple(FORMATS)  # of files that differ in it alone the first is performed
 XML_SCORES = (b"<score-partwise", b"<score-timewise", b"<mei")
 LIST = ".txt"
 LONGEST_LIST = 64 << 20  # bytes

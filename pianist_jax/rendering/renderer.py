@@ -100,7 +100,12 @@ def render(
 
 def read_piece(score: Score, part: str | None = None) -> Piece:
     """Read, normalise and tokenise a score, of several parts the `part` that is wanted. Raises PianistError."""
-    name, raw, grid = ("score", score, None) if isinstance(score, Notes) else _read_file(Path(score), part)
+    name, raw, grid = "score", score, None
+    if not isinstance(score, Notes):
+        from pianist_jax.score.load import load  # only files need a MIDI library
+
+        name, read = Path(score).stem, load(score, part=part)
+        raw, grid = read.notes, read.grid
     if not len(raw):
         raise PianistError(f"{name}: no notes; give a score with a piano part")
     notes, note_of_raw = normalise(raw)
@@ -153,13 +158,6 @@ def guess_of(piece: Piece, model: Model) -> float | None:
             return None
         factor = sane(factor * tempo_of(curves), piece.grid)
     return factor
-
-
-def _read_file(path: Path, part: str | None) -> "tuple[str, Notes, ScoreGrid]":
-    """Name, notes and grid of a score file."""
-    from pianist_jax.score.input import read_input
-
-    return path.stem, *read_input(path, part)
 
 
 def render_all(

@@ -5,27 +5,19 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
-import mido
 import numpy as np
 
-from pianist_jax.files import printable
-from pianist_jax.music import midi
 from pianist_jax.music.notes import Notes, normalise
 from pianist_jax.music.tokens import MAX_DURATION, MAX_IOI
 from pianist_jax.score.facts import Score
 from pianist_jax.score.grid import LEFT, MAJOR, MINOR, RIGHT
 from pianist_jax.score.hands import RIGHT_HAND, separate_hands
-from pianist_jax.score.load import read_score
+from pianist_jax.score.load import load
 from pianist_jax.score.written import LEVELS, Mark
 
 Rows = list[tuple[str, str]]
 
-FORMATS = {
-    ".mxl": "MusicXML, compressed", ".musicxml": "MusicXML", ".xml": "MusicXML", ".mei": "MEI",
-    ".krn": "kern", ".kern": "kern",
-}  # fmt: skip
 LOWEST, HIGHEST = 21, 108  # of a piano
 MAX_SEPARATED = 20_000  # notes whose hands are worked out
 SHOWN = 8  # changes that are told one by one
@@ -38,11 +30,8 @@ PITCHES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 
 def describe(path: str | os.PathLike[str], part: str | None = None) -> Rows:
     """(what, how it is) of a MIDI, MusicXML, MEI or kern file, or of a `part` of it. Raises PianistError."""
-    score = read_score(path, part=part)
-    suffix = Path(os.fsdecode(path)).suffix.lower()
-    data = b"" if suffix in FORMATS else midi.read_bytes(path, printable(path))
-    file = midi.parse_midi(printable(path), data) if data else None
-    rows = [("format", FORMATS[suffix] if file is None else _midi_format(file, score))]
+    score = load(path, part=part)
+    rows = [("format", _format(score))]
     rows += _bars(score)
     rows += [("metre", _changes(score, [(t.start, f"{t.beats}/{t.beat_type}") for t in score.time_signatures]))]
     keys = [(key.start, _key(key.fifths, key.minor)) for key in score.key_signatures]
@@ -52,24 +41,25 @@ def describe(path: str | os.PathLike[str], part: str | None = None) -> Rows:
     signs = _signs(score)
     rows += [("signs", signs)] if signs else []
     rows += [("read as" if n == 0 else "", reading) for n, reading in enumerate(score.readings)]
-    problems = _problems(score) + (_midi_problems(file) if file is not None else [])
+    problems = _problems(score)
     return rows + [("problems" if n == 0 else "", problem) for n, problem in enumerate(problems or ["none"])]
 
 
-def _midi_format(file: mido.MidiFile, score: Score) -> str:
+def _format(score: Score) -> str:
+    if score.midi_grid is None:
+        return score.format
     place = score.onset * FINEST
-    share = float(np.mean(np.abs(place - np.rint(place)) * file.ticks_per_beat <= FINEST))  # a tick off is on it
+    off = np.abs(place - np.rint(place)) * score.midi_grid.ticks_per_quarter
+    share = float(np.mean(off <= FINEST))  # a tick off is on it
     kind = "a score" if share >= ON_GRID else "a performance"
-    tracks = f"{len(file.tracks)} track{'s' * (len(file.tracks) != 1)}"
-    return (
-        f"MIDI, format {file.type}, {tracks}, {file.ticks_per_beat} ticks a quarter; "
-        f"{share:.0%} of the notes on the beat's parts, as in {kind}"
-    )
+    return f"{score.format}; {share:.0%} of the notes on the beat's parts, as in {kind}"
 
 
 def _bars(score: Score) -> Rows:
     played, again = len(score.bars), sum(bar.time_through > 1 for bar in score.bars)
+    silent = played + 1 - len(score.grid.bars())  # what is rendered ends with the bar of the last note
     words = [f"{played}"] + [f"{again} of them repeats"] * (again > 0) + ["the first a pick-up"] * score.bars[0].pickup
+    words += [f"the last {silent if silent > 1 else ''} silent".replace("  ", " ")] * (silent > 0)
     return [("bars", ", ".join(words))]
 
 
@@ -188,28 +178,7 @@ def _problems(score: Score) -> list[str]:
         found.append(f"{_some(outside, 'note')} that a piano does not have")
     if len(notes.pedal_value) and notes.pedal_value[-1] >= DOWN:
         found.append("the pedal is down at the end")
-    return [*found, *score.problems, *(f"left out: {what}" for what in score.left_out)]
-
-
-def _midi_problems(file: mido.MidiFile) -> list[str]:
-    found, missing = [], 0
-    kinds = {message.type for track in file.tracks for message in track}
-    for track in file.tracks:
-        sounding: Counter[tuple[int, int]] = Counter()
-        for message in track:
-            if message.type == "note_on" and message.velocity:
-                sounding[message.channel, message.note] += message.channel != midi.DRUM_CHANNEL
-            elif message.type in ("note_on", "note_off"):
-                key = message.channel, message.note
-                sounding[key] = max(sounding[key] - 1, 0)
-        missing += sum(sounding.values())
-    if missing:
-        found.append(f"{_some(missing, 'note')} never released: until the key is struck again, or the end")
-    if "time_signature" not in kinds:
-        found.append("no time signature: 4/4 is meant")
-    if "set_tempo" not in kinds:
-        found.append("no tempo: 120 quarters a minute is meant")
-    return found
+    return [*found, *score.problems, *(f"left out: {what}" for what in score.left_out), *score.oddities]
 
 
 def _some(count: int, what: str) -> str:

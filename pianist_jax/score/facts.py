@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
-from pianist_jax.music.notes import Notes
+from pianist_jax.music.notes import Notes, survivors
+from pianist_jax.score.grid import LEFT, MAJOR, MINOR, RIGHT, ScoreGrid, TempoMark, nearest_fifths
+from pianist_jax.score.written import Mark
 
 DEFAULT_TEMPO = 120.0  # quarters a minute before the first tempo mark, as in MIDI
+RESOLUTIONS = (480, 10_080, 30_240)  # ticks a quarter; 10 080 holds tuplets of 3, 5, 7 and 9
 
 
 @dataclass(frozen=True)
@@ -56,8 +60,9 @@ class Tempo:
 
 @dataclass(frozen=True, eq=False)
 class Score:
-    """A score as played: N notes sorted by (onset, pitch), and what is written about each of them.
+    """A score as played: N notes, and what is written about each of them, whatever file it came from.
 
+    The notes are sorted by (onset, pitch); those of a MIDI file stand track by track, as `read_midi` has them.
     `notes` are raw (not normalised), in rounded ms, velocities from the dynamics; written pedal is CC64 there.
     Parallel to them: `note_id`; `bar` int32 index into `bars`; `beat`, `onset`, `duration` float64 in quarters,
     `beat` from the bar line, `onset` from the first bar line; `hand` int8 (1 right, 2 left, 0 unknown); `voice`
@@ -69,7 +74,8 @@ class Score:
     a grace note; `lead` is the ms before the first bar line that this takes.
     `pedal` float64[P] are the places, in quarters, of the pedal events of `notes`. `left_out` says in words what
     was read but is not played, `readings` how something was understood (words of tempo, parts), `problems` what is odd
-    about the file.
+    about the file, `oddities` what is odd and changes nothing. `format` says in words what kind of file it was.
+    `midi_grid` is the grid of a MIDI file, which brings its own ticks: see `grid`.
     """
 
     notes: Notes
@@ -93,6 +99,9 @@ class Score:
     left_out: tuple[str, ...] = ()
     readings: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+    oddities: tuple[str, ...] = ()
+    format: str = ""
+    midi_grid: ScoreGrid | None = None
 
     def __len__(self) -> int:
         return len(self.notes)
@@ -102,15 +111,23 @@ class Score:
         """int32[N]: the printed number of each note's bar."""
         return np.array([self.bars[index].number for index in self.bar.tolist()], np.int32)
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What is to be told of the score beside its notes, a line each."""
+        return (*self.readings, *self.problems, *(f"left out: {what}" for what in self.left_out))
+
+    @cached_property
+    def grid(self) -> ScoreGrid:
+        """Where the notes stand in whole ticks: note n stands for note n of `normalise(self.notes)[0]`.
+
+        Bars begin where the score's do: one that is longer or shorter than its time signature (pick-ups, bars that
+        repeats cut) gets a time signature of its own. A grace note before the first bar stands on its first beat.
+        """
+        return _grid(self) if self.midi_grid is None else replace(self.midi_grid, remarks=self.remarks)
+
     def milliseconds(self, quarters: np.ndarray) -> np.ndarray:
         """float64 ms of float64 places in quarters, on the time line of `notes`."""
         return self.lead + elapsed(self.tempos, quarters)
-
-
-def beat_quarters(numerator: int, denominator: int) -> float:
-    """How many quarters a beat has under a time signature: three denominators in compound time."""
-    compound = denominator >= 8 and numerator > 3 and numerator % 3 == 0
-    return (3 if compound else 1) * 4 / denominator
 
 
 def elapsed(tempos: tuple[Tempo, ...], quarters: np.ndarray) -> np.ndarray:
@@ -120,3 +137,44 @@ def elapsed(tempos: tuple[Tempo, ...], quarters: np.ndarray) -> np.ndarray:
     at = np.concatenate([[0.0], np.cumsum(np.diff(change) * ms_a_quarter[:-1])])
     segment = np.maximum(np.searchsorted(change, quarters, side="right") - 1, 0)
     return at[segment] + (np.asarray(quarters, np.float64) - change[segment]) * ms_a_quarter[segment]
+
+
+def _grid(score: Score) -> ScoreGrid:
+    """The grid of a score that brings no ticks of its own."""
+    kept = survivors(score.notes)
+    starts = np.array([bar.start for bar in score.bars])
+    steady = np.concatenate([score.onset[(score.marks & Mark.ORNAMENT == 0) & ~score.grace], starts])
+    quarter = next((q for q in RESOLUTIONS if np.abs(steady * q - np.rint(steady * q)).max() < 0.02), RESOLUTIONS[-1])
+    onset = np.maximum(np.rint(score.onset[kept] * quarter), 0).astype(np.int64)
+    duration = np.maximum(np.rint(score.duration[kept] * quarter), 1).astype(np.int64)
+    hand = score.hand[kept].astype(np.int64)
+    present = np.unique(hand)
+    names = {0: "Piano" if len(present) == 1 else "Other", 1: RIGHT, 2: LEFT}
+    order = [h for h in (1, 2, 0) if h in present]
+    part = np.array([order.index(h) for h in hand.tolist()], np.int64)
+    times = [(round(start * quarter), over, under) for start, over, under in _bar_signatures(score)]
+    keys = [
+        (round(key.start * quarter), (MINOR if key.minor else MAJOR)[nearest_fifths(key.fifths) + 7])
+        for key in score.key_signatures
+    ]
+    labels = tuple(names[h] for h in order)
+    tempi = [TempoMark(round(t.start * quarter), t.quarters_per_minute, t.unit, t.seen) for t in score.tempos]
+    ids = tuple(score.note_id[index] for index in kept.tolist())
+    return ScoreGrid(
+        quarter, onset, duration, part, labels, tuple(times), tuple(keys), tuple(tempi), score.remarks, ids
+    )
+
+
+def _bar_signatures(score: Score) -> list[tuple[float, int, int]]:
+    """Time signatures (quarters, numerator, denominator) under which every bar begins where it does."""
+    found: list[tuple[float, int, int]] = []
+    for bar in score.bars:
+        said = [(sign.beats, sign.beat_type) for sign in score.time_signatures if sign.start <= bar.start + 1e-6]
+        over, under = said[-1] if said else (4, 4)
+        while under < 64 and abs(bar.length * under / 4 - round(bar.length * under / 4)) > 1e-3:
+            under *= 2
+        if abs(bar.length - over * 4 / under) > 1e-3:
+            over = min(max(round(bar.length * under / 4), 1), 255)
+        if not found or found[-1][1:] != (over, under):
+            found.append((bar.start if found else 0.0, over, under))
+    return found

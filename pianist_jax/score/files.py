@@ -21,6 +21,15 @@ from xml.parsers import expat
 from pianist_jax.errors import PianistError
 from pianist_jax.music.midi import printable
 
+# What is read, by suffix. Of files that differ in it alone the first is meant: notation knows bars, hands, dynamics.
+FORMATS = {
+    ".musicxml": "MusicXML", ".mxl": "MusicXML, compressed", ".xml": "MusicXML", ".mei": "MEI",
+    ".krn": "kern", ".kern": "kern", ".mid": "MIDI", ".midi": "MIDI",
+}  # fmt: skip
+MIDI = tuple(suffix for suffix, kind in FORMATS.items() if kind == "MIDI")
+KERN = tuple(suffix for suffix, kind in FORMATS.items() if kind == "kern")
+NOTATION = tuple(suffix for suffix in FORMATS if suffix not in MIDI)
+
 MAX_BYTES = 32 << 20  # the longest piano scores take 4 MB of MusicXML
 MAX_MEMBERS = 1000
 MAX_RATIO = 250  # of an archive's content to its size; MusicXML shrinks to a twentieth or a fortieth

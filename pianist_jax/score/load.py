@@ -8,13 +8,14 @@ limits of size, depth and number, and with no entity resolved.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from pathlib import Path
 
 from pianist_jax.files import printable
 from pianist_jax.score.check import check, sound_metres
 from pianist_jax.score.facts import Bar, KeySignature, Score, Tempo, TimeSignature
-from pianist_jax.score.files import MAX_BYTES, ScoreError, parse_xml, read_bytes, unpack_mxl
+from pianist_jax.score.files import FORMATS, KERN, MAX_BYTES, NOTATION, ScoreError, parse_xml, read_bytes, unpack_mxl
 from pianist_jax.score.form import settle_form
 from pianist_jax.score.kern import read_kern
 from pianist_jax.score.marks import deal_out
@@ -37,32 +38,40 @@ __all__ = [
     "ScoreError",
     "Tempo",
     "TimeSignature",
-    "read_score",
+    "load",
 ]
 
 MAX_MS = 24 * 3600 * 1000
-SUFFIXES = (".musicxml", ".xml", ".mxl", ".mei", ".krn", ".kern", ".mid", ".midi")
+MIDI_STARTS = (b"MThd", b"RIFF")  # of files that are MIDI whatever their suffix
 
 
-def read_score(
-    path: str | os.PathLike[str], *, repeats: bool = True, part: str | None = None, style: Style = PLAIN
+def load(
+    path: str | os.PathLike[str],
+    *,
+    part: str | None = None,
+    whole: bool = False,
+    repeats: bool = True,
+    style: Style = PLAIN,
 ) -> Score:
-    """Read a score of any format, known by its suffix, and play out its repeats (or every bar once).
+    """Read a score of any format and play out its repeats (or every bar once).
 
+    The suffix tells the format; of a file of another suffix, its first bytes whether it is MIDI.
     Of voltas each is played on its pass; with `repeats=False` the last alone. After a da capo or dal segno no
     repeat is played again. MIDI files have no repeats to play out.
     Ornaments are played in a `style`: those of MIDI files are written out already.
-    Of several instruments the keyboards play, or the `part` of a name or number (`score_parts.chosen_parts`).
+    Of several instruments the keyboards play, or the `part` of a name or number (`parts.chosen_parts`);
+    all where the `whole` is wanted.
     Raises ScoreError (MidiError for MIDI files) where the file is no readable score with notes, or too large.
     """
     name = printable(path)
     suffix = Path(os.fsdecode(path)).suffix.lower()
-    if suffix not in SUFFIXES:
-        raise ScoreError(f"{name}: not a score format that is read; give one of {', '.join(SUFFIXES)}")
-    if suffix in (".mid", ".midi"):
-        return read_midi_score(path, part)
+    if suffix not in NOTATION:
+        if suffix not in FORMATS and not _starts_as_midi(path):
+            raise ScoreError(f"{name}: not a score format that is read; give one of {', '.join(FORMATS)}")
+        return read_midi_score(path, part, whole=whole)
     written = read_written(path)
-    keep_parts(written, part, name)
+    if not whole:
+        keep_parts(written, part, name)
     if not written.notes:
         what = ", ".join(f"{count} {kind}" for kind, count in written.left_out.items())
         raise ScoreError(f"{name}: no notes{f' ({what} left out)' if what else ''}; give a score with a piano part")
@@ -77,7 +86,15 @@ def read_score(
         raise ScoreError(f"{name}: {error}; split it or export it again") from error
     if score.notes.end.max() > MAX_MS:
         raise ScoreError(f"{name}: lasts more than 24 hours; check its tempo marks")
-    return score
+    return dataclasses.replace(score, format=FORMATS[suffix])
+
+
+def _starts_as_midi(path: str | os.PathLike[str]) -> bool:
+    try:
+        with Path(os.fsdecode(path)).open("rb") as file:
+            return file.read(4) in MIDI_STARTS
+    except (OSError, ValueError):  # ValueError: a NUL in the path
+        return False
 
 
 def read_written(path: str | os.PathLike[str]) -> Written:
@@ -88,7 +105,7 @@ def read_written(path: str | os.PathLike[str]) -> Written:
         data = unpack_mxl(data, name)
     elif suffix == ".mxl":
         raise ScoreError(f"{name}: not an .mxl archive; rename it to .musicxml if it is plain MusicXML")
-    if suffix in (".krn", ".kern"):
+    if suffix in KERN:
         return read_kern(data, name)
     root = parse_xml(data, name)
     if root.tag.rpartition("}")[2] == "mei" or suffix == ".mei":

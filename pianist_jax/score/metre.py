@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pianist_jax.music.tokens import BAR_STEPS, BEAT_STEPS, METRE, METRE_SIZE, QUARTER_STEPS
-from pianist_jax.score.grid import ScoreGrid, beat_quarters
+from pianist_jax.score.grid import ScoreGrid, beat_quarters, hands_of
 
 
 def metre(grid: ScoreGrid) -> np.ndarray:
@@ -54,9 +54,7 @@ def _places(grid: ScoreGrid) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def _hands(grid: ScoreGrid) -> np.ndarray:
     """0 right, 1 left, -1 unknown, of every note."""
-    labels = [name.lower() for name in grid.part_names]
-    hands = [0 if "right" in label else 1 if "left" in label else -1 for label in labels]
-    return np.array([*hands, -1])[grid.part]
+    return np.array([-1, 0, 1])[np.array(hands_of(grid.part_names), int)][grid.part]
 
 
 def _in_chord(grid: ScoreGrid) -> tuple[np.ndarray, np.ndarray]:

@@ -24,16 +24,19 @@ class MidiScore:
 
     file: mido.MidiFile
     notes: Notes
+    places: list[Place]  # of the parts that are played, in the order of the file
+    names: list[str]  # what they are called, "" where nothing says so
     readings: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
 
 
-def read_midi_parts(path: str | os.PathLike[str], part: str | None = None) -> MidiScore:
-    """The parts of a MIDI file that a pianist plays, or the `part` of a name or number (`score_parts.chosen_parts`).
+def read_midi_parts(path: str | os.PathLike[str], part: str | None = None, *, whole: bool = False) -> MidiScore:
+    """The parts of a MIDI file that a pianist plays, or the `part` of a name or number (`parts.chosen_parts`).
 
-    Every track (in format 0: every channel) with notes is a part. Where all are played, `notes` are those of
-    `midi.read_midi`. Raises MidiError as that does, PianistError for a part that there is not.
+    With `whole` all of them play, whatever they are called. Every track (in format 0: every channel) with notes is a
+    part. Where all are played, `notes` are those of `midi.read_midi`. Raises MidiError as that does,
+    PianistError for a part that there is not.
     """
     name = printable(path)
     data = read_bytes(path, name)
@@ -41,7 +44,7 @@ def read_midi_parts(path: str | os.PathLike[str], part: str | None = None) -> Mi
     places = _places(file)
     parts = [_part(file, place) for place in places]
     counts = [_count(file, place) for place in places]
-    chosen, readings = chosen_parts(parts, part, name) if parts else (set(), [])
+    chosen, readings = chosen_parts(parts, part, name) if parts and not whole else ({*range(len(parts))}, [])
     silent = [place for index, place in enumerate(places) if index not in chosen]
     left_out = [f"{count} notes of {each}" for each, count, place in zip(part_names(parts), counts, places, strict=True)
                 if place in silent]  # fmt: skip
@@ -50,7 +53,9 @@ def read_midi_parts(path: str | os.PathLike[str], part: str | None = None) -> Mi
     drums = sum(_strikes(message) and message.channel == DRUM_CHANNEL for track in file.tracks for message in track)
     problems = [*mended(data).oddities, *([f"{drums} drum note{'s' * (drums != 1)} left out"] if drums else [])]
     notes = notes_of_tracks(name, file)
-    return MidiScore(file, notes, tuple(readings), tuple(problems), tuple(left_out))
+    places = _places(file)
+    names = [_part(file, place).name for place in places]
+    return MidiScore(file, notes, places, names, tuple(readings), tuple(problems), tuple(left_out))
 
 
 def _strikes(message: mido.Message) -> bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from pianist_jax.score.facts import beat_quarters
+from pianist_jax.score.grid import beat_quarters
 from pianist_jax.score.written import PLACE_DIGITS, SHOWN, Sign, TempoHint, Written
 
 SLOWEST, FASTEST = 4.0, 3000.0  # quarters a minute; what lies outside is a slip of the pen

@@ -7,7 +7,7 @@ from experiments.alignment_quality import beat_errors, judge, twin_places, writt
 from pianist_jax.data.pairs import Performance
 from pianist_jax.music.midi import write_midi
 from pianist_jax.music.notes import Notes
-from pianist_jax.score.load import read_score
+from pianist_jax.score.load import load
 
 PITCH = np.array([60, 62, 64, 65, 67, 69])
 ONE = Performance("p.mid", "s.mid", "Nobody/A", "validation")
@@ -31,7 +31,7 @@ def curated(tmp_path):
 @pytest.mark.parametrize("places", [written_places, twin_places])
 def test_joins_are_counted_on_both_sides(tmp_path, curated, places):
     write_midi(tmp_path / "s.mid", make_notes(500 * np.arange(6)))
-    score = read_score(tmp_path / "s.mid")
+    score = load(tmp_path / "s.mid")
     known = places(score, tmp_path / "s.mid") if places is twin_places else places(score)
     performance = make_notes(1000 + 700 * np.arange(6))
     right = judge(ONE, known, performance, np.array([0, 1, 2, 3, -1, 5]), curated)

@@ -21,7 +21,7 @@ from pianist_jax.music.midi import write_midi
 from pianist_jax.music.notes import Notes
 from pianist_jax.music.tokens import encode
 from pianist_jax.performance.alignment import align
-from pianist_jax.score.grid import grid_of_midi
+from pianist_jax.score.load import load
 from pianist_jax.score.metre import metre
 
 
@@ -184,7 +184,7 @@ def test_make_pairs(corpus, tmp_path):
     assert (len(train), len(validation)) == (2, 1)
     score, performance, metadata = unpack_pair(validation[0])
     assert performance.shape == (outcomes[2].notes, 8)
-    np.testing.assert_array_equal(score.metre, metre(grid_of_midi(corpus / "B" / "score.mid"))[: score.size])
+    np.testing.assert_array_equal(score.metre, metre(load(corpus / "B" / "score.mid", whole=True).grid)[: score.size])
     assert metadata["unplayed"] == []
     assert metadata["composition"] == "Nobody/B"
     assert metadata["split"] == "validation"

@@ -9,7 +9,7 @@ from examples.notation import bar_units, parse_hand
 from examples.simple import SIMPLE
 from experiments.simple_music import measure, span, write_scores
 from pianist_jax.inference.engine import load_model
-from pianist_jax.score.load import read_score
+from pianist_jax.score.load import load
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def test_the_pieces_are_sound_and_tell_their_tempo(paths):
         assert len(hands[0]) == len(hands[1])
         for voice in (voice for hand in hands for bar in hand for voice in bar):
             assert voice[-1].start + voice[-1].length == bar_units(piece), piece.name
-        score = read_score(path)
+        score = load(path)
         assert [(tempo.quarters_per_minute, tempo.seen) for tempo in score.tempos] == [(piece.tempo, True)]
         assert len(score.bars) == len(hands[0])
 
@@ -36,5 +36,5 @@ def test_they_are_played_at_their_tempo(paths):
     assert np.abs(np.log(default)).max() < np.log(1.02)
     assert before.min() > 0.7, dict(zip(found, before.round(2).tolist(), strict=True))  # it was .22–.87
     assert before.max() < 1.25, dict(zip(found, before.round(2).tolist(), strict=True))
-    lengths = {path.stem: span(read_score(path).notes) for path in paths}
+    lengths = {path.stem: span(load(path).notes) for path in paths}
     assert lengths["ballad-66"] == 2 * lengths["ballad-132"]

@@ -7,7 +7,7 @@ from pianist_jax.music.midi import write_midi
 from pianist_jax.music.notes import Notes
 from pianist_jax.performance.alignment import AlignmentError
 from pianist_jax.performance.alignment_table import COLUMNS, Aligned, align_score, to_table
-from pianist_jax.score.load import Score, read_score
+from pianist_jax.score.load import Score, load
 
 
 def make_notes(pitch, onset, duration=200, velocity=64) -> Notes:
@@ -18,7 +18,7 @@ def make_notes(pitch, onset, duration=200, velocity=64) -> Notes:
 @pytest.fixture
 def score(tmp_path) -> Score:
     write_midi(tmp_path / "score.mid", make_notes([60, 64, 67, 60, 72], [0, 0, 500, 1000, 1500], 500))
-    return read_score(tmp_path / "score.mid")
+    return load(tmp_path / "score.mid")
 
 
 def test_table(score):
@@ -43,7 +43,7 @@ def test_notes_of_two_voices_on_one_key_share_what_was_played(tmp_path):
         + note("C", 2, 2)
         + "</measure></part></score-partwise>"
     )
-    two = read_score(tmp_path / "two.musicxml")
+    two = load(tmp_path / "two.musicxml")
     assert len(two) == 5
     performance = make_notes([60, 62, 64, 65], [500, 1100, 1700, 2300])
     aligned = align_score(two, performance)

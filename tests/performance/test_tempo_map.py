@@ -15,8 +15,8 @@ from pianist_jax.music.notes import Notes, normalise, survivors
 from pianist_jax.performance import tempo_map as tempo
 from pianist_jax.performance.fidelity import compare
 from pianist_jax.score.facts import Bar, KeySignature, TimeSignature
-from pianist_jax.score.grid import ScoreGrid, grid_of_midi, grid_of_score
-from pianist_jax.score.load import read_score
+from pianist_jax.score.grid import ScoreGrid
+from pianist_jax.score.load import load
 from pianist_jax.score.ornaments import Style
 
 MODES = pytest.mark.parametrize("events", tempo.TEMPO_EVENTS)
@@ -225,7 +225,7 @@ def test_the_grid_of_a_file_belongs_to_its_normalised_notes(tmp_path):
     file.tracks += [head, low, high]
     path = tmp_path / "a.mid"
     file.save(path)
-    grid, notes = grid_of_midi(path), normalise(read_midi(path))[0]
+    grid, notes = load(path, whole=True).grid, normalise(read_midi(path))[0]
     assert notes.pitch.tolist() == [72, 40, 71, 69, 67]  # the low 67 was merged
     assert grid.onset.tolist() == [0, 96, 96, 192, 288]
     assert grid.duration.tolist() == [96, 192, 96, 96, 96]
@@ -250,8 +250,8 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 @pytest.mark.parametrize("name", ["bach-prelude-bwv846", "chopin-prelude-op28-20", "petzold-minuet-bwvanh114"])
 def test_notation_and_midi_have_one_grid(name):
-    score = read_score(EXAMPLES / f"{name}.musicxml", style=Style(played=False))
-    grid, twin = grid_of_score(score), grid_of_midi(EXAMPLES / f"{name}.mid")
+    score = load(EXAMPLES / f"{name}.musicxml", style=Style(played=False))
+    grid, twin = score.grid, load(EXAMPLES / f"{name}.mid", whole=True).grid
     assert len(grid) == len(normalise(score.notes)[0])
     np.testing.assert_array_equal(grid.quarters, twin.quarters)
     np.testing.assert_array_equal(grid.part, twin.part)
@@ -262,13 +262,13 @@ def test_notation_and_midi_have_one_grid(name):
 
 
 def test_bars_that_are_not_what_their_signature_says():
-    score = read_score(EXAMPLES / "petzold-minuet-bwvanh114.musicxml")
+    score = load(EXAMPLES / "petzold-minuet-bwvanh114.musicxml")
     starts = [0, 1, 4, 6.0625, 9.0625]
     bars = [Bar(start, stop - start, k) for k, (start, stop) in enumerate(pairwise([*starts, 12.0625]))]
     signs = (TimeSignature(0, 3, 4),)
     keys = (KeySignature(0, -7, True), KeySignature(4, 6, False))
     score = dataclasses.replace(score, bars=tuple(bars), time_signatures=signs, key_signatures=keys)
-    grid = grid_of_score(score)
+    grid = score.grid
     assert grid.time_signatures == ((0, 1, 4), (480, 3, 4), (1920, 33, 64), (2910, 3, 4))
     assert (grid.bars()[:5] / 480).tolist() == starts
     assert grid.key_signatures == ((0, "Abm"), (1920, "F#"))

@@ -15,7 +15,7 @@ from pianist_jax.performance.expression import Expression
 from pianist_jax.performance.fidelity import compare
 from pianist_jax.rendering import extras, renderer
 from pianist_jax.rendering.renderer import render
-from pianist_jax.score.grid import grid_of_midi
+from pianist_jax.score.load import load
 from tests.rendering.models import lively_model, made_up_score
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -40,7 +40,7 @@ def test_the_editable_file_sounds_like_the_performance(chorale, tmp_path, events
     assert found["note_on"].count == len(chorale.score)
     assert told["editable_worst_error_ms"] == max(difference.worst for difference in found.values())
 
-    grid, score = grid_of_midi(tmp_path / "x.daw.mid"), grid_of_midi(CHORALE)
+    grid, score = load(tmp_path / "x.daw.mid", whole=True).grid, load(CHORALE, whole=True).grid
     assert grid.part_names == score.part_names == ("Right hand", "Left hand")
     np.testing.assert_array_equal(grid.bars()[:13] / grid.ticks_per_quarter, score.bars()[:13] / 480)
     assert grid.key_signatures == score.key_signatures == ((0, "Cm"),)

@@ -3,7 +3,10 @@ import pytest
 
 from pianist_jax.errors import PianistError
 from pianist_jax.score.bars import notes_in, parse_bars, require_bars
+from pianist_jax.score.describe import describe
 from pianist_jax.score.grid import ScoreGrid
+from pianist_jax.score.load import load
+from tests.music.helpers import midi, off, on, track
 
 
 def test_bars_as_they_are_written():
@@ -30,3 +33,19 @@ def test_notes_of_bars():
     for bars in ((0, 1), (3, 2), (2, 5)):
         with pytest.raises(PianistError, match="the score has bars 1-4"):
             notes_in(grid, bars)
+
+
+def test_inspect_and_render_count_the_same_bars(tmp_path):
+    """A metre that comes a few ticks late begins no bar of its own before it; a name that says left means left."""
+    path = tmp_path / "a.mid"
+    metre = b"\xff\x58\x04\x03\x02\x18\x08"
+    left = track((0, b"\xff\x03\x04left"), (0, on(72)), (2000, off(72)), (10, metre), (0, on(74)), (1500, off(74)))
+    right = track((0, on(48)), (3510, off(48)))
+    path.write_bytes(midi(left, right))
+    score, rows = load(path), dict(describe(path))
+    assert rows["bars"] == str(len(score.grid.bars()) - 1) == str(len(score.bars)) == "2"
+    assert (score.grid.bars()[:-1] / score.grid.ticks_per_quarter).tolist() == [bar.start for bar in score.bars]
+    assert rows["hands"].startswith("left hand 2, not said 1")
+    require_bars(score.grid, (1, 2))
+    with pytest.raises(PianistError, match="the score has bars 1-2"):
+        require_bars(score.grid, (3, 3))

@@ -4,7 +4,7 @@ import pytest
 
 from pianist_jax.score.check import sound_metres
 from pianist_jax.score.describe import describe
-from pianist_jax.score.grid import grid_of_score, nearest_fifths
+from pianist_jax.score.grid import nearest_fifths
 from pianist_jax.score.written import Sign, Written, WrittenBar
 from tests.score.mei_text import bar, mei, n
 from tests.score.xml_text import attributes, backup, barline, direction, note, read, score_xml
@@ -57,7 +57,7 @@ def test_what_harms_nothing_is_clamped_and_told(tmp_path, inside, told):
 @pytest.mark.parametrize(("fifths", "key"), [(8, "Ab"), (-8, "E"), (7, "C#"), (12, "C"), (14, "D")])
 def test_keys_beyond_those_of_midi(tmp_path, fifths, key):
     score = read(tmp_path, score_xml(attributes(fifths=fifths) + FULL))
-    assert grid_of_score(score).key_signatures == ((0, key),)
+    assert score.grid.key_signatures == ((0, key),)
     assert nearest_fifths(fifths) % 12 == fifths % 12
     count, kind = abs(fifths), "sharps" if fifths > 0 else "flats"
     if count > 7:
@@ -70,7 +70,7 @@ def test_of_many_bars_the_first_are_named(tmp_path):
     (line,) = problems(tmp_path, *bars)
     assert line.startswith("bars that do not fill their metre: 2 (8 of 4 quarters), 3 (8 of 4 quarters), 4 ")
     assert line.endswith(", 7 (8 of 4 quarters) and 3 more")
-    assert line in grid_of_score(read(tmp_path, score_xml(*bars))).remarks
+    assert line in read(tmp_path, score_xml(*bars)).grid.remarks
 
 
 @pytest.mark.parametrize("value", [(4.0, 0.0), (0.0, 4.0), (-3.0, 4.0)])

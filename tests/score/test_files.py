@@ -10,7 +10,7 @@ import pytest
 from pianist_jax.errors import PianistError
 from pianist_jax.music.midi import MidiError
 from pianist_jax.score.files import MAX_BYTES, parse_xml
-from pianist_jax.score.load import ScoreError, read_score
+from pianist_jax.score.load import ScoreError, load
 from tests.memory import at_most
 from tests.score.xml_text import attributes, note, read, rows, score_xml
 
@@ -184,21 +184,21 @@ def test_other_damaged_files(tmp_path, name, data, says):
 
 def test_paths(tmp_path):
     with pytest.raises(ScoreError, match=r"gone\.mei: cannot be read \(No such file"):
-        read_score(tmp_path / "gone.mei")
+        load(tmp_path / "gone.mei")
     (tmp_path / "folder.xml").mkdir()
     with pytest.raises(ScoreError, match="not a file"):
-        read_score(tmp_path / "folder.xml")
+        load(tmp_path / "folder.xml")
     with pytest.raises(ScoreError, match="not a valid path"):
-        read_score("a\0.xml")
+        load("a\0.xml")
     with pytest.raises(MidiError):
-        read_score(tmp_path / "gone.mid")
+        load(tmp_path / "gone.mid")
     with pytest.raises(ScoreError, match=r"No such file"):
-        read_score("https://localhost/score.mei")
+        load("https://localhost/score.mei")
     huge = tmp_path / "huge.musicxml"
     with huge.open("wb") as file:
         file.truncate(MAX_BYTES + 1)
     with pytest.raises(ScoreError, match="larger than 32 MiB"):
-        read_score(huge)
+        load(huge)
 
 
 @pytest.mark.slow

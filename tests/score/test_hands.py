@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from pianist_jax.score.describe import describe
-from pianist_jax.score.grid import LEFT, RIGHT, hand_names
+from pianist_jax.score.grid import LEFT, RIGHT
 from pianist_jax.score.hands import named_hand, separate_hands
+from pianist_jax.score.midi import hand_names
 from tests.music.helpers import midi, off, on, track
 
 

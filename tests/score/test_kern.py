@@ -3,7 +3,8 @@
 import pytest
 
 from pianist_jax.errors import PianistError
-from pianist_jax.score.load import KeySignature, Mark, ScoreError, Tempo, TimeSignature, read_score
+from pianist_jax.score.load import KeySignature, Mark, ScoreError, Tempo, TimeSignature
+from pianist_jax.score.load import load as load_file
 from pianist_jax.score.ornaments import PLAIN, Style
 from tests.score.xml_text import read, rows
 
@@ -197,7 +198,7 @@ def player_pitches(tmp_path, head, part=None):
     text = kern("=1" + "\t=1" * (spines - 1), "\t".join(["1C", "1c", "1cc", "1ccc"][:spines]), spines=spines, head=head)
     path = tmp_path / "parts.krn"
     path.write_text(text)
-    score = read_score(path, part=part)
+    score = load_file(path, part=part)
     return score.notes.pitch.tolist(), score.hand.tolist()
 
 

@@ -6,9 +6,8 @@ from pianist_jax.errors import PianistError
 from pianist_jax.music.midi import MidiError, read_midi
 from pianist_jax.music.notes import normalise
 from pianist_jax.score.describe import describe
-from pianist_jax.score.grid import LEFT, RIGHT, grid_of_midi
-from pianist_jax.score.input import read_input
-from pianist_jax.score.load import ScoreError, read_score
+from pianist_jax.score.grid import LEFT, RIGHT
+from pianist_jax.score.load import ScoreError, load
 from tests.music.helpers import midi, off, on, pedal, track
 from tests.score.xml_text import attributes, direction, note, read
 
@@ -79,10 +78,10 @@ def test_a_part_can_be_chosen(tmp_path):
     path = tmp_path / "score.musicxml"
     path.write_text(score_of("Soprano", "Clarinet in B", "Piano"))
     for part, pitch in (("1", 60), ("soprano", 60), ("clar", 62), ("Piano", 64), ("3", 64)):
-        assert read_score(path, part=part).notes.pitch.tolist() == [pitch]
+        assert load(path, part=part).notes.pitch.tolist() == [pitch]
     for part in ("4", "0", "tuba", ""):
         with pytest.raises(PianistError, match="its parts are: 1 Soprano, 2 Clarinet in B, 3 Piano"):
-            read_score(path, part=part)
+            load(path, part=part)
 
 
 def test_what_a_silent_part_says_of_time_holds_for_all(tmp_path):
@@ -123,27 +122,28 @@ def test_keyboards_of_midi(tmp_path, case):
     tracks, pitches = MIDI[case]
     path = tmp_path / "a.mid"
     path.write_bytes(midi(*tracks))
-    notes, grid = read_input(path)
-    assert sorted(notes.pitch.tolist()) == sorted(read_score(path).notes.pitch.tolist()) == pitches
+    score = load(path)
+    notes, grid = score.notes, score.grid
+    assert sorted(notes.pitch.tolist()) == pitches
     assert len(grid) == len(normalise(notes)[0]) == len(pitches)
     if len(pitches) == 2:
         assert sorted(grid.part_names) == sorted([RIGHT, LEFT]) or case in ("hands", "no keyboard")
     # What is read as a performance is all of it.
-    assert len(read_midi(path)) == len(grid_of_midi(path)) == sum(b"Kit" not in each for each in tracks)
+    assert len(read_midi(path)) == len(load(path, whole=True).grid) == sum(b"Kit" not in each for each in tracks)
 
 
 def test_a_part_of_midi_can_be_chosen(tmp_path):
     path = tmp_path / "a.mid"
     path.write_bytes(midi(of_track(72, "Violin", 40), of_track(48, "Piano", 0, 1)))
-    notes, grid = read_input(path, "violin")
-    assert (notes.pitch.tolist(), grid.remarks) == ([72], ("left out: 1 notes of Piano",))
-    assert read_input(path)[1].remarks[0] == "played: Piano; left out: Violin (--part chooses)"
-    assert len(read_input(path)[0].pedal_time) == 1
+    score = load(path, part="violin")
+    assert (score.notes.pitch.tolist(), score.grid.remarks) == ([72], ("left out: 1 notes of Piano",))
+    assert load(path).grid.remarks[0] == "played: Piano; left out: Violin (--part chooses)"
+    assert len(load(path).notes.pedal_time) == 1
     with pytest.raises(PianistError, match=r"a\.mid: no part 'tuba'; its parts are: 1 Violin, 2 Piano"):
-        read_input(path, "tuba")
+        load(path, part="tuba")
     path.write_bytes(midi(track((0, on(36, 99, 9)), (9, off(36, 9)))))
     with pytest.raises(MidiError, match="only drum notes"):
-        read_input(path)
+        load(path)
 
 
 def test_channels_are_the_parts_of_format_0(tmp_path):
@@ -151,5 +151,6 @@ def test_channels_are_the_parts_of_format_0(tmp_path):
     events = [(0, program(40)), (0, program(0, 1)), (0, on(72)), (0, on(48, channel=1))]
     events += [(500, off(72)), (9, off(48, 1))]
     path.write_bytes(midi(track(*events), form=0))
-    notes, grid = read_input(path)
+    score = load(path)
+    notes, grid = score.notes, score.grid
     assert (notes.pitch.tolist(), notes.duration.tolist(), grid.duration.tolist()) == ([48], [509], [509])

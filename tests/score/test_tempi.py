@@ -4,7 +4,6 @@ import pytest
 
 from pianist_jax.performance.pace import has_tempo
 from pianist_jax.score.describe import describe
-from pianist_jax.score.grid import grid_of_score
 from pianist_jax.score.tempi import TEMPO_WORDS
 from tests.score.xml_text import attributes, direction, note, read, score_xml
 
@@ -38,7 +37,7 @@ def test_a_word_means_a_tempo(tmp_path, text, quarters):
     assert tempi(tmp_path, words(text)) == [(1, pytest.approx(quarters, abs=0.1), 0, True)]
     rows = dict(describe(tmp_path / "score.musicxml"))
     assert rows["read as"].startswith(f'"{text}" in bar 1: ')
-    assert has_tempo(grid_of_score(read(tmp_path, (tmp_path / "score.musicxml").read_text())))
+    assert has_tempo(read(tmp_path, (tmp_path / "score.musicxml").read_text()).grid)
 
 
 @pytest.mark.parametrize("text", ["allegramente", "dolce", "rit. molto", "con fuoco", "Allegro rit.", "Tempo di nulla"])

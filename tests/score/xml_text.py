@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pianist_jax.score.load import Score, read_score
+from pianist_jax.score.load import Score, load
 from pianist_jax.score.ornaments import PLAIN, Style
 
 TYPES = {96: "whole", 48: "half", 24: "quarter", 12: "eighth", 6: "16th"}
@@ -80,7 +80,7 @@ def read(
 ) -> Score:
     path = tmp_path / name
     path.write_bytes(text.encode() if isinstance(text, str) else text)
-    return read_score(path, repeats=repeats, style=style)
+    return load(path, repeats=repeats, style=style)
 
 
 def rows(score: Score) -> list[tuple[int, float, float]]:
