@@ -104,8 +104,9 @@ def read_piece(score: Score, part: str | None = None) -> Piece:
     if not isinstance(score, Notes):
         from pianist_jax.score.load import load  # only files need a MIDI library
 
-        name, read = Path(score).stem, load(score, part=part)
-        raw, grid = read.notes, read.grid
+        read = load(score, part=part)
+        name, raw, grid = Path(score).stem, read.notes, read.grid
+    assert isinstance(raw, Notes)
     if not len(raw):
         raise PianistError(f"{name}: no notes; give a score with a piano part")
     notes, note_of_raw = normalise(raw)
