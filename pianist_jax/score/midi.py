@@ -39,7 +39,10 @@ def read_midi_score(path: str | os.PathLike[str], part: str | None = None, *, wh
     voice = np.repeat(np.arange(1, len(tracks) + 1), [len(events.start) for events in tracks])
     channel = np.array([channel for events in tracks for channel in events.channel], np.int64)
     places = {place: index for index, place in enumerate(read.places)}
-    part_of = [places[track - 1, own if file.type == 0 else -1] for track, own in zip(voice.tolist(), channel.tolist(), strict=True)]
+    part_of = [
+        places[track - 1, own if file.type == 0 else -1]
+        for track, own in zip(voice.tolist(), channel.tolist(), strict=True)
+    ]
     grid = _grid(name, file, read.notes, np.stack([onset, end, np.array(part_of, np.int64)]), read.names)
     lines = grid.bars()
     bars = tuple(

@@ -259,4 +259,7 @@ def test_ids_of_ornaments_are_told_and_kept(tmp_path):
     told = [line["id"] for line in json.loads((tmp_path / "x.json").read_text())["notes"] if "id" in line]
     assert sum("~" in name for name in told) == 20  # ten mordents
     assert {name.partition("~")[0] for name in told if "~" in name} <= set(told)
-    assert read_rendering(tmp_path / "x.json").rendering.grid.ids == score.grid.ids
+    again = read_rendering(tmp_path / "x.json").rendering.grid
+    assert again is not None
+    assert score.grid is not None
+    assert again.ids == score.grid.ids
