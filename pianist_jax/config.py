@@ -47,6 +47,10 @@ class ModelConfig:
     remat_keeps: str = "nothing"
 
     def __post_init__(self) -> None:
+        for name in [each.name for each in dataclasses.fields(self) if type(each.default) is int and each.default]:
+            most = 1000 if name.endswith("layers") else 10**6
+            if not 1 <= getattr(self, name) <= most:
+                raise PianistError(f"{name} is {getattr(self, name)}, but it must be from 1 to {most}")
         if self.decoder not in ("token", "note"):
             raise PianistError(f'decoder is "{self.decoder}", but it must be "token" or "note"')
         if self.head != "cascade" and not (self.decoder == "note" and self.head.startswith("experiments.")):
@@ -353,6 +357,10 @@ def override(config: Any, settings: dict[str, Any]) -> Any:
         place = tree
         for parent in parents:
             place = place.setdefault(parent, {})
+            if not isinstance(place, dict):
+                break
+        if not isinstance(place, dict) or isinstance(place.get(leaf), dict):
+            raise PianistError(f'"{key}" and what it is part of cannot both be set; set one of the two')
         place[leaf] = value
     return _override(config, tree, "")
 

@@ -19,8 +19,8 @@ import safetensors.numpy
 from pianist_jax.config import ModelConfig
 from pianist_jax.errors import PianistError
 from pianist_jax.files import replace_file
-from pianist_jax.model.pianist import initialise
-from pianist_jax.weights import load_weights, save_weights
+from pianist_jax.model.pianist import abstract_params
+from pianist_jax.weights import DAMAGED, load_weights, save_weights
 
 NEVER_READ = re.compile(
     r"embeddings\.(word_embeddings\.weight|projection_layers\.[0-7]\.(weight|bias))|model\.encoder\.embed_tokens\.weight"
@@ -111,7 +111,7 @@ def save_published(path: Path | str, config: ModelConfig, params: Any) -> None:
     if config.decoder != "token" or not config.compressed or config.query_scale != ModelConfig().query_scale:
         needs = "a token decoder, a compressed encoder and the published query scale"
         raise PianistError(f"{path}: no published layout for this model; it needs {needs}")
-    wanted, given = (_shapes(tree) for tree in (_abstract(config), params))
+    wanted, given = (_shapes(tree) for tree in (abstract_params(config), params))
     if odd := sorted(".".join(leaf) for leaf, _ in wanted ^ given):
         raise PianistError(f"{path}: {_list(odd, 'weight')} not as the sizes tell; nothing was written")
     tensors = {}
@@ -133,7 +133,7 @@ def save_published(path: Path | str, config: ModelConfig, params: Any) -> None:
 def published_places(config: ModelConfig) -> dict[str, Place]:
     """Every tensor that the published implementation reads, by name, and where it lies in our parameters."""
     places = {}
-    for leaf, shape in _shapes(_abstract(config)):
+    for leaf, shape in _shapes(abstract_params(config)):
         if leaf[:2] == ("encoder", "blocks"):
             for layer in range(config.encoder_layers):
                 name = f"model.encoder.layers.{layer}.{_in_block(leaf[2:])}"
@@ -141,10 +141,6 @@ def published_places(config: ModelConfig) -> dict[str, Place]:
         else:
             places[_outside_blocks(leaf)] = Place(leaf, None, shape)
     return places
-
-
-def _abstract(config: ModelConfig) -> Any:
-    return jax.eval_shape(lambda key: initialise(config, key), jax.random.key(0))
 
 
 def _shapes(tree: Any) -> set[tuple[tuple[str, ...], tuple[int, ...]]]:
@@ -183,7 +179,7 @@ def _read(path: Path) -> dict[str, np.ndarray]:
         return safetensors.numpy.load_file(path)
     except FileNotFoundError:
         raise PianistError(f"{path}: no such file; give a safetensors file") from None
-    except (OSError, safetensors.SafetensorError, TypeError, KeyError, ValueError) as error:
+    except DAMAGED as error:
         raise PianistError(f"{path}: damaged or not a safetensors file; fetch it again") from error
 
 
@@ -241,7 +237,7 @@ def _told(path: Path) -> tuple[dict[str, Any], str]:
             told = json.loads(beside.read_text())
             stack = told.get("encoder")  # where a full T5Gemma configuration keeps a stack's sizes
             told = (stack if isinstance(stack, dict) else {}) | told
-        except (OSError, ValueError, AttributeError) as error:
+        except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
             raise PianistError(f"{beside}: no JSON of sizes; fetch it again or take it away") from error
         return {name: told[name] for name in _SIZES if name in told}, beside.name
     return {}, ""

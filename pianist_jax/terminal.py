@@ -1,9 +1,10 @@
 """What the commands print: lines that are never cut, problems on one line each, progress with the time left."""
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import typer
@@ -25,12 +26,29 @@ def conclude(errors: list[PianistError | None]) -> None:
 
 def say(line: str) -> None:
     """Print a line whole, whatever the terminal's width and encoding."""
-    print(_printable(line, sys.stdout.encoding), flush=True)
+    if sys.stdout is None:  # closed from the beginning
+        return
+    try:
+        print(_printable(line, sys.stdout.encoding), flush=True)
+    except BrokenPipeError:  # whoever read along has gone
+        _silence()
+    except OSError as error:
+        _silence()
+        complain(f"standard output: cannot be written ({error.strerror}); send it elsewhere")
+        raise typer.Exit(2) from error
 
 
 def complain(problem: PianistError | str) -> None:
     """Print a problem as one line on stderr."""
-    print(_printable(f"pianist: {problem}", sys.stderr.encoding), file=sys.stderr, flush=True)
+    if sys.stderr is not None:
+        with suppress(OSError):  # nobody is left to be told
+            print(_printable(f"pianist: {problem}", sys.stderr.encoding), file=sys.stderr, flush=True)
+
+
+def _silence() -> None:
+    """Let standard output go nowhere from now on, what waits in its buffer besides."""
+    with suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _printable(line: str, encoding: str | None) -> str:

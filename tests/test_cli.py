@@ -357,3 +357,13 @@ def test_a_tempo_that_makes_no_sense(run, wrong):
     code, _, err = run("render", "a.mid", "-o", "out", *wrong)
     assert (code, len(err)) == (2, 1)
     assert files() == ["a.mid"]
+
+
+@pytest.mark.parametrize(("shell", "code"), [(">/dev/full", 2), (">&-", 0), ("| true", 0)])
+def test_a_standard_output_that_takes_nothing(shell, code) -> None:
+    score = Path(__file__).parents[1] / "examples" / "chopin-prelude-op28-20.mid"
+    command = f"set -o pipefail; {sys.executable} -m pianist_jax.cli inspect {score} {shell}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=Path(__file__).parents[1])
+    assert done.returncode == code, done.stderr
+    assert done.stderr.count("\n") == (code == 2)
+    assert "Traceback" not in done.stderr

@@ -29,7 +29,7 @@ def pair_curves(pairs: PairCorpus) -> np.ndarray:
     performances: dict[str, list[np.ndarray]] = {}
     for number, about in enumerate(pairs.metadata):
         own = np.arange(pairs.offsets[number], pairs.offsets[number + 1])
-        performances.setdefault(f"{about['corpus']}/{about['file']}", []).append(own)
+        performances.setdefault(f"{about.get('corpus')}/{about.get('file', number)}", []).append(own)
         if pairs.played[own].any():
             chords, made = stretch_parameters(pairs, number)
             found[own[chords.first[:-1]], 0] = np.where(np.isfinite(made.log_ioi), made.log_ioi, np.nan)

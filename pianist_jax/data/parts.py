@@ -21,8 +21,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from pianist_jax.data.records import METRE_WIDTHS, empty_values, fill, played_notes
-from pianist_jax.data.sources import PEDALS, SPLITS, Source
+from pianist_jax.data.records import METRE_WIDTHS, PLANE_WIDTHS, empty_values, fill, played_notes
+from pianist_jax.data.sources import KINDS, PEDALS, SPLITS, Source
 from pianist_jax.errors import PianistError
 from pianist_jax.music.tokens import ScoreTokens
 
@@ -30,6 +30,9 @@ VERSION = 1
 PIECES, PAIRS = "pieces", "pairs"
 _MAGIC = b"PNSTPART"
 _PREFIX = struct.Struct("<8sII")  # magic, version, bytes of header
+_COMMON = ("export", "parts", "sources", "metre")  # what the headers of one export share
+_MAX_HEADER = 1 << 28  # bytes
+_MAX_RATIO = 1000  # notes for a compressed byte; real music takes bytes for a note
 _CONTEXT_BITS = (0, 2, 4, 4, 1, 4, 4)  # measured on continuous-pedal recordings, one for each plane
 
 
@@ -176,8 +179,12 @@ def _load(
         raise PartError("no parts given: name the files of one export")
     headers = [header for _, header, _ in opened]
     export, expected = headers[0]["export"], headers[0]["parts"]
-    if [(header["export"], header["part"]) for header in headers] != [(export, n) for n in range(expected)]:
+    numbers = [(header["export"], header["part"]) for header in headers]
+    if len(headers) != expected or numbers != [(export, n) for n in range(len(headers))]:
         raise PartError(f"{opened[0][0]}: is one of {expected} parts of an export; give these, all of them")
+    for path, header, _ in opened:
+        if [header.get(key) for key in _COMMON] != [headers[0].get(key) for key in _COMMON]:
+            raise PartError(f"{path}: damaged (it contradicts the other parts); copy it or export it again")
     blocks = [(path, start, block) for path, header, start in opened for block in header["blocks"]]
     bounds = _offsets([block["notes"] for _, _, block in blocks])
     groups = ["notes"] * (kind == PAIRS) + ["metre"] * bool(headers[0].get("metre"))
@@ -201,28 +208,97 @@ def _open(path: Path, kind: str) -> tuple[Path, dict, int]:
             magic, version, length = _PREFIX.unpack(file.read(_PREFIX.size))
             if magic != _MAGIC or version != VERSION:
                 raise PartError(f"{path}: not an exported part of version {VERSION}; export the corpus again")
-            header = json.loads(lzma.decompress(file.read(length)))
+            start = _PREFIX.size + length
+            room = os.fstat(file.fileno()).st_size - start
+            if room < 0:
+                raise ValueError("shorter than its header")
+            header = json.loads(lzma.LZMADecompressor().decompress(file.read(length), _MAX_HEADER))
     except OSError as error:
         raise PartError(f"{path}: cannot be read ({error.strerror}); check the path") from error
-    except (struct.error, lzma.LZMAError, EOFError, ValueError) as error:
+    except (struct.error, lzma.LZMAError, EOFError, ValueError, RecursionError) as error:
         raise PartError(f"{path}: damaged; copy it or export it again") from error
-    if header["kind"] != kind:
-        raise PartError(f"{path}: holds {header['kind']}, not {kind}; give the other export")
-    return path, header, _PREFIX.size + length
+    try:
+        held = header["kind"]
+        if held in (PIECES, PAIRS) and held != kind:
+            raise PartError(f"{path}: holds {held}, not {kind}; give the other export")
+        whole = held == kind and _is_whole(header, room)
+    except (KeyError, TypeError, AttributeError, IndexError, OverflowError) as error:
+        raise PartError(f"{path}: its header is damaged or was edited; copy it or export it again") from error
+    if not whole:
+        raise PartError(f"{path}: its header is damaged or was edited; copy it or export it again")
+    return path, header, start
+
+
+def _is_whole(header: dict, room: int) -> bool:
+    """Whether a header is as `assemble` was given it, and speaks of the `room` bytes behind it. May raise anything."""
+    pairs = header["kind"] == PAIRS
+    planes = len(PLANE_WIDTHS) + (len(PLANE_WIDTHS) - 1 + bool(header["metre"]) * len(METRE_WIDTHS) if pairs else 0)
+    sources = [] if pairs else header["sources"]
+    return (
+        isinstance(header["export"], str)
+        and _count(header["part"]) < _count(header["parts"])
+        and (not pairs or isinstance(header["metre"], bool))
+        and all(_is_source(**source) for source in sources)
+        and all(_is_block(block, planes, room) for block in header["blocks"])
+        and all(
+            _is_pair(piece) if pairs else _is_piece(piece, len(sources))
+            for block in header["blocks"]
+            for piece in block["pieces"]
+        )
+    )
+
+
+def _is_block(block: dict, planes: int, room: int) -> bool:
+    length = sum(map(_count, block["sizes"]))
+    return (
+        len(block["sizes"]) == planes
+        and _count(block["start"]) + length <= room
+        and _count(block["notes"]) == sum(_count(piece["notes"]) for piece in block["pieces"])
+        and block["notes"] <= _MAX_RATIO * length
+        and isinstance(block["crc"], int)
+    )
+
+
+def _is_piece(piece: dict, sources: int) -> bool:
+    known = _count(piece["source"]) < sources and piece["pedal"] in PEDALS
+    return known and isinstance(piece["file"], str) and piece["notes"] > 0
+
+
+def _is_pair(pair: dict) -> bool:
+    about = pair["metadata"]
+    texts = [about["composition"], about.get("corpus", ""), about.get("file", "")]
+    known = about["split"] in SPLITS and about["pedal"] in PEDALS and all(isinstance(text, str) for text in texts)
+    return known and pair["notes"] > 0 and all(_count(note) < pair["notes"] for note in about.get("unplayed", []))
+
+
+def _is_source(name: str, kind: str, pedal: str, licence: str, weight: float, coarse: bool = False) -> bool:
+    texts = all(isinstance(text, str) for text in (name, licence))
+    known = texts and kind in KINDS and pedal in PEDALS and isinstance(coarse, bool)
+    return known and not isinstance(weight, bool) and 0 <= weight < float("inf")
+
+
+def _count(value: int) -> int:
+    """A whole number from 0 on. Raises TypeError for anything else."""
+    if type(value) is not int or value < 0:
+        raise TypeError(f"{value!r} is no count")
+    return value
 
 
 def _read_block(path: Path, start: int, block: dict, performance: np.ndarray, score: ScoreTokens | None) -> None:
     with path.open("rb") as file:
         file.seek(start + block["start"])
         data = file.read(sum(block["sizes"]))
-    if len(data) != sum(block["sizes"]) or zlib.crc32(data) != block["crc"]:
-        raise PartError(f"{path}: damaged; copy it or export it again")
-    ends = _offsets(block["sizes"])
-    planes = [
-        lzma.decompress(data[low:high], lzma.FORMAT_RAW, filters=_filters(index))
-        for index, (low, high) in enumerate(itertools.pairwise(ends))
-    ]
-    fill(planes, performance, score)
+    try:
+        if len(data) != sum(block["sizes"]) or zlib.crc32(data) != block["crc"]:
+            raise ValueError("other bytes than were written")
+        most = max(PLANE_WIDTHS) * block["notes"] + 1
+        planes = [
+            lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=_filters(index)).decompress(data[low:high], most)
+            for index, (low, high) in enumerate(itertools.pairwise(_offsets(block["sizes"])))
+        ]
+        fill(planes, performance, score)
+    except (lzma.LZMAError, EOFError, ValueError) as error:
+        raise PartError(f"{path}: damaged; copy it or export it again") from error
 
 
 def _offsets(lengths: Sequence[int]) -> np.ndarray:

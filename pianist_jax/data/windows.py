@@ -159,4 +159,6 @@ def _cut(offsets: np.ndarray, pieces: np.ndarray, window: int, stride: int) -> t
 
 
 def _chance(weight: np.ndarray) -> np.ndarray:
+    if len(weight) and not np.sum(weight) > 0:
+        raise PianistError("the corpora at hand all have a weight of 0, so nothing is drawn; export others beside them")
     return (np.cumsum(weight) / np.sum(weight)).astype(np.float32)

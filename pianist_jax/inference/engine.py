@@ -14,6 +14,7 @@ from jax.sharding import Mesh
 from pianist_jax.config import MeshConfig, ModelConfig
 from pianist_jax.errors import PianistError
 from pianist_jax.inference.programs import Programs
+from pianist_jax.model.pianist import abstract_params
 from pianist_jax.parallel import make_mesh, replicated
 from pianist_jax.weights import load_weights, weights_path
 
@@ -39,17 +40,34 @@ def load_model(path_or_name: str | Path = "default", *, dtype: str | None = None
 
     `dtype` ("float32", "bfloat16") is that of the arithmetic; by default float32 on a CPU, where bfloat16 is slow,
     and elsewhere what the weights ask for. Raises PianistError for an unknown name or a file that is missing,
-    damaged or holds something not finite.
+    damaged, holds something not finite, or weights of other shapes than its settings tell.
     """
     given = Path(path_or_name)
     named = not given.is_file() and len(given.parts) == 1 and not given.suffix
     path = weights_path(str(path_or_name)) if named else given
     config, params = load_weights(path)
+    if not named:  # the bundled ones fit
+        _require_fit(path, config, params)
     try:
         content = path.read_bytes()
     except OSError as error:
         raise PianistError(f"{path}: cannot be read ({error.strerror}); check the path") from error
     return make_model(config, params, name=path.stem, fingerprint=hashlib.sha256(content).hexdigest(), dtype=dtype)
+
+
+def _require_fit(path: Path, config: ModelConfig, params: Any) -> None:
+    """Raise PianistError unless the parameters have the names and shapes of a model of these settings."""
+
+    def shapes(tree: Any) -> set[tuple[str, tuple[int, ...]]]:
+        leaves = jax.tree_util.tree_leaves_with_path(tree)
+        return {(jax.tree_util.keystr(name, simple=True, separator="."), leaf.shape) for name, leaf in leaves}
+
+    try:
+        wanted = shapes(abstract_params(config))
+    except Exception as error:  # Flax and JAX raise what they like
+        raise PianistError(f"{path}: its settings make no model; fetch or export it again") from error
+    if odd := sorted(wanted ^ shapes(params)):
+        raise PianistError(f"{path}: weight {odd[0][0]} is not as its settings tell; fetch or export it again")
 
 
 def make_model(

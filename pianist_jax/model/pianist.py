@@ -1,6 +1,7 @@
 """The whole model: an encoder of the score and a decoder of the performance."""
 
 import dataclasses
+import functools
 from typing import Any
 
 import flax.linen as nn
@@ -157,6 +158,12 @@ def initialise(config: ModelConfig, key: jax.Array) -> Any:
     config = dataclasses.replace(config, attention="xla")  # two notes are too few for other kinds
     notes = jnp.zeros((1, 2, NOTE_TOKENS), jnp.int32)
     return jax.jit(Pianist(config).init)(key, ScoreTokens(notes), notes, jnp.ones((1, 2), bool))["params"]
+
+
+@functools.cache
+def abstract_params(config: ModelConfig) -> Any:
+    """The shapes of a model's parameters."""
+    return jax.eval_shape(lambda key: initialise(config, key), jax.random.key(0))
 
 
 def num_params(params: Any) -> int:

@@ -13,6 +13,7 @@ import numpy as np
 
 from pianist_jax.errors import PianistError
 from pianist_jax.files import printable
+from pianist_jax.inference.windows import Windowing
 from pianist_jax.music.midi import MAX_MS
 from pianist_jax.music.notes import Notes, normalise, survivors
 from pianist_jax.performance.expression import NEUTRAL, Expression
@@ -68,7 +69,7 @@ def read_rendering(path: Path) -> Stored:
         if len(content["pedal"]) != samples:
             raise PianistError(f'{name}: "pedal" has {len(content["pedal"])} lists for {samples} performances')
         given = [_performance(content, lines, score.pitch, sample, name) for sample in range(samples)]
-        identity = {key: content[key] for key in IDENTITY} | {"edits": list(content["edits"])}
+        identity = _identity(content)
         report = {key: content[key] for key in REPORT if key in content}
         hashes = [own["content"] for own in content["performances"]]
         made, extras = files_made(content), _extras(content)
@@ -122,6 +123,21 @@ def describe_rendering(path: Path) -> list[tuple[str, str]]:
         loud = f"velocity {low}–{high}, mean {notes.velocity.mean():.0f}"
         rows.append((which, f"{minutes(int(notes.end.max()))}; {loud}; pedal {pedal_in_words(notes)}"))
     return rows
+
+
+def _identity(content: dict[str, Any]) -> dict[str, Any]:
+    """What the rendering follows from. Raises TypeError, KeyError and the like where a part of it is of no use."""
+    identity = {key: content[key] for key in IDENTITY} | {"edits": list(content["edits"])}
+    model, settings = identity["model"], identity["settings"]
+    texts = (identity["score"]["name"], model["name"], model["hash"])
+    groups = (settings, settings["expression"], *identity["edits"])
+    if not all(isinstance(text, str) for text in texts) or not all(isinstance(group, dict) for group in groups):
+        raise TypeError("an identity of odd parts")
+    for edit in identity["edits"]:
+        _edit_in_words(edit)
+    if "windows" in settings:
+        Windowing(**settings["windows"])
+    return identity
 
 
 def _edit_in_words(edit: dict[str, Any]) -> str:

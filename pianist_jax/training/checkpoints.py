@@ -48,6 +48,8 @@ def open_checkpoints(
     folder = epath.Path(folder)
     if "://" not in str(folder):
         folder = folder.resolve()
+    if not read_only:
+        _put_aside_unmeasured(folder)
     with _quiet("absl", "asyncio"):  # what goes wrong is told in one line, below
         try:
             manager = ocp.CheckpointManager(folder, options=options, item_handlers=handlers)
@@ -80,6 +82,23 @@ def _quiet(*names: str) -> Iterator[None]:
             logger.setLevel(level)
 
 
+def _put_aside_unmeasured(folder: epath.Path) -> None:
+    """Rename checkpoints whose `metrics` are damaged: Orbax reads these of all at once, and then would read none."""
+    if jax.process_index() == 0 and folder.exists():
+        for checkpoint in folder.iterdir():
+            metrics = checkpoint / "metrics" / "metrics"
+            if checkpoint.name.isdecimal() and metrics.exists():
+                try:
+                    float(json.loads(metrics.read_text())["loss"])
+                except (ValueError, TypeError, KeyError):
+                    target = folder / f"damaged-{checkpoint.name}"
+                    if target.exists():
+                        target.rmtree()
+                    checkpoint.rename(target)
+    if jax.process_count() > 1:
+        multihost_utils.sync_global_devices("put aside unmeasured")
+
+
 def _options(keep: int, keep_every: int, read_only: bool) -> ocp.CheckpointManagerOptions:
     loss = lambda metrics: metrics["loss"]  # noqa: E731
     kept: list[Any] = [policies.LatestN(keep)]
@@ -92,9 +111,10 @@ def _options(keep: int, keep_every: int, read_only: bool) -> ocp.CheckpointManag
         save_interval_steps=0 if read_only else 1,
         enable_async_checkpointing=not read_only,
         cleanup_tmp_directories=not read_only,
-        best_fn=loss,  # has the losses written; what is kept is up to the policy
+        lightweight_initialize=read_only,  # damaged metrics of one checkpoint would hide all
+        best_fn=None if read_only else loss,  # has the losses written; what is kept is up to the policy
         best_mode="min",
-        preservation_policy=policies.AnyPreservationPolicy(kept),
+        preservation_policy=None if read_only else policies.AnyPreservationPolicy(kept),
     )
 
 

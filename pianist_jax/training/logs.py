@@ -1,6 +1,7 @@
 """What a run writes of itself: `log.jsonl`, TensorBoard's files, and a line for people."""
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -27,8 +28,11 @@ def open_logs(workdir: epath.PathLike) -> Iterator[Callable[[Line], None]]:
 
     workdir = epath.Path(workdir)
     local = "://" not in str(workdir)
-    board = SummaryWriter(str(workdir / "tensorboard"), write_to_disk=local)
     path = workdir / "log.jsonl"
+    try:
+        board = SummaryWriter(str(workdir / "tensorboard"), write_to_disk=local)
+    except OSError as error:
+        raise PianistError(f"{path.parent}: cannot be written ({error.strerror or error}); make room") from error
 
     def write(line: Line) -> None:
         try:
@@ -44,6 +48,18 @@ def open_logs(workdir: epath.PathLike) -> Iterator[Callable[[Line], None]]:
         yield write
     finally:
         board.close()
+
+
+def read_log(workdir: epath.PathLike) -> list[Line]:
+    """The whole lines of a run's `log.jsonl`: what a full disk or a lost machine cut short is left out."""
+    path, lines = epath.Path(workdir) / "log.jsonl", []
+    for text in path.read_bytes().decode(errors="replace").splitlines() if path.exists() else ():
+        try:
+            line = json.loads(text)
+        except ValueError:
+            continue
+        lines += [line] if isinstance(line, dict) else []
+    return lines
 
 
 def figures(line: Line) -> dict[str, float]:
@@ -76,5 +92,9 @@ def _append(path: epath.Path, text: str) -> None:
     if "://" in str(path):  # buckets cannot append; a few hundred kilobytes once a minute do no harm
         path.write_text((path.read_text() if path.exists() else "") + text)
         return
+    if path.is_file() and path.stat().length:
+        with path.open("rb") as file:
+            file.seek(-1, os.SEEK_END)
+            text = text if file.read(1) == b"\n" else f"\n{text}"  # the line before was cut short
     with path.open("a") as file:
         file.write(text)

@@ -19,10 +19,12 @@ from pianist_jax.data.parts import PairCorpus, choose, load_pairs, load_parts
 from pianist_jax.data.thinning import thinned
 from pianist_jax.data.windows import Windows, in_time, mixed, pair_windows, piece_windows
 from pianist_jax.errors import PianistError
+from pianist_jax.files import replace_file
 from pianist_jax.model.pianist import completed
 from pianist_jax.parallel import one_device
 from pianist_jax.training import checkpoints
 from pianist_jax.training.feeds import windows_of
+from pianist_jax.training.logs import read_log
 from pianist_jax.training.loop import Observers, train
 from pianist_jax.training.steps import OPTIONAL, abstract_state, new_state, weights
 from pianist_jax.weights import load_weights, save_weights
@@ -64,9 +66,8 @@ def run_stage(
     resident = _resident(config, data) if data is not None else {}
     validation = resident.get("validation") or _streamed_validation(config, pairs, shards)
     workdir = epath.Path(workdir)
-    workdir.mkdir(parents=True, exist_ok=True)
     if jax.process_index() == 0:
-        (workdir / _CONFIG).write_text(json.dumps(dataclasses.asdict(config), indent=1))
+        _write_config(config, workdir)
     tell: dict[str, Any] = {"initial": initial, "seconds": seconds, "observers": observers or Observers(report=report)}
     if not shards:
         if "train" not in resident:
@@ -81,6 +82,16 @@ def run_stage(
         train(config, loader, validation, workdir, **tell)
 
 
+def _write_config(config: TrainConfig, workdir: epath.Path) -> None:
+    """`config.json` of a run, whole or not at all. Raises PianistError where there is no room or no right."""
+    text = json.dumps(dataclasses.asdict(config), indent=1)
+    if "://" not in str(workdir):
+        replace_file(workdir / _CONFIG, text, make_folder=True)
+        return
+    workdir.mkdir(parents=True, exist_ok=True)
+    (workdir / _CONFIG).write_text(text)
+
+
 def _resident(config: TrainConfig, data: Path) -> dict[str, Windows]:
     """Windows of exported parts, to train and to validate on."""
     pairs = load_pairs(_parts(data, "pairs"))
@@ -91,7 +102,7 @@ def _resident(config: TrainConfig, data: Path) -> dict[str, Windows]:
         likely = in_time(pairs) if config.model.anchored else pairs
         return pair_windows(likely, config.window, split, stride=stride, curves=curves)
 
-    popular = np.array([about["corpus"] == "pop909" for about in pairs.metadata])
+    popular = np.array([about.get("corpus") == "pop909" for about in pairs.metadata])
     pianists = choose(pairs, ~popular)  # whom all models are validated on
     resident = {"validation": windows(pianists, "validation", config.window)}
     if config.task != "pretrain":
@@ -147,8 +158,7 @@ def export_run(workdir: epath.PathLike, out: Path, *, dtype: str = "int8") -> No
     workdir = epath.Path(workdir)
     config, params = load_run(workdir)
     plain = dataclasses.replace(config, dtype="float32", attention="xla", dropout=0.0, remat=False)
-    lines = [json.loads(line) for line in (workdir / "log.jsonl").read_text().splitlines()]
-    last: dict = next((line for line in reversed(lines) if "validation" in line), {})
+    last: dict = next((line for line in reversed(read_log(workdir)) if "validation" in line), {})
     about = {"config": dataclasses.asdict(read_config(workdir)), "last": last}
     save_weights(out, plain, params, dtype=dtype, metadata=about)
 

@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +14,17 @@ import safetensors.numpy
 
 from pianist_jax.config import ModelConfig, from_saved
 from pianist_jax.errors import PianistError
-from pianist_jax.files import replacing
+from pianist_jax.files import replace_file
 
+# What safetensors and what stands in a file of it may raise.
+DAMAGED = (
+    OSError, safetensors.SafetensorError, TypeError, KeyError, ValueError, AttributeError, OverflowError,
+    RecursionError,
+)  # fmt: skip
 GROUP = 64  # values that share a scale
 _SCALE = "::scale"
 _FORMAT = "pianist_jax 1"
+_STORED = ("int8", "float16", "bfloat16", "float32")
 
 
 def weights_path(name: str) -> Path:
@@ -50,8 +58,8 @@ def save_weights(
         "model": json.dumps(dataclasses.asdict(config)),
         "about": json.dumps(metadata or {}),
     }
-    with replacing(path, make_folder=True) as unfinished:
-        safetensors.numpy.save_file(tensors, unfinished, metadata=settings)
+    # Its own `save_file` would make a file that nobody else may read.
+    replace_file(path, safetensors.numpy.save(tensors, metadata=settings), make_folder=True)
 
 
 def load_weights(path: Path | str) -> tuple[ModelConfig, Any]:
@@ -59,27 +67,47 @@ def load_weights(path: Path | str) -> tuple[ModelConfig, Any]:
 
     Raises PianistError when the file is missing, damaged, of another format, or holds something not finite.
     """
-    try:
-        with safetensors.safe_open(path, framework="np") as file:
-            about = file.metadata() or {}
-            if about.get("format") != _FORMAT:
-                raise PianistError(
-                    f"{path}: not weights of this program; convert published ones with `pianist convert`"
-                )
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        config = from_saved(ModelConfig, json.loads(about["model"]))
-    except FileNotFoundError:
-        raise PianistError(f"{path}: no such file; give a weights file or a bundled name") from None
-    except (OSError, safetensors.SafetensorError, TypeError, KeyError, ValueError) as error:
-        raise PianistError(f"{path}: damaged or not a weights file; fetch or export it again") from error
+    with _opened(path) as file:
+        about = file.metadata() or {}
+        if about.get("format") != _FORMAT:
+            raise PianistError(f"{path}: not weights of this program; convert published ones with `pianist convert`")
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        config = _settings(path, json.loads(about["model"]))
     flat: dict[str, np.ndarray] = {}
     for name, value in tensors.items():
-        if name.endswith(_SCALE):
+        if name.endswith(_SCALE) and name.removesuffix(_SCALE) in tensors:
             continue
-        flat[name] = _restore(value, tensors.get(name + _SCALE))
+        flat[name] = _restore(value, tensors.get(name + _SCALE), f"{path}: weight {name}")
         if not np.isfinite(flat[name]).all():
             raise PianistError(f"{path}: weight {name} is not a finite number; fetch or export the file again")
-    return config, _unflatten(flat)
+    try:
+        return config, _unflatten(flat)
+    except (TypeError, AttributeError, IndexError) as error:
+        raise PianistError(f"{path}: one weight's name is the beginning of another's; export it again") from error
+
+
+def _settings(path: Path | str, saved: dict[str, Any]) -> ModelConfig:
+    try:
+        config = from_saved(ModelConfig, saved)
+    except PianistError as error:
+        raise PianistError(f"{path}: its settings make no model ({error}); fetch or export it again") from error
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if type(value) is not type(field.default) and (type(value), field.type) != (int, float):
+            raise TypeError(f"{field.name} is {value!r}")
+    return config
+
+
+@contextmanager
+def _opened(path: Path | str) -> Iterator[Any]:
+    """A file of tensors; whatever is wrong with it or its metadata is told in one line."""
+    try:
+        with safetensors.safe_open(path, framework="np") as file:
+            yield file
+    except FileNotFoundError:
+        raise PianistError(f"{path}: no such file; give a weights file or a bundled name") from None
+    except DAMAGED as error:
+        raise PianistError(f"{path}: damaged or not a weights file; fetch or export it again") from error
 
 
 def _quantise(value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -90,9 +118,13 @@ def _quantise(value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return whole.reshape(value.shape), scale[:, 0]
 
 
-def _restore(value: np.ndarray, scale: np.ndarray | None) -> np.ndarray:
+def _restore(value: np.ndarray, scale: np.ndarray | None, what: str) -> np.ndarray:
+    if str(value.dtype) not in _STORED:
+        raise PianistError(f"{what} is {value.dtype}, which is not read; give {', '.join(_STORED)}")
     if scale is None:
         return value.astype(np.float32)
+    if scale.shape != (value.size // GROUP,) or value.size % GROUP or scale.dtype != np.float16:
+        raise PianistError(f"{what} has a scale that does not fit; fetch or export the file again")
     return (value.astype(np.float32).reshape(-1, GROUP) * scale.astype(np.float32)[:, None]).reshape(value.shape)
 
 
@@ -111,5 +143,7 @@ def _unflatten(flat: dict[str, np.ndarray]) -> dict[str, Any]:
         place = tree
         for parent in parents:
             place = place.setdefault(parent, {})
+        if leaf in place:
+            raise TypeError(name)
         place[leaf] = value
     return tree

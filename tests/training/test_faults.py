@@ -19,7 +19,7 @@ from pianist_jax.music.tokens import ScoreTokens
 from pianist_jax.parallel import batch_sharding, make_mesh, one_device, replicated
 from pianist_jax.training import checkpoints
 from pianist_jax.training.feeds import DataError, next_batch
-from pianist_jax.training.logs import figures, open_logs, sentence
+from pianist_jax.training.logs import figures, open_logs, read_log, sentence
 from pianist_jax.training.loop import Observers, train
 from pianist_jax.training.optimizer import running_mean, usual_length
 from pianist_jax.training.steps import abstract_batch, make_step, new_state
@@ -315,3 +315,32 @@ def test_settings_of_a_run_are_checked() -> None:
     ):
         with pytest.raises(PianistError, match=problem):
             tiny(**change)
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"loss": "x"}'])
+def test_damaged_metrics_of_one_checkpoint_hide_no_other(tmp_path: Path, damage: str) -> None:
+    folder = saved(tmp_path / "checkpoints", [3, 2, 1], keep=3)
+    (folder / "2" / "metrics" / "metrics").write_text(damage)
+    for read_only in (True, False):
+        with checkpoints.open_checkpoints(folder, read_only=read_only) as manager:
+            restored = checkpoints.restore(manager, like())
+            assert restored is not None
+            assert restored.step == 3
+    assert (folder / "damaged-2").exists()
+
+
+def test_a_log_that_was_cut_short_is_read_and_goes_on(tmp_path: Path) -> None:
+    first, last = '{"step": 5, "validation": {"note": 2.0}}', '{"step": 15, "loss": 1.0}'
+    (tmp_path / "log.jsonl").write_text(f'{first}\n{{"step": 10, "gradient": 0te": 37}}\n7\n{{"step": 1')
+    with open_logs(tmp_path) as log:
+        log({"step": 15, "loss": 1.0})
+    assert [line["step"] for line in read_log(tmp_path)] == [5, 15]
+    assert (tmp_path / "log.jsonl").read_text().endswith(f'{{"step": 1\n{last}\n')
+    assert read_log(tmp_path / "nowhere") == []
+
+
+def test_a_run_that_cannot_begin_to_write_says_so(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "tensorboard").write_text("")
+    with pytest.raises(PianistError, match="cannot be written"), open_logs(tmp_path / "run"):
+        pass

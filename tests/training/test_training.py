@@ -167,6 +167,9 @@ def test_settings_are_typed_and_named() -> None:
     ):
         with pytest.raises(PianistError, match=message):
             override(TrainConfig(), {key: value})
+    for both in ({"model": "1", "model.width": "3"}, {"model.width": "3", "model": "1"}):
+        with pytest.raises(PianistError, match="cannot both be set"):
+            override(TrainConfig(), both)
     with pytest.raises(PianistError, match='did you mean "note-small"'):
         preset("note-smal")
     with pytest.raises(PianistError, match="multiple"):

@@ -1,6 +1,10 @@
 """Weights files: what is written comes back, and what is wrong is named."""
 
 import json
+import os
+import struct
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +12,7 @@ import safetensors
 
 from pianist_jax.config import preset
 from pianist_jax.errors import PianistError
+from pianist_jax.inference.engine import load_model
 from pianist_jax.weights import load_weights, save_weights, weights_path
 
 
@@ -77,3 +82,55 @@ def test_the_bundled_model_fits_into_the_package() -> None:
     config, params = load_weights(path)
     assert config.decoder == "note"
     assert "decoder" in params
+
+
+def rewritten(path: Path, change: Callable[[dict], object]) -> Path:
+    """A weights file with another header."""
+    data = path.read_bytes()
+    end = 8 + struct.unpack_from("<Q", data)[0]
+    header = json.loads(data[8:end])
+    change(header)
+    text = json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + data[end:])
+    return path
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda header: header.update({"norm.weight.more": header.pop("zeros.kernel")}), "beginning of another's"),
+        (
+            lambda header: header["zeros.kernel::scale"].update(shape=[1, 64]),
+            "zeros.kernel has a scale that does not fit",
+        ),
+        (lambda header: header.update({"zeros.kernel::scale": header.pop("turned.kernel")}), "damaged|does not fit"),
+        (lambda header: header["turned.kernel"].update(dtype="F8_E4M3", shape=[4, 256]), "float8|damaged"),
+        (lambda header: header["__metadata__"].update(model=json.dumps({"width": {"a": 1}})), "damaged"),
+        (lambda header: header["__metadata__"].update(model="[" * 100_000), "damaged"),
+        (lambda header: header["__metadata__"].update(model='{"heads": 0}'), "heads is 0"),
+        (lambda header: header["__metadata__"].update(model='{"metre": "yes"}'), "damaged"),
+        (lambda header: header["__metadata__"].update(model={"width": 3}), "damaged"),
+    ],
+)
+def test_a_header_that_was_edited_is_one_line(params: dict, tmp_path, change: Callable, problem: str) -> None:
+    path = tmp_path / "w.safetensors"
+    save_weights(path, preset("note-tiny"), params)
+    with pytest.raises(PianistError, match=problem) as caught:
+        load_weights(rewritten(path, change))
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_weights_of_another_model_than_their_settings_tell(params: dict, tmp_path) -> None:
+    save_weights(tmp_path / "w.safetensors", preset("note-tiny"), params)
+    with pytest.raises(PianistError, match="is not as its settings tell"):
+        load_model(tmp_path / "w.safetensors")
+
+
+def test_others_may_read_the_file(params: dict, tmp_path) -> None:
+    before = os.umask(0o022)
+    try:
+        save_weights(tmp_path / "w.safetensors", preset("note-tiny"), params)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "w.safetensors").stat().st_mode & 0o777 == 0o644
