@@ -55,11 +55,11 @@ def read_as_score(path: Path) -> None:
     """All that is done with a score but to perform it: read, describe, and write it with its bars and beats."""
     from pianist_jax.rendering.renderer import read_piece
     from pianist_jax.score.describe import describe
-    from pianist_jax.score.load import read_score
+    from pianist_jax.score.load import load
 
     describe(path)
     if path.suffix != ".mid":
-        read_score(path, repeats=False)
+        load(path, repeats=False)
     piece = read_piece(path)
     deadpan(piece).save(path.with_suffix(""), force=True)
 
