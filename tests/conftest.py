@@ -6,22 +6,17 @@ loaded. JAX itself is not imported: the tests of `music` and `evaluation` do not
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import hypothesis
 import pytest
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
-# The models of tests are tiny: nearly all of their time is compilation, which takes half as long without optimisation.
-for _flag in ("--xla_force_host_platform_device_count=8", "--xla_backend_optimization_level=0"):
-    if _flag.split("=")[0] not in os.environ.get("XLA_FLAGS", ""):
-        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {_flag}".strip()
+_DEVICES = "--xla_force_host_platform_device_count=8"
+if "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
+    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {_DEVICES}".strip()
 os.environ["JAX_NUMPY_RANK_PROMOTION"] = "raise"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
-os.environ["PIANIST_CACHE"] = ""  # the user's own compiled programs have no part in this
-# Those of the tests are shared by their processes and kept from one run to the next; `make clean` removes them.
-os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1] / ".pytest_cache" / "programs"))
-os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+os.environ["PIANIST_CACHE"] = ""  # no compiled programs from other runs
 
 # The same examples on every machine, no time limit on a busy one, and no database beside the code.
 hypothesis.settings.register_profile("house", deadline=None, derandomize=True, database=None)
