@@ -126,7 +126,7 @@ EVENTS = [
     b"\x3c\x40",
 ]
 LENGTHS = [0, 1, 2, 96, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF]
-VALUES = [
+VALUES: list[Any] = [
     None,
     True,
     0,
