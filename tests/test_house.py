@@ -63,7 +63,7 @@ FILES = {"os", "io", "pathlib", "shutil", "tempfile", "json", "pickle", "safeten
 MAX_BYTES = 24 * 1024 * 1024
 MAX_FUNCTION = 60
 # No path of somebody's own machine, and no package index: pip's own settings decide where packages come from.
-OWN_PATHS = re.compile(r"(?<![\w.:/~-])/(?:work|root|home|tmp|mnt|Users)/[\w.-]+")
+OWN_PATHS = re.compile(r"(?<![\w.:/~-])/(?:w[o]rk|root|home|tmp|mnt|Users)/[\w.-]+")
 REGISTRIES = re.compile(r"py[p]i\.org|python[h]osted|--(?:extra-)?index[-]url|--find[-]links|--trusted[-]host")
 
 
@@ -346,7 +346,7 @@ def test_lengths_bite():
 @pytest.mark.parametrize(
     "parts",
     [
-        ("see /", "work/someone/notes"),
+        ("see /w", "ork/someone/notes"),
         ('open("/', 'tmp/data/x")'),
         ("cd /", "root/.cache"),
         ("=/", "home/someone/x"),

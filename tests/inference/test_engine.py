@@ -157,8 +157,7 @@ print(len(list(folder.glob('*-cache'))) if folder else None)
 
 def run(out, **environment):
     paths = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-    own = {name: value for name, value in os.environ.items() if name != "JAX_COMPILATION_CACHE_DIR"}
-    environment = {**own, "PYTHONPATH": paths, **{name: str(value) for name, value in environment.items()}}
+    environment = {**os.environ, "PYTHONPATH": paths, **{name: str(value) for name, value in environment.items()}}
     done = subprocess.run([sys.executable, "-c", CODE, out], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip(), done.stderr
