@@ -251,13 +251,13 @@ def _weights() -> list[bytes]:
     import jax
 
     from pianist_jax.config import preset
-    from pianist_jax.model.pianist import initialise
+    from pianist_jax.model.pianist import abstract_params
     from pianist_jax.weights import save_weights
 
     config = dataclasses.replace(
         preset("note-tiny"), width=8, feed_forward=8, heads=1, kv_heads=1, encoder_layers=1, decoder_layers=1
     )
-    shapes = jax.eval_shape(lambda: initialise(config, jax.random.key(0)))
+    shapes = abstract_params(config)
     draw = np.random.default_rng(0)
     params = jax.tree.map(lambda leaf: draw.normal(0, 0.02, leaf.shape).astype(np.float32), shapes)
     made = []

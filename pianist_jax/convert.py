@@ -10,7 +10,6 @@ import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
 import ml_dtypes  # noqa: F401  (safetensors finds NumPy's bfloat16 here)
 import numpy as np
 import safetensors
@@ -19,7 +18,7 @@ import safetensors.numpy
 from pianist_jax.config import ModelConfig
 from pianist_jax.errors import PianistError
 from pianist_jax.files import replace_file
-from pianist_jax.model.pianist import abstract_params
+from pianist_jax.model.pianist import abstract_params, named_shapes
 from pianist_jax.weights import DAMAGED, load_weights, save_weights
 
 NEVER_READ = re.compile(
@@ -111,7 +110,7 @@ def save_published(path: Path | str, config: ModelConfig, params: Any) -> None:
     if config.decoder != "token" or not config.compressed or config.query_scale != ModelConfig().query_scale:
         needs = "a token decoder, a compressed encoder and the published query scale"
         raise PianistError(f"{path}: no published layout for this model; it needs {needs}")
-    wanted, given = (_shapes(tree) for tree in (abstract_params(config), params))
+    wanted, given = (named_shapes(tree) for tree in (abstract_params(config), params))
     if odd := sorted(".".join(leaf) for leaf, _ in wanted ^ given):
         raise PianistError(f"{path}: {_list(odd, 'weight')} not as the sizes tell; nothing was written")
     tensors = {}
@@ -133,7 +132,7 @@ def save_published(path: Path | str, config: ModelConfig, params: Any) -> None:
 def published_places(config: ModelConfig) -> dict[str, Place]:
     """Every tensor that the published implementation reads, by name, and where it lies in our parameters."""
     places = {}
-    for leaf, shape in _shapes(abstract_params(config)):
+    for leaf, shape in named_shapes(abstract_params(config)):
         if leaf[:2] == ("encoder", "blocks"):
             for layer in range(config.encoder_layers):
                 name = f"model.encoder.layers.{layer}.{_in_block(leaf[2:])}"
@@ -141,11 +140,6 @@ def published_places(config: ModelConfig) -> dict[str, Place]:
         else:
             places[_outside_blocks(leaf)] = Place(leaf, None, shape)
     return places
-
-
-def _shapes(tree: Any) -> set[tuple[tuple[str, ...], tuple[int, ...]]]:
-    leaves = jax.tree_util.tree_leaves_with_path(tree)
-    return {(tuple(key.key for key in path), value.shape) for path, value in leaves}
 
 
 def _in_block(leaf: tuple[str, ...]) -> str:

@@ -13,8 +13,8 @@ import fsspec
 
 from pianist_jax.data.sources import SourceError
 from pianist_jax.files import printable
+from pianist_jax.score.files import MIDI
 
-MIDI = (".mid", ".midi")
 COMPRESSED = (".tgz", ".gz", ".xz", ".bz2")
 
 

@@ -70,11 +70,9 @@ def classify(
     (`LEAST` of either kind, from two compositions).
     """
     theirs, ours = _together(pieces, humans), _together(pieces, machine)
-    shared = np.intersect1d(theirs.composition, ours.composition)
-    if len(shared) < 2 or min(len(theirs), len(ours)) < LEAST:
+    scores = _auc_by_kind(theirs, ours, seed)
+    if not scores:
         return {}
-    folds = _folds(shared, seed)
-    scores = {kind: _auc_by_composition(theirs, ours, folds, columns_of(kind)) for kind in KINDS}
     return {"auc": {kind: _with_interval(found, seed) for kind, found in scores.items()}, "tells": _tells(theirs, ours)}
 
 
@@ -109,12 +107,9 @@ def classify_humans(pieces: Sequence[Piece], humans: Sequence[Sequence[np.ndarra
     for turn in range(TURNS):
         one = [[humans[k][turn % len(humans[k])]] for k in several]
         others = [[own for at, own in enumerate(humans[k]) if at != turn % len(humans[k])] for k in several]
-        theirs, ours = _together(judged, others), _together(judged, one)
-        shared = np.intersect1d(theirs.composition, ours.composition)
-        if len(shared) < 2 or min(len(theirs), len(ours)) < LEAST:
+        turns.append(_auc_by_kind(_together(judged, others), _together(judged, one), seed))
+        if not turns[-1]:
             return {}
-        folds = _folds(shared, seed)
-        turns.append({kind: _auc_by_composition(theirs, ours, folds, columns_of(kind)) for kind in KINDS})
     means = {kind: stats.mean_valid(np.stack([found[kind] for found in turns]), 0) for kind in KINDS}
     return {"auc": {kind: _with_interval(found, seed) for kind, found in means.items()}, "tells": []}
 
@@ -128,6 +123,15 @@ def _together(pieces: Sequence[Piece], windows: Sequence[Sequence[np.ndarray]]) 
             values.append(kept)
             labels.append(np.full(len(kept), names.index(piece.composition)))
     return Windows(np.concatenate(values), np.concatenate(labels))
+
+
+def _auc_by_kind(theirs: Windows, ours: Windows, seed: int) -> dict[str, np.ndarray]:
+    """`_auc_by_composition` of every kind of `KINDS`; nothing where there are too few windows."""
+    shared = np.intersect1d(theirs.composition, ours.composition)
+    if len(shared) < 2 or min(len(theirs), len(ours)) < LEAST:
+        return {}
+    folds = _folds(shared, seed)
+    return {kind: _auc_by_composition(theirs, ours, folds, columns_of(kind)) for kind in KINDS}
 
 
 def _folds(compositions: np.ndarray, seed: int) -> list[np.ndarray]:

@@ -13,7 +13,7 @@ import numpy as np
 from pianist_jax.evaluation import statistics as stats
 from pianist_jax.evaluation.aligned import Performance, prepare
 from pianist_jax.evaluation.pieces import Dealt, Played, deal
-from pianist_jax.performance.parameters import Chords, chord_onsets
+from pianist_jax.performance.parameters import Chords, chord_means, chord_onsets
 
 WINDOW = 64  # score notes
 PLAYED = 0.5  # a window of which less is played says nothing
@@ -157,17 +157,9 @@ def _at_chords(chords: Chords, values: np.ndarray) -> np.ndarray:
     return series
 
 
-def _by_chord(chords: Chords, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """float64 [O], int64 [O]: the mean of each chord's notes that have a value, and how many they are."""
-    known = np.isfinite(values)
-    count = np.bincount(chords.of[known], minlength=len(chords))
-    total = np.bincount(chords.of[known], values[known], minlength=len(chords))
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan), count
-
-
 def _within_chords(chords: Chords, values: np.ndarray) -> np.ndarray:
     """float64 [N]: how far each note of a chord of several is from its chord's mean; NaN for single notes."""
-    mean, count = _by_chord(chords, values)
+    mean, count = chord_means(chords, values)
     return np.where(count[chords.of] > 1, values - mean[chords.of], np.nan)
 
 
@@ -177,7 +169,7 @@ def _outer(chords: Chords, values: np.ndarray, highest: bool) -> np.ndarray:
     order = known[np.argsort(chords.pitch[known] * (1 if highest else -1), kind="stable")]
     outer = np.full(len(chords), np.nan)
     outer[chords.of[order]] = values[order]  # the outermost is written last
-    mean, count = _by_chord(chords, values)
+    mean, count = chord_means(chords, values)
     others = (mean * count - outer) / np.maximum(count - 1, 1)
     return np.where(count > 1, outer - others, np.nan)
 
@@ -187,7 +179,7 @@ def _before(values: np.ndarray, steps: int = 1) -> np.ndarray:
 
 
 def _dynamics(chords: Chords, playing: Dealt) -> dict[str, np.ndarray]:
-    chord, _ = _by_chord(chords, playing.velocity)
+    chord, _ = chord_means(chords, playing.velocity)
     step = _at_chords(chords, np.abs(chord - _before(chord)))
     top = _at_chords(chords, _outer(chords, playing.velocity, highest=True))
     return {
@@ -207,7 +199,7 @@ def _dynamics(chords: Chords, playing: Dealt) -> dict[str, np.ndarray]:
 def _timing(chords: Chords, playing: Dealt, performance: Performance) -> dict[str, np.ndarray]:
     ioi = performance.curves["log_ioi"]
     here, last, second = (_at_chords(chords, curve) for curve in (ioi, _before(ioi), _before(ioi, 2)))
-    loud, _ = _by_chord(chords, playing.velocity)
+    loud, _ = chord_means(chords, playing.velocity)
     return {
         "ioi_spread": _deviation(here),
         "ioi_range": _range(here),
@@ -247,7 +239,7 @@ def _chords(chords: Chords, playing: Dealt) -> dict[str, np.ndarray]:
 
 def _articulation(chords: Chords, playing: Dealt, performance: Performance) -> dict[str, np.ndarray]:
     curve = performance.curves["log_articulation"]
-    chord, _ = _by_chord(chords, curve)
+    chord, _ = chord_means(chords, curve)
     here, last = _at_chords(chords, chord), _at_chords(chords, _before(chord))
     return {
         "articulation": _mean(curve),

@@ -29,7 +29,7 @@ from itertools import pairwise
 import numpy as np
 
 from pianist_jax.music.notes import Notes
-from pianist_jax.performance.parameters import Chords, chords_of
+from pianist_jax.performance.parameters import Chords, carried, chord_means, chords_of
 
 VELOCITY, PER_DB = 62.0, 2.2  # the middle; velocity steps to a decibel
 PHRASE = 8000.0  # ms of the score, about; the guessed end is the likeliest within half of it
@@ -66,7 +66,7 @@ def perform(score: Notes) -> Notes:
     written = score.velocity - score.velocity.mean()
     velocity = np.clip(np.rint(VELOCITY + written + PER_DB * (decibel - decibel.mean())), 8, 120)
     onset = clock[chords.of] + _late(chords, velocity)
-    end = np.interp(chords.end, *_extended(chords.onset, clock))
+    end = carried(chords.end, chords.onset, clock)
     part = np.where(_repeated(chords), REPEATED, LEGATO)
     begin = max(0, -int(np.floor(onset.min())))
     pedal_time, pedal_value = _pedal(chords, clock, float(end.max()))
@@ -135,19 +135,12 @@ def _clock(onset: np.ndarray, gaps: np.ndarray, slower: np.ndarray) -> np.ndarra
     return np.concatenate([[0.0], np.cumsum(steps[:-1])])
 
 
-def _extended(onset: np.ndarray, clock: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Score and performed times with a minute more at the mean tempo, for what ends behind the last onset."""
-    slope = (clock[-1] - clock[0]) / max(onset[-1] - onset[0], 1.0) or 1.0
-    return np.append(onset, onset[-1] + 60_000.0), np.append(clock, clock[-1] + 60_000.0 * slope)
-
-
 def _late(chords: Chords, velocity: np.ndarray) -> np.ndarray:
     """float64 [N] ms: how much later than its chord's loudest each note comes, on average over a chord 0."""
     loudest = np.zeros(len(chords))
     np.maximum.at(loudest, chords.of, velocity)
     late = LATE * (loudest[chords.of] - velocity)
-    mean = np.bincount(chords.of, late) / np.bincount(chords.of)
-    return late - mean[chords.of]
+    return late - chord_means(chords, late)[0][chords.of]
 
 
 def _repeated(chords: Chords) -> np.ndarray:

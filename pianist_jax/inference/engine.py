@@ -14,7 +14,7 @@ from jax.sharding import Mesh
 from pianist_jax.config import MeshConfig, ModelConfig
 from pianist_jax.errors import PianistError
 from pianist_jax.inference.programs import Programs
-from pianist_jax.model.pianist import abstract_params
+from pianist_jax.model.pianist import abstract_params, named_shapes
 from pianist_jax.parallel import make_mesh, replicated
 from pianist_jax.weights import load_weights, weights_path
 
@@ -57,17 +57,13 @@ def load_model(path_or_name: str | Path = "default", *, dtype: str | None = None
 
 def _require_fit(path: Path, config: ModelConfig, params: Any) -> None:
     """Raise PianistError unless the parameters have the names and shapes of a model of these settings."""
-
-    def shapes(tree: Any) -> set[tuple[str, tuple[int, ...]]]:
-        leaves = jax.tree_util.tree_leaves_with_path(tree)
-        return {(jax.tree_util.keystr(name, simple=True, separator="."), leaf.shape) for name, leaf in leaves}
-
     try:
-        wanted = shapes(abstract_params(config))
+        wanted = named_shapes(abstract_params(config))
     except Exception as error:  # Flax and JAX raise what they like
         raise PianistError(f"{path}: its settings make no model; fetch or export it again") from error
-    if odd := sorted(wanted ^ shapes(params)):
-        raise PianistError(f"{path}: weight {odd[0][0]} is not as its settings tell; fetch or export it again")
+    if odd := sorted(wanted ^ named_shapes(params)):
+        name = ".".join(odd[0][0])
+        raise PianistError(f"{path}: weight {name} is not as its settings tell; fetch or export it again")
 
 
 def make_model(

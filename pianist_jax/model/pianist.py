@@ -145,7 +145,7 @@ def completed(config: ModelConfig, params: Any) -> Any:
 
     What is missing of these begins afresh, what is not wanted is left out; all else stays as it is.
     """
-    fresh = jax.eval_shape(lambda: initialise(config, jax.random.key(0)))
+    fresh = abstract_params(config)
     missing = {name for name in fresh if name in OPTIONAL and name not in params}
     if missing:
         begun = initialise(config, jax.random.key(0))
@@ -164,6 +164,12 @@ def initialise(config: ModelConfig, key: jax.Array) -> Any:
 def abstract_params(config: ModelConfig) -> Any:
     """The shapes of a model's parameters."""
     return jax.eval_shape(lambda key: initialise(config, key), jax.random.key(0))
+
+
+def named_shapes(params: Any) -> set[tuple[tuple[str, ...], tuple[int, ...]]]:
+    """The names that lead to each parameter, and its shape."""
+    leaves = jax.tree_util.tree_leaves_with_path(params)
+    return {(tuple(key.key for key in path), value.shape) for path, value in leaves}
 
 
 def num_params(params: Any) -> int:

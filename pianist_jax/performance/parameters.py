@@ -117,10 +117,15 @@ def chords_between(pitch: np.ndarray, start: np.ndarray, end: np.ndarray) -> Cho
 
 def chord_onsets(chords: Chords, onset: np.ndarray) -> np.ndarray:
     """float64 [C] ms: when each chord is played, the mean of its notes' onsets [N]; NaN where all of them are."""
-    played = np.isfinite(onset)
-    count = np.bincount(chords.of[played], minlength=len(chords))
-    total = np.bincount(chords.of[played], onset[played], minlength=len(chords))
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    return chord_means(chords, onset)[0]
+
+
+def chord_means(chords: Chords, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """float64 [C], int64 [C]: the mean of each chord's notes that have a value (NaN: none has), and how many do."""
+    known = np.isfinite(values)
+    count = np.bincount(chords.of[known], minlength=len(chords))
+    total = np.bincount(chords.of[known], values[known], minlength=len(chords))
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan), count
 
 
 def clock_of(chords: Chords, onset: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ import math
 import jax
 
 from pianist_jax.config import ModelConfig
-from pianist_jax.model.pianist import initialise
+from pianist_jax.model.pianist import abstract_params
 from pianist_jax.music.tokens import NOTE_TOKENS
 
 PEAK_BF16 = {
@@ -24,7 +24,7 @@ def flops_per_note(config: ModelConfig, window: int) -> float:
     Attention over U keys costs 12·U·H·C a position and layer, half of it where it is causal. Tables that are looked
     up cost nothing; the token decoder's tied head counts for what it computes. Recomputation (remat) is not counted.
     """
-    shapes = jax.eval_shape(lambda: initialise(config, jax.random.key(0)))
+    shapes = abstract_params(config)
     heads = config.heads * config.head_size
     per_note = {"encoder": 1 if config.compressed else NOTE_TOKENS, "embedder": 1}
     per_note["decoder"] = 1 if config.decoder == "note" else NOTE_TOKENS

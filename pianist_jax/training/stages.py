@@ -20,13 +20,13 @@ from pianist_jax.data.thinning import thinned
 from pianist_jax.data.windows import Windows, in_time, mixed, pair_windows, piece_windows
 from pianist_jax.errors import PianistError
 from pianist_jax.files import replace_file
-from pianist_jax.model.pianist import completed
+from pianist_jax.model.pianist import abstract_params, completed
 from pianist_jax.parallel import one_device
 from pianist_jax.training import checkpoints
 from pianist_jax.training.feeds import windows_of
 from pianist_jax.training.logs import read_log
 from pianist_jax.training.loop import Observers, train
-from pianist_jax.training.steps import OPTIONAL, abstract_state, new_state, weights
+from pianist_jax.training.steps import OPTIONAL, abstract_state, weights
 from pianist_jax.weights import load_weights, save_weights
 
 _CONFIG = "config.json"
@@ -59,7 +59,7 @@ def run_stage(
         raise PianistError("a consensus does not outlive its model: leave model.consensus out and learn it afterwards")
     if source is not None:
         model, initial = load_run(source)
-        expected = jax.eval_shape(lambda: new_state(config))["params"]
+        expected = abstract_params(config.model)
         initial = completed(config.model, initial)
         if jax.tree.map(lambda x: x.shape, initial) != jax.tree.map(lambda x: x.shape, expected):
             raise PianistError(f"{source}: holds a model of other sizes ({model}); set the same model")

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from pianist_jax.config import ModelConfig, preset
-from pianist_jax.model.pianist import Pianist, initialise
+from pianist_jax.model.pianist import Pianist, abstract_params
 from pianist_jax.music.tokens import (
     BOS,
     IOI,
@@ -36,10 +36,6 @@ REAL = np.arange(NOTES)[None, :] < np.asarray(LENGTHS)[:, None]
 
 # These models are small and run a few times: compiling is what costs.
 quick_jit = functools.partial(jax.jit, static_argnames="config", compiler_options={"xla_backend_optimization_level": 0})
-
-
-def abstract_params(config: ModelConfig) -> Any:
-    return jax.eval_shape(lambda key: initialise(config, key), jax.random.key(0))
 
 
 @functools.cache

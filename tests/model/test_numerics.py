@@ -9,12 +9,11 @@ import pytest
 
 from pianist_jax.config import preset
 from pianist_jax.model.note_decoder import NoteEmbedder
-from pianist_jax.model.pianist import num_params
+from pianist_jax.model.pianist import abstract_params, num_params
 from tests.model.helpers import (
     CONFIGS,
     NOTES,
     REAL,
-    abstract_params,
     example,
     lively_params,
     loss_and_gradient,
