@@ -350,9 +350,9 @@ def _read(jobs: Iterable[Job], run: _Run) -> Iterator[tuple[Job, Outcome | tuple
                     raise PianistError(str(error).replace(str(path), str(job.score))) from error
             except Exception as error:  # one bad score never stops the others, whatever is wrong with it
                 result = Outcome(job.score, error=in_words(job.score, error, order.log))
-            if files:
-                clear_stale(stem)
             if isinstance(result, Outcome):
+                if not result.error:  # whoever made it may have been killed before it gave up its claim
+                    clear_stale(stem)
                 if result.error or not files:
                     notebook.note(job, result, source)
                 run.claims.release(stem)

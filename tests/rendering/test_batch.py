@@ -147,6 +147,18 @@ def test_what_another_process_is_at_is_left_to_it(here, monkeypatch):
     assert (made["notes"], made["seed"], made["settings"]["samples"], made["seconds"] > 0) == (7, 3, 1, True)
 
 
+def test_the_claim_of_a_run_that_was_killed_goes_once_the_score_is_there(here):
+    """Killed between the last file of a rendering and its line in the manifest."""
+    write_scores("s", [5, 6])
+    list(make("s"))
+    Path("out/manifest.jsonl").unlink()
+    gone = subprocess.Popen([sys.executable, "-c", "pass"])
+    gone.wait()
+    claim_path(OUT / "000").write_text(json.dumps({"host": socket.gethostname(), "pid": gone.pid, "token": "x"}))
+    assert not any(outcome.error for outcome in make("s"))
+    assert not list(OUT.glob(".*"))
+
+
 def test_a_manifest_that_fails_ends_the_run(here, monkeypatch):
     """Where nothing can be noted down any more, it is not the scores' fault."""
     write_scores("s", [5, 6])
