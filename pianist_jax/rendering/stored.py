@@ -104,9 +104,8 @@ def describe_rendering(path: Path) -> list[tuple[str, str]]:
     rendering, identity = stored.rendering, stored.rendering.identity
     elsewhere = ("windows", "expression", "pace")
     settings = {key: value for key, value in identity["settings"].items() if key not in elsewhere}
-    wanted = {
-        key: value for key, value in identity["settings"]["expression"].items() if value != NEUTRAL.metadata()[key]
-    }
+    neutral = NEUTRAL.metadata()
+    wanted = {key: value for key, value in identity["settings"]["expression"].items() if value != neutral.get(key)}
     pending = ["by hand, not in the MIDI files yet (`pianist apply` writes them)"] if stored.by_hand else []
     rows = [
         ("format", f"rendering of {rendering.name}"),

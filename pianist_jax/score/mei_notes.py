@@ -76,7 +76,8 @@ def make_notes(layer: Layer, element: Element, place: Fraction, length: Fraction
 
 def _note(layer: Layer, head: Element, chord: Element | None, place: Fraction, length: Fraction) -> Spelled | None:
     reader, name = layer.reader, layer.reader.name
-    shown = (head.get("staff") or (chord.get("staff") if chord is not None else None) or layer.staff).split()[0]
+    said = f"{head.get('staff', '')} {chord.get('staff', '') if chord is not None else ''} {layer.staff}".split()
+    shown = said[0] if said else layer.staff
     staff, own = reader.staves.get(shown), reader.staves[layer.staff]
     if staff is None or staff.part != own.part:
         staff, shown = own, layer.staff

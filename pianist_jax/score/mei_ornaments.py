@@ -51,7 +51,7 @@ def add_grace(element: Element, notes: Sequence[WrittenNote], length: float) -> 
     if kind == graces.PLAIN and element.get("stem.mod", "").endswith("slash"):
         kind = graces.SLASHED
     share = element.get("grace.time", "").removesuffix("%")
-    part = min(float(share), 100) / 100 if share.replace(".", "", 1).isdigit() else 0.0
+    part = min(float(share), 100) / 100 if share.replace(".", "", 1).isdecimal() else 0.0
     for note in notes:
         note.ornaments = (*note.ornaments, Ornament(kind, length=length, share=part))
 

@@ -111,6 +111,11 @@ def test_a_key_struck_again_is_released_before(path):
     assert notes.end[0] == notes.onset[3] - 1  # both are 60
 
 
+def test_an_expression_of_a_later_version_is_described(path):
+    edit(path, lambda told: told["settings"]["expression"].update(rubato=0.5))
+    assert dict(describe_rendering(path))["expression"] == "rubato 0.5"
+
+
 def test_another_expression(chorale, tmp_path):
     chorale.save(tmp_path / "x")
     stored = read_rendering(tmp_path / "x.json")

@@ -98,3 +98,10 @@ def test_a_numbase_that_is_a_note_value_makes_nothing_longer(tmp_path):
     layer = n("c4", "8", "a") + n("d4", "8") + n("e4", "8", "b") + n("f4", "2", dots="1")
     span = '<tupletSpan num="3" numbase="8" startid="#a" endid="#b"/>'
     assert rows(read(tmp_path, mei(bar(layer, events=span)), "a.mei"))[-1] == (65, 1, 3)
+
+
+def test_a_blank_staff_and_an_odd_share_of_a_grace_note_say_nothing(tmp_path):
+    odd = n("d4", "8", grace="acc", grace_time="\u00b2%") + n("e4", "2", staff=" ") + n("f4", "2", staff="2")
+    score = read(tmp_path, mei(bar(odd, low=n("c3", "1"))), "a.mei")
+    assert sorted(pitches(score)) == [48, 62, 64, 65]
+    assert score.hand.tolist() == [2 if pitch in (48, 65) else 1 for pitch in pitches(score)]
