@@ -41,6 +41,7 @@ ROOMS: dict[str, set[str]] = {
         *{"audio", "plotting"},
     },
     "evaluation": {"config", "music", "score", "performance", "data", "inference", "rendering", "audio", "plotting"},
+    "studio": {"config", "music", "score", "performance", "inference", "rendering", "audio"},
     "benchmark": {"config", "music", "model", "parallel", "inference", "rendering", "training"},
 }
 FREE = {"cli", "commands", "__init__"}
@@ -53,9 +54,12 @@ SOLE_IMPORTERS = {
     "grain": ("data/",),
     "array_record": ("data/",),
     "orbax": ("training/checkpoints.py",),
+    "starlette": ("studio/",),
+    "uvicorn": ("studio/",),
+    "verovio": ("studio/",),
 }
 JAX = {"jax", "jaxlib", "flax", "optax", "orbax", "chex"}
-JAX_ROOMS = {"model", "parallel", "training", "inference", "rendering", "convert"}
+JAX_ROOMS = {"model", "parallel", "training", "inference", "rendering", "convert", "studio"}
 PLAIN = {"music", "score", "performance"}  # no JAX, however it might come
 # What reads or writes files: the model is pure.
 FILES = {"os", "io", "pathlib", "shutil", "tempfile", "json", "pickle", "safetensors"}

@@ -1,0 +1,207 @@
+"""Everything that a studio holds: workspace, model, engraver, sounds; and what its page is told of a score."""
+
+import dataclasses
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pianist_jax.errors import PianistError
+from pianist_jax.music.notes import Notes, normalise
+from pianist_jax.rendering.hashes import content_hash
+from pianist_jax.rendering.stored import Stored, read_rendering
+from pianist_jax.score.grid import ScoreGrid
+from pianist_jax.score.load import load
+from pianist_jax.studio.engraving import Engraver
+from pianist_jax.studio.events import Hub
+from pianist_jax.studio.jobs import Job, Worker
+from pianist_jax.studio.performing import Wish, perform, perform_bars
+from pianist_jax.studio.sheets import make_sheet, on_page
+from pianist_jax.studio.sound import Sounds
+from pianist_jax.studio.view import score_view, take_view
+from pianist_jax.studio.workspace import Workspace
+
+if TYPE_CHECKING:
+    from pianist_jax.inference.engine import Model
+
+WRITTEN = "score"  # key of the score itself among the takes
+EXAMPLES = Path(__file__).parents[2] / "examples"  # in a checkout
+Warm = Callable[["Model", Job], None]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Read:
+    """A score as it was when it was read: which file, at which time; normalised notes; its sheet and the ids on that.
+
+    No more of it is read than a page needs, so that it is there before the model's libraries are.
+    """
+
+    stamp: tuple[Path, int]
+    notes: Notes
+    grid: ScoreGrid
+    content: str
+    sheet: Path | None
+    ids: list[str]
+
+
+class Desk:
+    """What the routes of the server call."""
+
+    def __init__(self, workspace: Workspace, load_model: Callable[[], "Model"], warm_up: Warm | None = None) -> None:
+        self.workspace, self.hub, self.engraver = workspace, Hub(), Engraver()
+        self._scratch = tempfile.TemporaryDirectory(prefix="pianist-studio-")
+        self.sounds = Sounds(Path(self._scratch.name))
+        self.worker = Worker(load_model, self.hub.tell, warm_up)
+        self._read: dict[str, Read] = {}
+
+    def close(self) -> None:
+        """Stop everything; the model's thread ends as soon as it can."""
+        self.hub.close()
+        self.worker.close()
+        self.engraver.close()
+        self.sounds.close()
+        self._scratch.cleanup()
+
+    def overview(self) -> dict[str, Any]:
+        """What there is: scores, examples, jobs, and how the model is."""
+        from pianist_jax.score.files import FORMATS
+
+        return {
+            "scores": [
+                {"name": name, "format": FORMATS[path.suffix.lower()], "performed": self._json(name).exists()}
+                for name, path in self.workspace.scores().items()
+            ],
+            "examples": examples(),
+            "suffixes": list(FORMATS),
+            "jobs": self.worker.open_jobs(),
+            "model": {"state": self.worker.state, "error": self.worker.error},
+            "folder": str(self.workspace.folder),
+        }
+
+    def add(self, file_name: str, content: bytes) -> str:
+        """Keep a score and read it; gives its name. Raises PianistError, and keeps nothing, where it is none."""
+        from pianist_jax.studio.workspace import safe_name
+
+        stem, suffix = safe_name(file_name)
+        with tempfile.TemporaryDirectory(dir=self._scratch.name) as folder:
+            trial = Path(folder) / f"{stem}{suffix}"
+            trial.write_bytes(content)
+            try:
+                load(trial)
+            except PianistError as error:
+                raise PianistError(str(error).replace(f"{folder}/", "")) from error
+        name = self.workspace.add(file_name, content)
+        self.hub.tell({"event": "scores"})
+        return name
+
+    def add_example(self, name: str) -> str:
+        """Keep an example. Raises PianistError where there is none of that name."""
+        if name not in examples():
+            raise PianistError(f"{name[:80]!r}: no such example")
+        path = EXAMPLES / f"{name}.musicxml"
+        return self.add(path.name, path.read_bytes())
+
+    def view(self, name: str) -> dict[str, Any]:
+        """A score and its takes. Raises PianistError where it cannot be read."""
+        read = self._read_score(name)
+        takes = [{"key": WRITTEN, "label": "As written", **take_view(read.grid, read.notes, read.notes)}]
+        self.sounds.know(read.notes)
+        problem, settings = "", {}
+        try:
+            stored = self._stored(name)
+        except PianistError as error:
+            stored, problem = None, self._words(error)
+        if stored is not None and stored.rendering.identity["score"]["content"] != read.content:
+            problem = f"{name}: was performed from another version of this score; perform it anew"
+        elif stored is not None and stored.rendering.grid is not None:
+            settings = _settings(stored)
+            for number, notes in enumerate(stored.rendering.performances):
+                self.sounds.know(notes)
+                label = "Performance" if number == 0 else f"Performance {number + 1}"
+                view = take_view(stored.rendering.grid, stored.rendering.score, notes)
+                takes.append({"key": str(number + 1), "label": label, **view})
+        return {
+            **score_view(name, read.grid, read.notes, read.ids),
+            "engraved": read.sheet is not None,
+            "takes": takes,
+            "settings": settings,
+            "problem": problem,
+            "files": sorted(self.workspace.made(name)),
+        }
+
+    def pages(self, name: str, width: int) -> list[str]:
+        """SVG of the score's pages. Raises PianistError where it has none."""
+        sheet = self._read_score(name).sheet
+        if sheet is None:
+            raise PianistError(f"{name}: a MIDI file has no page; its notes are in the roll")
+        return self.engraver.pages(sheet, width)
+
+    def perform(self, name: str, wish: Wish) -> Job:
+        """Put a performance of the score, or of some bars of it, in the queue. Raises PianistError."""
+        self.workspace.score(name)
+        if wish.bars is None:
+            run = perform(self.workspace, name, wish)
+        elif not self._json(name).exists():
+            raise PianistError(f"{name}: nothing is performed yet; perform the whole score first")
+        else:
+            run = perform_bars(self.workspace, name, wish)
+
+        def then_tell(model: "Model", job: Job) -> None:
+            try:
+                run(model, job)
+            except PianistError as error:
+                raise PianistError(self._words(error)) from error
+            self.hub.tell({"event": "changed", "name": name})
+
+        return self.worker.submit("perform" if wish.bars is None else "bars", name, then_tell)
+
+    def _words(self, error: PianistError) -> str:
+        return str(error).replace(f"{self.workspace.folder}/", "")
+
+    def _json(self, name: str) -> Path:
+        stem = self.workspace.stem(name)
+        return stem.with_name(stem.name + ".json")
+
+    def _stored(self, name: str) -> Stored | None:
+        path = self._json(name)
+        return read_rendering(path) if path.exists() else None
+
+    def _read_score(self, name: str) -> Read:
+        path = self.workspace.score(name)
+        stamp = path, path.stat().st_mtime_ns
+        known = self._read.get(name)
+        if known is not None and known.stamp == stamp:
+            return known
+        try:
+            sheet = make_sheet(path, Path(self._scratch.name))
+            score = load(path)
+            notes, grid, ids = normalise(score.notes)[0], score.grid, []
+            if sheet is not None:
+                on_sheet = load(sheet).grid
+                ids = on_page(on_sheet.ids, sheet) if len(on_sheet) == len(grid) else []
+        except PianistError as error:
+            raise PianistError(self._words(error)) from error
+        read = Read(stamp, notes, grid, content_hash(score.notes), sheet, ids)
+        self._read = {**dict(list(self._read.items())[-7:]), name: read}
+        return read
+
+
+def examples() -> list[str]:
+    """The names of the examples that are there."""
+    return sorted(path.stem for path in EXAMPLES.glob("*.musicxml"))
+
+
+def _settings(stored: Stored) -> dict[str, Any]:
+    """How the performance was made, in the words of a wish."""
+    identity = stored.rendering.identity
+    expression, pace = identity["settings"]["expression"], identity["settings"].get("pace", {})
+    strength = {key: expression[key] for key in ("timing", "dynamics", "articulation", "pedal") if key in expression}
+    tempo = stored.rendering.report.get("tempo", {})
+    return {
+        "seed": identity["seed"],
+        "tempo": pace.get("tempo", "score"),
+        "factor": tempo.get("factor", 1.0),
+        "strength": strength,
+        "binary_pedal": bool(expression.get("binary_pedal", False)),
+        "edits": len(identity["edits"]),
+    }

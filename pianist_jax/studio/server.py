@@ -1,0 +1,172 @@
+"""The server: routes below `/TOKEN`, each of which asks the desk for something."""
+
+import io
+import json
+import zipfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio.to_thread
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response, StreamingResponse
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from pianist_jax.errors import PianistError, in_words
+from pianist_jax.studio.desk import Desk
+from pianist_jax.studio.guard import LOCAL, Guard
+from pianist_jax.studio.performing import read_wish
+from pianist_jax.studio.workspace import TooLarge, received
+
+STATIC = Path(__file__).with_name("static")
+MOST_JSON = 1 << 16  # bytes of a wish
+LONGEST_PART = 60_000  # ms of sound that are made apart
+LONGEST_WAIT = 60.0  # s
+FRESH = {"cache-control": "no-store"}
+Answer = Callable[[Request], Awaitable[Response]]
+
+
+def make_app(desk: Desk, token: str, hosts: tuple[str, ...] = LOCAL) -> Guard:
+    """The application for one desk. It starts the desk's worker and closes the desk at its end."""
+
+    @asynccontextmanager
+    async def life(app: Starlette) -> AsyncIterator[None]:
+        desk.hub.open()
+        desk.worker.start()
+        yield
+        desk.close()
+
+    routes = [Route(path, _told(call, desk), methods=[method]) for method, path, call in ROUTES]
+    page = Route("/", lambda request: HTMLResponse((STATIC / "index.html").read_text("utf-8"), headers=FRESH))
+    inside = [page, Mount("/static", StaticFiles(directory=STATIC)), *routes]
+    return Guard(Starlette(routes=[Mount(f"/{token}", routes=inside)], lifespan=life), token, hosts)
+
+
+def _told(call: Callable[[Desk, Request], Awaitable[Response]], desk: Desk) -> Answer:
+    """A route that answers what went wrong in the words of the command line."""
+
+    async def answer(request: Request) -> Response:
+        try:
+            return await call(desk, request)
+        except TooLarge as error:
+            return JSONResponse({"error": str(error)}, 413, {"connection": "close"})
+        except PianistError as error:
+            return JSONResponse({"error": str(error)}, 400)
+        except Exception as error:  # of whatever a file holds
+            return JSONResponse({"error": str(in_words(request.path_params.get("name", "studio"), error))}, 500)
+
+    return answer
+
+
+async def _overview(desk: Desk, request: Request) -> Response:
+    return JSONResponse(await anyio.to_thread.run_sync(desk.overview), headers=FRESH)
+
+
+async def _events(desk: Desk, request: Request) -> Response:
+    return StreamingResponse(desk.hub.stream(), media_type="text/event-stream", headers=FRESH)
+
+
+async def _add(desk: Desk, request: Request) -> Response:
+    content = await received(request.stream())
+    name = await anyio.to_thread.run_sync(desk.add, request.query_params.get("name", ""), content)
+    return JSONResponse({"name": name})
+
+
+async def _add_example(desk: Desk, request: Request) -> Response:
+    return JSONResponse({"name": await anyio.to_thread.run_sync(desk.add_example, request.path_params["name"])})
+
+
+async def _view(desk: Desk, request: Request) -> Response:
+    return JSONResponse(await anyio.to_thread.run_sync(desk.view, request.path_params["name"]), headers=FRESH)
+
+
+async def _pages(desk: Desk, request: Request) -> Response:
+    width = _whole(request, "width", 900)
+    pages = await anyio.to_thread.run_sync(desk.pages, request.path_params["name"], width)
+    return JSONResponse(pages, headers=FRESH)
+
+
+async def _perform(desk: Desk, request: Request) -> Response:
+    wish = read_wish(await _json(request))
+    job = await anyio.to_thread.run_sync(desk.perform, request.path_params["name"], wish)
+    return JSONResponse(job.event())
+
+
+async def _job(desk: Desk, request: Request) -> Response:
+    """A job as it is, or with `wait` as it is when it has ended."""
+    job = desk.worker.jobs.get(request.path_params["number"])
+    if job is None:
+        raise PianistError("no such job")
+    if "wait" in request.query_params:
+        await anyio.to_thread.run_sync(job.ended.wait, LONGEST_WAIT)
+    return JSONResponse(job.event(), headers=FRESH)
+
+
+async def _cancel(desk: Desk, request: Request) -> Response:
+    return JSONResponse({"cancelled": desk.worker.cancel(request.path_params["number"])})
+
+
+async def _sound(desk: Desk, request: Request) -> Response:
+    start, stop = _whole(request, "start", -1), _whole(request, "stop", -1)
+    part = (start, min(stop, start + LONGEST_PART)) if 0 <= start < stop else None
+    path = await desk.sounds.file(request.path_params["key"], part)
+    return FileResponse(path, filename=_plain(request.query_params.get("as")))
+
+
+async def _file(desk: Desk, request: Request) -> Response:
+    made = await anyio.to_thread.run_sync(desk.workspace.made, request.path_params["name"])
+    path = made.get(request.path_params["file"])
+    if path is None:
+        raise PianistError(f"{request.path_params['file'][:80]!r}: no such file of this score")
+    return FileResponse(path, filename=path.name, headers=FRESH)
+
+
+async def _archive(desk: Desk, request: Request) -> Response:
+    name = request.path_params["name"]
+
+    def pack() -> bytes:
+        content = io.BytesIO()
+        with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+            for path in (desk.workspace.score(name), *desk.workspace.made(name).values()):
+                archive.write(path, path.name)
+        return content.getvalue()
+
+    packed = await anyio.to_thread.run_sync(pack)
+    # Names are Unicode, headers are not; the page's link names the file.
+    return Response(packed, media_type="application/zip", headers={**FRESH, "content-disposition": "attachment"})
+
+
+ROUTES: list[tuple[str, str, Callable[[Desk, Request], Awaitable[Response]]]] = [
+    ("GET", "/api/overview", _overview),
+    ("GET", "/api/events", _events),
+    ("POST", "/api/scores", _add),
+    ("POST", "/api/examples/{name}", _add_example),
+    ("GET", "/api/scores/{name}", _view),
+    ("GET", "/api/scores/{name}/pages", _pages),
+    ("POST", "/api/scores/{name}/perform", _perform),
+    ("GET", "/api/scores/{name}/files/{file}", _file),
+    ("GET", "/api/scores/{name}/archive", _archive),
+    ("GET", "/api/jobs/{number:int}", _job),
+    ("POST", "/api/jobs/{number:int}/cancel", _cancel),
+    ("GET", "/api/sounds/{key}", _sound),
+]
+
+
+def _plain(name: str | None) -> str | None:
+    return None if name is None else name.replace("/", "_").replace("\\", "_")[:120]
+
+
+def _whole(request: Request, name: str, default: int) -> int:
+    text = request.query_params.get(name, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 12 else default
+
+
+async def _json(request: Request) -> Any:
+    content = await received(request.stream(), MOST_JSON)
+    try:
+        return json.loads(content or b"{}")
+    except (ValueError, RecursionError) as error:
+        raise PianistError("no valid JSON; load the page anew") from error

@@ -1,0 +1,223 @@
+"""The studio's server: what it makes is what the command line makes, and strangers get nothing."""
+
+import json
+import re
+import zipfile
+from io import BytesIO
+
+import numpy as np
+import pytest
+
+from pianist_jax.music.notes import normalise
+from pianist_jax.rendering.renderer import render
+from pianist_jax.rendering.stored import read_rendering
+from pianist_jax.score.load import load
+from tests.rendering.models import lively_model
+from tests.studio.desks import BASE, EXAMPLES, ROOT, TOKEN, client_of, finished
+
+NAME = "chopin-prelude-op28-20"
+CHOPIN = EXAMPLES / f"{NAME}.musicxml"
+KERN = b"**kern\t**kern\n*clefF4\t*clefG2\n*M4/4\t*M4/4\n=1\t=1\n4C 4E\t4c\n4D\t8d\n.\t8e\n2E\t2f\n==\t==\n*-\t*-\n"
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("workspace")
+    with client_of(folder) as client:
+        client.post(f"{BASE}/scores", params={"name": CHOPIN.name}, content=CHOPIN.read_bytes())
+        client.post(f"{BASE}/scores", params={"name": "small.krn"}, content=KERN)
+        done = finished(client, client.post(f"{BASE}/scores/small/perform", json={"seed": 3}))
+        assert done["state"] == "done", done
+        yield client, folder
+
+
+def test_a_performance_is_the_command_lines(studio, tmp_path):
+    client, folder = studio
+    own = render(folder / "small.krn", lively_model(), seed=3).save(tmp_path)
+    for path in own:
+        got = client.get(f"{BASE}/scores/small/files/{path.name}")
+        if path.suffix == ".json":  # which tells how fast it went besides
+            assert json.loads(got.content)["notes"] == json.loads(path.read_text())["notes"]
+        else:
+            assert got.content == path.read_bytes()
+    packed = zipfile.ZipFile(BytesIO(client.get(f"{BASE}/scores/small/archive").content))
+    assert {path.name for path in own} < set(packed.namelist())
+
+
+def test_the_view_tells_what_is_written(studio):
+    client, _ = studio
+    view = client.get(f"{BASE}/scores/{NAME}").json()
+    score = normalise(load(CHOPIN).notes)[0]
+    assert view["notes"]["pitch"] == score.pitch.tolist()
+    assert view["bars"] == [4.0 * k for k in range(14)]
+    (written,) = view["takes"]
+    assert written["onset"] == score.onset.tolist()
+    np.testing.assert_allclose(written["tempo"]["bpm"], view["tempo"]["written"], rtol=0.01)
+
+
+def test_the_view_tells_what_is_played(studio):
+    client, folder = studio
+    view = client.get(f"{BASE}/scores/small").json()
+    written, performed = view["takes"]
+    for take in (written, performed):
+        at, ms = take["clock"]["at"], take["clock"]["ms"]
+        assert at == sorted(set(at)) == [0, 1, 1.5, 2, 4]
+        assert ms == sorted(set(ms))
+    notes = read_rendering(folder / "small.json").rendering.notes
+    assert performed["velocity"] == notes.velocity.tolist()
+    assert performed["sound"] != written["sound"]
+
+
+def test_every_note_is_found_on_the_page(studio):
+    client, _ = studio
+    for name, notes in ((NAME, len(load(CHOPIN).grid)), ("small", 8)):
+        ids = client.get(f"{BASE}/scores/{name}").json()["notes"]["id"]
+        pages = "".join(client.get(f"{BASE}/scores/{name}/pages", params={"width": 700}).json())
+        assert len(ids) == notes
+        assert set(ids) <= set(re.findall(r'id="([^"]+)"', pages))
+
+
+@pytest.mark.slow
+def test_bars_alone_are_performed_anew(studio):
+    client, _ = studio
+    assert finished(client, client.post(f"{BASE}/scores/{NAME}/perform", json={}))["state"] == "done"
+    before = client.get(f"{BASE}/scores/{NAME}").json()["takes"][1]
+    done = finished(client, client.post(f"{BASE}/scores/{NAME}/perform", json={"seed": 8, "bars": [5, 6]}))
+    assert done["state"] == "done", done
+    view = client.get(f"{BASE}/scores/{NAME}").json()
+    after = view["takes"][1]
+    inside = [16 <= at < 24 for at in view["notes"]["at"]]
+    changed = [a != b for a, b in zip(before["velocity"], after["velocity"], strict=True)]
+    assert any(changed)
+    assert not any(c and not i for c, i in zip(changed, inside, strict=True))
+
+
+def test_sound_comes_in_ranges(studio):
+    client, _ = studio
+    view = client.get(f"{BASE}/scores/small").json()
+    address = f"{BASE}/sounds/{view['takes'][0]['sound']}"
+    whole = client.get(address, params={"start": 0, "stop": 600})
+    assert whole.content[:4] == b"RIFF"
+    part = client.get(address, params={"start": 0, "stop": 600}, headers={"range": "bytes=100-199"})
+    assert part.status_code == 206
+    assert part.content == whole.content[100:200]
+
+
+def test_jobs_can_be_cancelled(studio):
+    client, _ = studio
+    one, two = (client.post(f"{BASE}/scores/small/perform", json={"seed": seed}) for seed in (21, 22))
+    assert client.post(f"{BASE}/jobs/{two.json()['number']}/cancel").json() == {"cancelled": True}
+    assert finished(client, two)["state"] == "cancelled"
+    assert finished(client, one)["state"] == "done"
+    assert client.post(f"{BASE}/jobs/{two.json()['number']}/cancel").json() == {"cancelled": False}
+    finished(client, client.post(f"{BASE}/scores/small/perform", json={"seed": 3}))
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"host": "evil.example"},
+        {"host": "evil.example:8000"},
+        {"origin": "http://evil.example"},
+        {"origin": "null"},
+        {"origin": "http://127.0.0.1:9999"},
+        {"origin": "https://127.0.0.1:8000"},
+        {"sec-fetch-site": "cross-site"},
+    ],
+)
+def test_strangers_are_refused(studio, headers):
+    client, _ = studio
+    assert client.get(f"{BASE}/overview", headers=headers).status_code == 403
+    assert client.get(f"{BASE}/overview", headers={"origin": ROOT}).status_code == 200
+
+
+def test_without_the_token_there_is_nothing(studio):
+    client, _ = studio
+    for path in ("/", "/api/overview", "/static/index.html", "/other/api/overview", f"/{TOKEN}x/"):
+        answer = client.get(ROOT + path)
+        assert answer.status_code == 403
+        assert NAME not in answer.text
+
+
+def bomb() -> bytes:
+    packed = BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("META-INF/container.xml", '<container><rootfile full-path="a.xml"/></container>')
+        archive.writestr("a.xml", b" " * (64 << 20))
+    return packed.getvalue()
+
+
+ENTITIES = b'<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><score-partwise>&b;</score-partwise>'
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "status", "problem"),
+    [
+        ("huge.musicxml", b"<" * (33 << 20), 413, "larger than 32 MiB"),
+        ("bomb.mxl", bomb(), 400, "bomb.mxl"),
+        ("entities.musicxml", ENTITIES, 400, "entities.musicxml"),
+        ("empty.mid", b"", 400, "empty.mid: empty file"),
+        ("script.html", b"<script>", 400, "not a score format"),
+        ("noise.mid", bytes(range(256)) * 8, 400, "noise.mid"),
+        ("", b"x", 400, "not a score format"),
+    ],
+)
+def test_bad_uploads_leave_nothing(studio, name, content, status, problem):
+    client, folder = studio
+    before = sorted(folder.iterdir())
+    answer = client.post(f"{BASE}/scores", params={"name": name}, content=content)
+    assert answer.status_code == status
+    assert problem in answer.json()["error"]
+    assert str(folder) not in answer.text
+    assert sorted(folder.iterdir()) == before
+    assert client.get(f"{BASE}/overview").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "name", ["../../outside.krn", "/etc/outside.krn", "..\\outside.krn", ".outside.krn", "a/../outside.krn"]
+)
+def test_names_lead_nowhere_else(studio, name):
+    client, folder = studio
+    answer = client.post(f"{BASE}/scores", params={"name": name}, content=KERN)
+    assert answer.json() == {"name": "outside"}
+    assert (folder / "outside.krn").read_bytes() == KERN
+    assert not (folder.parent / "outside.krn").exists()
+
+
+def test_nothing_outside_of_the_workspace_is_opened(studio):
+    client, folder = studio
+    secret = folder.parent / "secret.krn"
+    secret.write_bytes(KERN)
+    (folder / "link.krn").symlink_to(secret)
+    (folder / f"{NAME}.png").symlink_to(secret)
+    for path in (
+        "scores/link", "scores/..%2Fsecret", "scores/%2Fetc%2Fpasswd", f"scores/{NAME}/files/..%2F..%2Fsecret.krn",
+        f"scores/{NAME}/files/{NAME}.png", f"scores/{NAME}/files/{CHOPIN.name}", "sounds/..%2Fsecret",
+        "scores/%00",
+    ):  # fmt: skip
+        assert client.get(f"{BASE}/{path}").status_code in (400, 404), path
+    (folder / f"{NAME}.png").unlink()
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        [], {"seed": -1}, {"seed": "1"}, {"tempo": "quick"}, {"tempo": 1e9}, {"strength": {"dynamics": 9}},
+        {"strength": {"colour": 1}}, {"bars": [3]}, {"bars": [0, 1]}, {"odd": 1},
+    ],
+)  # fmt: skip
+def test_bad_wishes_are_told_of(studio, wish):
+    client, _ = studio
+    answer = client.post(f"{BASE}/scores/{NAME}/perform", json=wish)
+    assert answer.status_code == 400
+    assert "\n" not in answer.json()["error"]
+
+
+def test_the_workspace_is_as_it_was_after_a_restart(tmp_path):
+    with client_of(tmp_path) as client:
+        client.post(f"{BASE}/scores", params={"name": "small.krn"}, content=KERN)
+        finished(client, client.post(f"{BASE}/scores/small/perform", json={}))
+        before = client.get(f"{BASE}/scores/small").json()
+    with client_of(tmp_path) as client:
+        assert client.get(f"{BASE}/scores/small").json() == before
+        assert len(before["takes"]) == 2
