@@ -83,12 +83,12 @@ def read_as_rendering(path: Path) -> None:
     """A rendering described, changed and written again."""
     from pianist_jax.performance.expression import Expression
     from pianist_jax.performance.pace import Pace
-    from pianist_jax.rendering import stored
+    from pianist_jax.rendering import stored, takes
 
     stored.describe_rendering(path)
     read = stored.read_rendering(path)
     changed = stored.apply_edits(read, Expression(timing=0.5), Pace(60.0))
-    stored.save_again(read, changed, path.parent / "again", read.extras, force=True)
+    takes.keep_take(changed, path.parent / "again" / read.stem.name, read.extras, force=True)
 
 
 def read_as_weights(path: Path) -> None:

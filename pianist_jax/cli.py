@@ -7,7 +7,18 @@ import sys
 
 import typer
 
-from pianist_jax.commands import alignment, bench, corpora, data, editing, evaluation, rendering, studio, training
+from pianist_jax.commands import (
+    alignment,
+    bench,
+    corpora,
+    data,
+    editing,
+    evaluation,
+    rendering,
+    studio,
+    takes,
+    training,
+)
 from pianist_jax.errors import PianistError
 from pianist_jax.terminal import complain
 
@@ -18,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for room in (rendering, editing, studio, evaluation, data, alignment, corpora, training, bench):
+for room in (rendering, editing, takes, studio, evaluation, data, alignment, corpora, training, bench):
     app.add_typer(room.commands)
 
 

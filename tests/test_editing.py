@@ -56,7 +56,7 @@ def run(tmp_path, monkeypatch, capsys, weights, load_once):
 
 
 def contents(folder):
-    return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+    return {path.name: path.read_bytes() for path in Path(folder).iterdir() if path.is_file()}
 
 
 def test_expression_on_the_command_line(run):
@@ -71,6 +71,8 @@ def test_expression_on_the_command_line(run):
     assert set(played.velocity.tolist()) == {64}
     assert len(played.pedal_time) == 0
     assert run("render", "a.mid", "-o", "out", *wishes)[1][-1].startswith("a.mid: made before with these settings")
+    Path("a.mid").unlink()
+    write_midi("a.mid", made_up_score(50))
     code, _, err = run("render", "a.mid", "-o", "out")
     assert code == 2
     assert "is there already, from another score or settings" in err[0]
@@ -164,6 +166,41 @@ def test_apply(run):
     flat = read_midi(f"flat/{CHORALE.stem}.performance.mid")
     assert len(set(flat.velocity.tolist())) == 1
     assert Path(f"flat/{CHORALE.stem}.png").exists()
+
+
+def test_takes_on_the_command_line(run):
+    path = Path("out") / f"{CHORALE.stem}.json"
+    assert run("history")[0] == 2
+    run("render", CHORALE, "-o", "out")
+    first = contents("out")
+    code, out, err = run("render", CHORALE, "-o", "out", "--strength", "dynamics=0.5")
+    assert (code, err) == (0, [])
+    assert "from what was performed before (take 2; `pianist undo` goes back)" in out[-1]
+    run("apply", path, "--strength", "dynamics=0.5")
+    code, out, err = run("history", "out")
+    assert (code, err) == (0, [])
+    assert out == [
+        str(path),
+        "   1: rendered, seed 0",
+        "   2 after 1: rendered, seed 0, dynamics 0.5",
+        "*  3 after 2: dynamics 0.5",
+    ]
+    assert run("undo", path)[1][0].endswith("; `pianist take 3` goes forth again")
+    assert run("undo", path)[0] == 0
+    assert contents("out") == first
+    assert run("undo", path)[0] == 2
+    assert run("take", "3", path, "--name", "soft")[1] == ["take 3 is called “soft”"]
+    assert run("take", "soft", "out")[0] == 0
+    code, out, err = run("compare", 1, "soft", "out")
+    assert (code, err) == (0, [])
+    assert out[0].startswith("differs in ")
+    assert ": velocity " in out[0]
+    assert out[-1] == f"-> out/{CHORALE.stem}.takes/1-3.png"
+    before = contents("out")
+    for wrong in (["take", "7", path], ["compare", 1, 9, path], ["undo", "gone.json"], ["take", "1", "nowhere/x.json"]):
+        code, out, err = run(*wrong)
+        assert (code, out, len(err)) == (2, [], 1)
+    assert contents("out") == before
 
 
 def test_apply_what_is_wrong(run):

@@ -37,9 +37,11 @@ def apply(
     """Write a rendering's files again after its JSON file was edited, or with another expression.
 
     In NAME.json every note's performed onset, duration (ms) and velocity may be changed, and the pedal. Strengths act
-    on what is there. What was written with the rendering is written again; without any edit it is the same.
+    on what is there; the same again changes nothing. What comes out is a new take (`pianist history`), with the files
+    that the rendering had.
     """
-    from pianist_jax.rendering.stored import apply_edits, read_rendering, save_again
+    from pianist_jax.rendering.stored import apply_edits, read_rendering
+    from pianist_jax.rendering.takes import keep_take
 
     renderings, strength = options.strengths_among(renderings, strength)
     expression = options.expression_of(keep, strength, tempo_scale, pedal_threshold, binary_pedal)
@@ -52,13 +54,13 @@ def apply(
             extras = stored.extras.also(wanted)
             extras = dataclasses.replace(extras, tempo_events=tempo_events or extras.tempo_events)
             rendering = apply_edits(stored, expression, pace)
-            folder = stored.path.parent if output is None else Path(output)
-            saved = save_again(stored, rendering, folder, extras, force=force)
+            stem = stored.stem if output is None else Path(output) / stored.stem.name
+            saved = keep_take(rendering, stem, extras, origin=stored.path, force=force)
         except PianistError as error:
             errors.append(error)
             continue
         errors.append(None)
-        say(f"{printable(name)} -> {' '.join(map(str, saved.files))}")
+        say(f"{printable(name)} -> {' '.join(map(str, saved.files))}{options.take_in_words(saved.take)}")
         if stored.released:
             say(f"  {stored.released} notes are released earlier, where their key is struck again")
         options.tell_error(rendering, saved.worst_error_ms)

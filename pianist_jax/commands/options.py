@@ -69,7 +69,10 @@ Log = Annotated[str | None, typer.Option(metavar="FILE", help="Append here what 
 Shard = Annotated[
     str | None, typer.Option(metavar="2/8", help="Of all scores every eighth, from the second on: a job's share.")
 ]
-Force = Annotated[bool, typer.Option("--force", help="Replace other files that are in the way.")]
+Takes = Annotated[
+    bool, typer.Option("--takes", help="Keep earlier takes of many scores too; those of a single one are always kept.")
+]
+Force = Annotated[bool, typer.Option("--force", help="Replace what is in the way: what was changed, or is another's.")]
 
 
 def expression_of(
@@ -147,6 +150,11 @@ def strengths_among(paths: list[str], strength: list[str] | None) -> tuple[list[
 
     more = [path for path in paths if is_strength(path)]
     return [path for path in paths if path not in more], [*strength, *more]
+
+
+def take_in_words(number: int) -> str:
+    """What a line on a rendering says of which take it is; nothing of the first."""
+    return f" (take {number}; `pianist undo` goes back)" if number > 1 else ""
 
 
 def tell_error(rendering: "Rendering", error: float | None, tell: Callable[[str], None] = say) -> None:

@@ -53,6 +53,7 @@ def render(
     plot_bars: options.PlotBars = None,
     overlay: options.Overlay = None,
     audio: options.Audio = False,
+    takes: options.Takes = False,
     force: options.Force = False,
     log: options.Log = None,
     shard: options.Shard = None,
@@ -61,8 +62,9 @@ def render(
 
     Each becomes NAME.performance.mid, as it is played, and NAME.daw.mid, which sounds the same but keeps the score's
     bars, hands and beats for editing; NAME.json tells what became of every note. The same scores and settings give the
-    same performances; what is there already is left alone, so that a run that was stopped goes on. Several scores are
-    told of in DIR/manifest.jsonl. Scores also come in tar archives and in lists (.txt, one path a line).
+    same performances; what is there already is left alone, so that a run that was stopped goes on. Other settings make
+    another take of a single score (`pianist history`). Several scores are told of in DIR/manifest.jsonl. Scores also
+    come in tar archives and in lists (.txt, one path a line).
     """
     scores, strength = options.strengths_among(scores, strength)
     wanted = Options(
@@ -73,6 +75,7 @@ def render(
         expression=options.expression_of(keep, strength, tempo_scale, pedal_threshold, binary_pedal),
         extras=options.extras_of(tempo_events, plot, plot_bars, overlay, audio),
         tempo_events=tempo_events,
+        takes=takes,
         force=force,
         part=part,
         log=options.log_of(log),
@@ -96,6 +99,7 @@ class Options:
     expression: "Expression"
     extras: "Extras"
     tempo_events: str | None
+    takes: bool
     force: bool
     part: str | None
     log: Path | None
@@ -105,12 +109,13 @@ def _render_scores(scores: list[str], folder: Path, model: str, share: str | Non
     from pianist_jax.inference.compilation import keep_programs
     from pianist_jax.inference.engine import load_model
     from pianist_jax.rendering import batch
-    from pianist_jax.rendering.finding import find_scores
+    from pianist_jax.rendering.finding import find_scores, own_share
 
     if wanted.samples < 1:
         raise PianistError(f"samples is {wanted.samples}, but it must be 1 or more")
-    share = share or batch.own_share()
+    share = share or own_share()
     keep_programs()
+    jobs, wrong = find_scores(scores)
     order = batch.Order(
         folder,
         load_model(model),
@@ -123,8 +128,8 @@ def _render_scores(scores: list[str], folder: Path, model: str, share: str | Non
         force=wanted.force,
         log=wanted.log,
         part=wanted.part,
+        takes=wanted.takes or len(jobs) == 1,
     )
-    jobs, wrong = find_scores(scores)
     _tell_twins(jobs)
     errors, count, tally = [error for _, error in wrong], len(wrong), batch.Tally()
     left_alone = 0
@@ -134,11 +139,14 @@ def _render_scores(scores: list[str], folder: Path, model: str, share: str | Non
             if outcome.error:
                 errors.append(outcome.error)
             elif outcome.rendering:
-                speed = outcome.rendering.report["notes_per_second"]
-                tell(f"{outcome.score} -> {' '.join(map(str, outcome.files))} ({speed:.0f} notes/s)")
+                speed, take = outcome.rendering.report["notes_per_second"], options.take_in_words(outcome.take)
+                tell(f"{outcome.score} -> {' '.join(map(str, outcome.files))} ({speed:.0f} notes/s){take}")
                 options.tell_remarks(outcome.rendering, tell)
                 options.tell_tempo(outcome.rendering, order.pace, tell)
                 options.tell_error(outcome.rendering, outcome.worst_error_ms, tell)
+            elif outcome.again:
+                take = options.take_in_words(outcome.take)
+                tell(f"{outcome.score} -> {' '.join(map(str, outcome.files))}, from what was performed before{take}")
             elif (left_alone := left_alone + 1) <= NAMED:
                 tell(f"{outcome.score}: made before with these settings, left alone ({outcome.files[0]})")
     if left_alone > NAMED:
@@ -172,10 +180,10 @@ def _render_bars(scores: list[str], folder: Path, name: str, bars: str, wanted: 
         outcomes.append(outcome)
         files = " ".join(map(str, outcome.files))
         if outcome.rendering:
-            say(f"{outcome.score}, bars {bars} -> {files}")
+            say(f"{outcome.score}, bars {bars} -> {files}{options.take_in_words(outcome.take)}")
             options.tell_error(outcome.rendering, outcome.worst_error_ms)
         elif outcome.files:
-            say(f"{outcome.score}: bars {bars} were made before with these settings, left alone ({files})")
+            say(f"{outcome.score}: bars {bars} were made before with these settings ({files})")
     conclude([outcome.error for outcome in outcomes])
 
 
@@ -201,4 +209,4 @@ def _bars_of(job: "Job", folder: Path, model: "Model", bars: tuple[int, int], wa
             )
     except Exception as error:  # one bad score never stops the others
         return Outcome(job.score, error=in_words(job.score, error, wanted.log))
-    return Outcome(job.score, saved.files, saved.worst_error_ms, rendering)
+    return Outcome(job.score, saved.files, saved.worst_error_ms, rendering, take=saved.take)

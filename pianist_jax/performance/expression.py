@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,6 +86,14 @@ class Expression:
         """What a JSON file tells of it."""
         return {**dataclasses.asdict(self), "keep": list(self.keep)}
 
+    @classmethod
+    def of(cls, metadata: Mapping[str, Any]) -> Expression:
+        """The expression that a JSON file tells of. Raises PianistError for what makes no sense."""
+        known = {field.name for field in dataclasses.fields(cls)}
+        return cls(
+            **{**{key: value for key, value in metadata.items() if key in known}, "keep": tuple(metadata["keep"])}
+        )
+
     @property
     def changes_time(self) -> bool:
         """Whether onsets may move."""
@@ -121,8 +129,11 @@ def parse_strengths(texts: Sequence[str]) -> dict[str, float]:
     return found
 
 
-def express(score: Notes, performance: Notes, expression: Expression) -> Notes:
-    """The performance (note n plays note n of the score, ms) as `expression` wants it; the first onset stays."""
+def express(score: Notes, performance: Notes, expression: Expression, middle: float | None = None) -> Notes:
+    """The performance (note n plays note n of the score, ms) as `expression` wants it; the first onset stays.
+
+    `middle` is the log-odds of the velocity that dynamics move away from, if not the performance's own mean.
+    """
     if expression == NEUTRAL or not len(score):
         return performance
     e = expression
@@ -136,7 +147,7 @@ def express(score: Notes, performance: Notes, expression: Expression) -> Notes:
         onset, wanted = onset + late, wanted + late
     if e.changes_time or e.articulation != 1 or "articulation" in e.keep:
         duration = _durations(chords, duration, played, wanted, e)
-    velocity = score.velocity if "velocity" in e.keep else _contrast(performance.velocity, e.dynamics)
+    velocity = score.velocity if "velocity" in e.keep else _contrast(performance.velocity, e.dynamics, middle)
     pedal_time, pedal_value = performance.pedal_time, performance.pedal_value
     if "pedal" in e.keep:
         pedal_time, pedal_value = moved(score.pedal_time, chords.onset, wanted), score.pedal_value
@@ -183,12 +194,12 @@ def _durations(chords: Chords, length: np.ndarray, played: np.ndarray, wanted: n
     return np.maximum(np.rint(after * np.exp(_scaled(articulation, strength))), 1).astype(np.int64)
 
 
-def _contrast(velocity: np.ndarray, strength: float) -> np.ndarray:
-    """int16 [N]: velocities further from their mean, or nearer, by their log-odds."""
+def _contrast(velocity: np.ndarray, strength: float, middle: float | None) -> np.ndarray:
+    """int16 [N]: velocities further from the middle (their mean), or nearer, by their log-odds."""
     if strength == 1:
         return velocity
     odds = log_odds(velocity)
-    middle = odds.mean()
+    middle = odds.mean() if middle is None else middle
     return of_log_odds(middle + strength * (odds - middle))
 
 

@@ -1,6 +1,7 @@
 """Many scores at once, however many: read ahead, performed side by side, written, and noted down in a manifest."""
 
 import dataclasses
+import functools
 import itertools
 import os
 import time
@@ -11,12 +12,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import jax
-
 from pianist_jax.config import DEFAULT_SAMPLING, Sampling
 from pianist_jax.errors import PianistError, in_words
 from pianist_jax.inference.engine import Model
-from pianist_jax.parallel import initialise_distributed
 from pianist_jax.performance.expression import NEUTRAL, Expression
 from pianist_jax.performance.pace import AS_WRITTEN, Pace
 from pianist_jax.rendering.ahead import ahead, in_background
@@ -25,13 +23,7 @@ from pianist_jax.rendering.extras import Extras, check_plot, plot_options
 from pianist_jax.rendering.finding import Job, place, share_of, shelf
 from pianist_jax.rendering.hashes import file_hash, json_hash
 from pianist_jax.rendering.manifest import append_line, hashes, is_whole, manifest_path, read_manifests
-from pianist_jax.rendering.outputs import (
-    DEFAULT_EXTRAS,
-    FORMAT,
-    is_made,
-    save_rendering,
-    wanted_paths,
-)
+from pianist_jax.rendering.outputs import DEFAULT_EXTRAS, FORMAT, Saved, save_rendering, wanted_paths
 from pianist_jax.rendering.renderer import (
     Piece,
     Rendering,
@@ -42,6 +34,8 @@ from pianist_jax.rendering.renderer import (
     read_piece,
     render_all,
 )
+from pianist_jax.rendering.reuse import at_hand, made_again
+from pianist_jax.rendering.takes import keep_take
 
 READ_AHEAD = 32  # scores that wait, ready to be performed
 LONGEST_NAME = 255  # bytes, of a file
@@ -51,7 +45,7 @@ WRITTEN_BEHIND = 8  # renderings that wait to be written
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Order:
-    """What is to be made of scores, in which folder."""
+    """What is to be made of scores, in which folder; `takes`: what was made before is kept (`takes`)."""
 
     folder: Path
     model: Model
@@ -64,9 +58,10 @@ class Order:
     force: bool = False
     log: Path | None = None
     part: str | None = None
+    takes: bool = False
 
     def digest(self) -> str:
-        """A hash of all but the folder and the log."""
+        """A hash of all but the folder, the log and whether takes are kept."""
         options = {
             "format": FORMAT,
             "model": model_identity(self.model),
@@ -86,7 +81,7 @@ class Order:
 class Outcome:
     """What became of a score: a `rendering` now written to `files`, or those `files` left alone, or an `error`.
 
-    `worst_error_ms` as in `Saved`.
+    `again`: they were made again without performing. `worst_error_ms` and `take` as in `Saved`.
     """
 
     score: Path
@@ -94,6 +89,8 @@ class Outcome:
     worst_error_ms: float | None = None
     rendering: Rendering | None = None
     error: PianistError | None = None
+    take: int = 1
+    again: bool = False
 
 
 @dataclasses.dataclass
@@ -270,21 +267,6 @@ def _rendered_apart(
                 yield number, rendering
 
 
-def own_share() -> str:
-    """Which share of the scores falls to this process of its job ("2/8"), "1/1" where it is alone.
-
-    Told by JAX_PROCESS_ID and JAX_NUM_PROCESSES, by SLURM, or by the TPU runtime. The processes do not talk to each
-    other: one that fails or ends early does not stop the rest. Raises PianistError (`initialise_distributed`).
-    """
-    for index, count in (("JAX_PROCESS_ID", "JAX_NUM_PROCESSES"), ("SLURM_PROCID", "SLURM_NTASKS")):
-        number, processes = os.environ.get(index, ""), os.environ.get(count, "")
-        if number.isdecimal() and processes.isdecimal():
-            return f"{int(number) + 1}/{processes}"
-    if initialise_distributed():
-        return f"{jax.process_index() + 1}/{jax.process_count()}"
-    return "1/1"
-
-
 @dataclasses.dataclass
 class _Notebook:
     """The manifest that this process writes, if any, and what all manifests told when it began."""
@@ -374,25 +356,30 @@ def _read_one(job: Job, path: Path, run: _Run) -> Outcome | Piece | None:
             raise PianistError(f"{wanted}: is itself a score to render; choose another folder with -o")
     settings = (order.sampling, order.pace, order.expression)
     identity = identity_of(piece, order.model, order.seed, order.samples, *settings)
-    if not order.force and is_made(stem, identity, order.extras, has_bars=has_bars):
+    there = functools.partial(at_hand, stem, identity, order.extras, has_bars=has_bars, takes=order.takes)
+    if not order.force and there():
         return Outcome(job.score, tuple(paths))
     if not run.claims.take(stem):
         return None
     # Meanwhile another process may have made it.
     with suppress(PianistError):
-        if (run.again or not order.force) and is_made(stem, identity, order.extras, has_bars=has_bars):
+        if (run.again or not order.force) and there():
             return Outcome(job.score, tuple(paths))
-    return piece
+    saved = Saved() if order.force else made_again(stem, identity, order.extras, order.expression, takes=order.takes)
+    return Outcome(job.score, saved.files, saved.worst_error_ms, take=saved.take, again=True) if saved.files else piece
 
 
 def _write(job: Job, source: str, rendering: Rendering, run: _Run) -> Outcome:
     order = run.order
+    stem = order.folder / job.stem
     try:
-        # Forced, as `_read_one` has asked what is in the way.
-        saved = save_rendering(rendering, order.folder / job.stem, force=True, extras=order.extras)
-        outcome = Outcome(job.score, saved.files, saved.worst_error_ms, rendering)
+        if order.takes:
+            saved = keep_take(rendering, stem, order.extras, force=order.force)
+        else:  # forced, as `_read_one` has asked what is in the way
+            saved = save_rendering(rendering, stem, force=True, extras=order.extras)
+        outcome = Outcome(job.score, saved.files, saved.worst_error_ms, rendering, take=saved.take)
     except Exception as error:
         outcome = Outcome(job.score, error=in_words(job.score, error, order.log))
     run.notebook.note(job, outcome, source)
-    run.claims.release(order.folder / job.stem)
+    run.claims.release(stem)
     return outcome

@@ -49,9 +49,9 @@ class Extras:
             raise PianistError(f"tempo events {self.tempo_events!r} are none; choose {modes}")
 
     def also(self, other: Extras) -> Extras:
-        """These and the pictures and sounds of another wish."""
-        bars, overlay = other.plot_bars or self.plot_bars, other.overlay or self.overlay
-        return Extras(self.tempo_events, self.plot or other.plot, self.audio or other.audio, bars, overlay)
+        """These and the sounds and the picture of another wish, which if there is one takes the place of this one's."""
+        drawn = other if other.plot else self
+        return Extras(self.tempo_events, drawn.plot, self.audio or other.audio, drawn.plot_bars, drawn.overlay)
 
 
 def extra_paths(names: Sequence[Path], stem: Path, extras: Extras, *, has_bars: bool) -> list[Path]:

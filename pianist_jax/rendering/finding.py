@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pianist_jax.errors import PianistError
+from pianist_jax.parallel import initialise_distributed
 from pianist_jax.rendering.archives import (
     ARCHIVES,
     close_archive,
@@ -68,6 +69,23 @@ def find_scores(arguments: Sequence[str]) -> tuple[list[Job], list[tuple[Path, P
             errors.append((Path(argument), error))
     stems = _separate({where: job.stem for where, job in found.items()})
     return [dataclasses.replace(job, stem=stems[where]) for where, job in found.items()], errors
+
+
+def own_share() -> str:
+    """Which share of the scores falls to this process of its job ("2/8"), "1/1" where it is alone.
+
+    Told by JAX_PROCESS_ID and JAX_NUM_PROCESSES, by SLURM, or by the TPU runtime. The processes do not talk to each
+    other: one that fails or ends early does not stop the rest. Raises PianistError (`initialise_distributed`).
+    """
+    for index, count in (("JAX_PROCESS_ID", "JAX_NUM_PROCESSES"), ("SLURM_PROCID", "SLURM_NTASKS")):
+        number, processes = os.environ.get(index, ""), os.environ.get(count, "")
+        if number.isdecimal() and processes.isdecimal():
+            return f"{int(number) + 1}/{processes}"
+    if initialise_distributed():
+        import jax
+
+        return f"{jax.process_index() + 1}/{jax.process_count()}"
+    return "1/1"
 
 
 def share_of(jobs: Sequence[Job], share: str) -> list[Job]:

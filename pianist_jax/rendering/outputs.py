@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pianist_jax.errors import PianistError
 from pianist_jax.files import replace_file
@@ -38,6 +38,16 @@ OLDER_NAMES = {"rehearsals": "draws", "chance": "residual_scale"}  # of settings
 SUFFIX = ".performance.mid"
 DEFAULT_EXTRAS = Extras()
 MADE = (SUFFIX, DAW)  # MIDI files that are no scores
+
+
+class Numbered(NamedTuple):
+    """Which take of a rendering this is, and which one was there before it (`takes`)."""
+
+    number: int = 1
+    parent: int | None = None
+
+
+FIRST = Numbered()
 
 
 def output_paths(stem: Path, samples: int) -> tuple[list[Path], Path]:
@@ -83,10 +93,13 @@ def is_made(stem: Path, identity: dict[str, Any], extras: Extras, *, has_bars: b
 
 @dataclasses.dataclass(frozen=True)
 class Saved:
-    """The files that were written, and by how many ms an editable one misses its performance (None: there is none)."""
+    """The files that were written, by how many ms an editable one misses its performance (None: there is none), which
+    take they are.
+    """
 
     files: tuple[Path, ...] = ()
     worst_error_ms: float | None = None
+    take: int = 1
 
 
 def save_rendering(
@@ -95,11 +108,14 @@ def save_rendering(
     *,
     force: bool = False,
     extras: Extras = DEFAULT_EXTRAS,
+    take: Numbered = FIRST,
+    gone: Sequence[Path] = (),
 ) -> Saved:
-    """Write the files of a rendering (`Rendering.save`); each appears whole or not at all.
+    """Write the files of a rendering (`Rendering.save`); each appears whole or not at all, and those `gone` no more.
 
     All are made beside their place and then moved there, the JSON file first: wherever this is broken off, the JSON
-    file that is there tells whose the others are, and which of them are missing.
+    file that is there tells whose the others are, and which of them are missing. Of any take but the first the JSON
+    file lies in the folder of takes before that.
     """
     has_bars = rendering.grid is not None
     if not force and is_made(stem, rendering.identity, extras, has_bars=has_bars):
@@ -108,21 +124,32 @@ def save_rendering(
     check_plot(rendering.grid, extras)
     overlaid = read_overlays(rendering, extras)
     make_folder(stem.parent)
-    with _placed(stem, wanted) as stage:
-        worst = _write_files(rendering, stage, extras, overlaid)
-    return Saved(tuple(path for path in wanted if path.exists()), worst)
+    with _placed(stem, wanted, gone) as stage:
+        worst = _write_files(rendering, stage, extras, overlaid, take)
+        kept = take_path(stem, take.number)
+        if take != FIRST and not kept.exists():
+            replace_file(kept, output_paths(stage, 1)[1].read_bytes(), make_folder=True)
+    return Saved(tuple(path for path in wanted if path.exists()), worst, take.number)
+
+
+def take_path(stem: Path, number: int) -> Path:
+    """Where the JSON file of a take is kept that is not, or not only, the current one."""
+    return stem.with_name(f"{stem.name}.takes") / f"{number}.json"
 
 
 @contextmanager
-def _placed(stem: Path, wanted: list[Path]) -> Iterator[Path]:
-    """A stem in a folder of its own, from where what is written takes the place of all that was `wanted` before."""
+def _placed(stem: Path, wanted: list[Path], gone: Sequence[Path]) -> Iterator[Path]:
+    """A stem in a folder of its own, from where what is written takes the place of all that was `wanted` before.
+
+    Files that are `gone` give way to it too.
+    """
     folder, path = stem.with_name(f".{stem.name}.part"), stem
     try:
         shutil.rmtree(folder, ignore_errors=True)  # of a process that was killed
         folder.mkdir()
         yield folder / stem.name
         *others, json_path = wanted
-        for path in others:
+        for path in (*others, *gone):
             path.unlink(missing_ok=True)
         for path in (json_path, *others):
             if (folder / path.name).exists():
@@ -134,7 +161,7 @@ def _placed(stem: Path, wanted: list[Path]) -> Iterator[Path]:
 
 
 def _write_files(
-    rendering: "Rendering", stem: Path, extras: Extras, overlaid: Sequence[tuple[str, "Mapped"]]
+    rendering: "Rendering", stem: Path, extras: Extras, overlaid: Sequence[tuple[str, "Mapped"]], take: Numbered
 ) -> float | None:
     """Write all files; gives by how many ms an editable one misses its performance."""
     midi_paths, json_path = output_paths(stem, len(rendering.performances))
@@ -158,10 +185,11 @@ def _write_files(
     report = {**rendering.report, "editable_worst_error_ms": worst_error(beside)}
     performances = [{**own, **more} for own, more in zip(performances, beside, strict=True)]
     grid = {"grid": _grid_lines(rendering.grid)} if rendering.grid is not None else {}
+    numbered = {"take": take._asdict()} if take != FIRST else {}
     content = {
-        "format": FORMAT, **report, **rendering.identity, "performances": performances, **together, **grid
+        "format": FORMAT, **report, **rendering.identity, **numbered, "performances": performances, **together, **grid
     }  # fmt: skip
-    replace_file(json_path, _json(content, rendering))
+    replace_file(json_path, json_text(content, rendering))
     return worst_error(beside)
 
 
@@ -231,12 +259,17 @@ def _made_before(json_path: Path, identity: dict[str, Any]) -> tuple[dict[str, d
     try:
         content = renamed(json.loads(json_path.read_text(encoding="utf-8")))
         if all(content[key] == value for key, value in {"format": FORMAT, **identity}.items()):
-            return files_made(content), content["body"] != json_hash([content["pedal"], content["notes"]])
+            return files_made(content), was_edited(content)
         if content["edits"] and all(content[key] == value for key, value in identity.items() if key != "edits"):
             raise PianistError(f"{json_path}: holds edits of this rendering; --force replaces them")
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     return None
+
+
+def was_edited(content: dict[str, Any]) -> bool:
+    """Whether notes or pedal in a JSON file were edited since it was written."""
+    return bool(content["body"] != json_hash([content["pedal"], content["notes"]]))
 
 
 def renamed(content: dict[str, Any]) -> dict[str, Any]:
@@ -259,8 +292,13 @@ def files_made(content: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {made["file"]: made for made in files if "file" in made}
 
 
-def _json(content: dict[str, Any], rendering: "Rendering") -> str:
-    """JSON with a line for each note and each pedal event."""
+def body_hash(rendering: "Rendering") -> str:
+    """What tells a rendering's notes and pedal from others: the "body" in its JSON file."""
+    return json_hash([[pedal_lines(notes) for notes in rendering.performances], note_lines(rendering)])
+
+
+def json_text(content: dict[str, Any], rendering: "Rendering") -> str:
+    """JSON of this content and of the rendering's notes and pedal: a line for each note and each pedal event."""
     lines, pedals = note_lines(rendering), [pedal_lines(notes) for notes in rendering.performances]
     head = json.dumps({**content, "body": json_hash([pedals, lines])}, indent=1)[:-2]
     score_pedal = _lines(pedal_lines(rendering.raw), 1)

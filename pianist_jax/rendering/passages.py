@@ -8,7 +8,7 @@ model itself finds the next notes likeliest is kept.
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +33,14 @@ from pianist_jax.performance.averaging import averaged
 from pianist_jax.performance.detokenize import detokenize
 from pianist_jax.performance.expression import NEUTRAL, Expression, express
 from pianist_jax.performance.fitting import ends, graft, lead_back
+from pianist_jax.performance.parameters import log_odds
 from pianist_jax.performance.voicing import voiced
 from pianist_jax.rendering.extras import Extras, check_plot
-from pianist_jax.rendering.outputs import DEFAULT_EXTRAS, Saved, is_made
-from pianist_jax.rendering.renderer import Piece, Score, at_factor, model_identity, read_piece, sample_key
+from pianist_jax.rendering.outputs import DEFAULT_EXTRAS, Saved, is_made, wanted_paths
+from pianist_jax.rendering.renderer import Piece, Score, at_factor, at_own, model_identity, read_piece, sample_key
 from pianist_jax.rendering.result import Rendering
-from pianist_jax.rendering.stored import apply_edits, read_rendering, save_again
+from pianist_jax.rendering.stored import apply_edits, read_rendering
+from pianist_jax.rendering.takes import keep_edits, keep_take, list_takes, require_unchanged, switch_to
 from pianist_jax.score.bars import Bars, notes_in
 
 TAKES = 8
@@ -64,7 +66,8 @@ def render_bars(
 ) -> Rendering:
     """The rendering of a score with its bars from first to last, counted from 1, performed anew.
 
-    Outside those bars onsets, durations, velocities and pedal stay as they are. The same arguments give the same
+    Outside those bars onsets, durations, velocities and pedal stay as they are; inside of them the rendering's own
+    expression holds, and `expression` on top of it. The same arguments give the same
     result; on what they gave before, velocities within 1, as the loudness led back to is then a rounded one. More
     `takes` to choose from join better and need more time. Raises PianistError where score and rendering do not belong
     together, the score has no such bars or no notes in them, or the expression changes their tempo.
@@ -91,7 +94,7 @@ def perform_bars(
     free = passage_of(piece, rendering, bars, expression)
     piece = at_factor(piece, rendering.report.get("tempo", {}).get("factor", 1.0))
     agreed = predict_consensus(model, piece.tokens) if sampling.residual_scale < 1 else None
-    edit = edit_of(model, bars, seed, sampling, expression)
+    styles = styles_of(rendering)
     performances = []
     for sample, old in enumerate(rendering.performances):
         keys = [sample_key(seed, f"{piece.content} bars {bars[0]}-{bars[1]} take {k}", sample) for k in range(takes)]
@@ -99,15 +102,38 @@ def perform_bars(
         played = _play_takes(piece.tokens, known, free, keys, model, sampling, advance)
         common = (0, 1, sampling.residual_scale, agreed)
         alone = (averaged(piece.score, [detokenize(piece.score, take)], *common) for take in played)
-        led = (lead_back(old, voiced(piece.score, notes), free) for notes in alone)
+        led = (_in_style(piece.score, old, voiced(piece.score, notes), free, styles) for notes in alone)
         new = [express(piece.score, notes, expression) for notes in led]
         fitted = [graft(old, take, piece.score, free) for take in new]
         performances.append(fitted[likeliest_take(piece.tokens, fitted, free, model)])
-    edits = rendering.identity["edits"]
-    if edits and edits[-1].get("bars") == list(bars):  # what it made is gone
-        identity = {**rendering.identity, "edits": edits[:-1]}
-        rendering = dataclasses.replace(rendering, identity=identity)
+    edit = edit_of(model, bars, seed, sampling, expression)
+    rendering = dataclasses.replace(rendering, identity=without_passage(rendering.identity, bars))
     return rendering.replaced(performances, edit)
+
+
+def without_passage(identity: dict[str, Any], bars: Bars) -> dict[str, Any]:
+    """An identity from which, where these bars were the last to be performed anew, that is gone."""
+    edits = identity["edits"]
+    return {**identity, "edits": edits[:-1]} if edits and edits[-1].get("bars") == list(bars) else identity
+
+
+def styles_of(rendering: Rendering) -> list[Expression]:
+    """What has been asked of the whole rendering, one upon the other, but for its tempo."""
+    identity = rendering.identity
+    told = [
+        identity["settings"]["expression"],
+        *(own["expression"] for own in identity["edits"] if "expression" in own),
+    ]
+    return [at_own(Expression.of(metadata)) for metadata in told]
+
+
+def _in_style(score: Notes, old: Notes, new: Notes, free: np.ndarray, styles: Sequence[Expression]) -> Notes:
+    """The new performance with the expression of the old one, whose loudness it is led back to."""
+    middle = float(log_odds(old.velocity).mean())
+    for style in styles:
+        new = express(score, new, style, middle)
+    as_written = any("velocity" in style.keep for style in styles)
+    return new if as_written else lead_back(old, new, free)
 
 
 def rerender_file(
@@ -127,22 +153,33 @@ def rerender_file(
 ) -> tuple[Saved, Rendering | None]:
     """Perform bars of the rendering at `stem` (a path without suffix) anew and write its files again.
 
-    What was edited in its JSON file counts. Extras that were there are written again, `extras` added. Gives the files
-    and the rendering, or None in its place where these bars were made so before. Raises PianistError.
+    What was edited in its JSON file counts, and is a take of its own before these bars become one. Extras that were
+    there are written again, `extras` added. Gives the files and the rendering, or None in its place where these bars
+    were made so before. Raises PianistError.
     """
     path = stem.with_name(stem.name + ".json")
     if not path.exists():
         raise PianistError(f"{path}: no rendering there; render the whole score first, or name its folder with -o")
     piece, stored = read_piece(score, part), read_rendering(path)
-    extras = dataclasses.replace(stored.extras.also(extras), tempo_events=tempo_events or stored.extras.tempo_events)
+    there = stored.extras
+    extras = dataclasses.replace(there.also(extras), tempo_events=tempo_events or there.tempo_events)
     old = apply_edits(stored)
     passage_of(piece, old, bars, expression)
     check_plot(old.grid, extras)
-    made = old.identity["edits"][-1:] == [edit_of(model, bars, seed, sampling, expression)]
-    if made and is_made(stem, old.identity, extras, has_bars=True):
-        return Saved((path,)), None
+    edit = edit_of(model, bars, seed, sampling, expression)
+    if old.identity["edits"][-1:] == [edit]:
+        if is_made(stem, old.identity, extras, has_bars=True):
+            return Saved((path,), take=stored.take.number), None
+        return keep_take(old, stem, extras, origin=path, force=force), None
+    before = without_passage(old.identity, bars)
+    wanted = {**before, "edits": [*before["edits"], edit]}
+    for take in list_takes(stem):
+        if take.identity == wanted and not stored.by_hand and (not take.by_hand or take.parent == stored.take.number):
+            return switch_to(stem, take.number, extras, force=force), None
+    require_unchanged(stem, stored, wanted_paths(stem, len(old.performances), extras, has_bars=True)[:-1], force=force)
     new = perform_bars(piece, old, model, bars, seed=seed, sampling=sampling, expression=expression, takes=takes)
-    return save_again(stored, new, path.parent, extras, force=force), new
+    keep_edits(stem)
+    return keep_take(new, stem, extras, force=force), new
 
 
 def edit_of(model: Model, bars: Bars, seed: int, sampling: Sampling, expression: Expression) -> dict[str, Any]:

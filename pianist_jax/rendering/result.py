@@ -50,7 +50,13 @@ class Rendering:
     def edited(self, expression: Expression) -> "Rendering":
         """The same performances with another expression (`express`), on top of what they have already."""
         performances = tuple(express(self.score, notes, expression) for notes in self.performances)
-        return self.replaced(performances, {"expression": expression.metadata()})
+        changed = self.replaced(performances, {"expression": expression.metadata()})
+        if expression.tempo_scale == 1:
+            return changed
+        tempo = self.report.get("tempo", {})
+        factor = tempo.get("factor", 1.0) / expression.tempo_scale
+        report = {**changed.report, "tempo": {**tempo, "factor": factor}}
+        return dataclasses.replace(changed, score=at_pace(normalise(self.raw)[0], factor), report=report)
 
     def at(self, pace: Pace, scale: float = 1.0) -> "Rendering":
         """The same performances at another pace (`performance.pace`), `scale` times as fast.

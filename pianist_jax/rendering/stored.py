@@ -14,14 +14,14 @@ import numpy as np
 from pianist_jax.errors import PianistError
 from pianist_jax.files import printable
 from pianist_jax.inference.windows import Windowing
-from pianist_jax.music.midi import MAX_MS
+from pianist_jax.music.midi import MAX_MS, read_midi
 from pianist_jax.music.notes import Notes, normalise, survivors
 from pianist_jax.performance.expression import NEUTRAL, Expression
 from pianist_jax.performance.pace import Pace, at_pace
 from pianist_jax.performance.playable import make_playable
 from pianist_jax.rendering.extras import Extras
 from pianist_jax.rendering.hashes import content_hash, file_hash, grid_hash
-from pianist_jax.rendering.outputs import FORMAT, Saved, files_made, make_folder, renamed, save_rendering, wanted_paths
+from pianist_jax.rendering.outputs import FIRST, FORMAT, Numbered, files_made, json_text, output_paths, renamed
 from pianist_jax.rendering.result import Rendering
 from pianist_jax.score.describe import minutes, pedal_in_words
 from pianist_jax.score.grid import ScoreGrid, TempoMark
@@ -37,7 +37,7 @@ class Stored:
     """A rendering as its JSON file tells it, that file, what is told of each file beside it, and which extras it has.
 
     `by_hand`: whether a performance was changed since the files were written; `released`: how many notes were cut
-    where their key is struck again.
+    where their key is struck again; `take`: which one it is; `content`: all that the file says.
     """
 
     rendering: Rendering
@@ -46,6 +46,8 @@ class Stored:
     extras: Extras
     by_hand: bool
     released: int
+    take: Numbered = FIRST
+    content: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
     def stem(self) -> Path:
@@ -72,7 +74,7 @@ def read_rendering(path: Path) -> Stored:
         identity = _identity(content)
         report = {key: content[key] for key in REPORT if key in content}
         hashes = [own["content"] for own in content["performances"]]
-        made, extras = files_made(content), _extras(content)
+        made, extras, take = files_made(content), _extras(content), _take(content)
     except (KeyError, TypeError, AttributeError, IndexError) as error:
         what = f"{error} is missing" if isinstance(error, KeyError) else "its parts do not fit together"
         raise PianistError(f"{name}: damaged ({what}); undo the edit, or render the score anew") from error
@@ -81,21 +83,26 @@ def read_rendering(path: Path) -> Stored:
     by_hand = [content_hash(notes) for notes in performances] != hashes
     title = str(identity["score"]["name"])
     rendering = Rendering(raw, score, note_of_raw, performances, title, identity, report, grid)
-    return Stored(rendering, path, made, extras, by_hand, released)
+    return Stored(rendering, path, made, extras, by_hand, released, take, content)
 
 
 def apply_edits(stored: Stored, expression: Expression = NEUTRAL, pace: Pace | None = None) -> Rendering:
     """The stored rendering with its edits by hand told in its identity, and another pace and expression on top of them.
 
-    Raises PianistError for a pace that cannot be had.
+    Where the same pace and expression were the last to be applied, that is how it stays. Raises PianistError for a pace
+    that cannot be had.
     """
     rendering = stored.rendering
     if stored.by_hand and rendering.identity["edits"][-1:] != [BY_HAND]:
         rendering = rendering.replaced(rendering.performances, BY_HAND)
+    changed = rendering
     if pace is not None:
-        rendering = rendering.at(pace, expression.tempo_scale)
+        changed = changed.at(pace, expression.tempo_scale)
         expression = dataclasses.replace(expression, tempo_scale=1.0)
-    return rendering if expression == NEUTRAL else rendering.edited(expression)
+    changed = changed if expression == NEUTRAL else changed.edited(expression)
+    before, after = rendering.identity["edits"], changed.identity["edits"]
+    asked = after[len(before) :]
+    return rendering if not stored.by_hand and asked and before[-len(asked) :] == asked else changed
 
 
 def describe_rendering(path: Path) -> list[tuple[str, str]]:
@@ -104,16 +111,14 @@ def describe_rendering(path: Path) -> list[tuple[str, str]]:
     rendering, identity = stored.rendering, stored.rendering.identity
     elsewhere = ("windows", "expression", "pace")
     settings = {key: value for key, value in identity["settings"].items() if key not in elsewhere}
-    neutral = NEUTRAL.metadata()
-    wanted = {key: value for key, value in identity["settings"]["expression"].items() if value != neutral.get(key)}
     pending = ["by hand, not in the MIDI files yet (`pianist apply` writes them)"] if stored.by_hand else []
     rows = [
         ("format", f"rendering of {rendering.name}"),
         ("model", f"{identity['model']['name']} {identity['model']['hash'][:8]}"),
         ("settings", ", ".join(f"{key} {value}" for key, value in {"seed": identity["seed"], **settings}.items())),
         ("tempo", rendering.tempo_in_words()),
-        ("expression", ", ".join(f"{key} {value}" for key, value in wanted.items()) or "as the model plays"),
-        ("edits", "; ".join([*map(_edit_in_words, identity["edits"]), *pending]) or "none"),
+        ("expression", wanted_in_words(identity["settings"]["expression"]) or "as the model plays"),
+        ("edits", "; ".join([*map(edit_in_words, identity["edits"]), *pending]) or "none"),
         ("notes", f"{len(rendering.score)} of {len(rendering.raw)} in the score"),
     ]
     for number, notes in enumerate(rendering.performances, 1):
@@ -133,40 +138,60 @@ def _identity(content: dict[str, Any]) -> dict[str, Any]:
     if not all(isinstance(text, str) for text in texts) or not all(isinstance(group, dict) for group in groups):
         raise TypeError("an identity of odd parts")
     for edit in identity["edits"]:
-        _edit_in_words(edit)
+        edit_in_words(edit)
     if "windows" in settings:
         Windowing(**settings["windows"])
     return identity
 
 
-def _edit_in_words(edit: dict[str, Any]) -> str:
+def edit_in_words(edit: dict[str, Any]) -> str:
+    """What an edit of a rendering's identity was."""
     if "bars" in edit:
         return f"bars {edit['bars'][0]}-{edit['bars'][1]} performed anew (seed {edit['seed']})"
     if "pace" in edit:
         return "tempo " + (f"{edit['pace']['tempo']}" if edit["pace"]["duration"] is None else "by duration")
     if "expression" in edit:
-        wanted = {key: value for key, value in edit["expression"].items() if value != NEUTRAL.metadata().get(key)}
-        return ", ".join(f"{key} {value}" for key, value in wanted.items())
+        return wanted_in_words(edit["expression"])
     return "by hand"
 
 
-def save_again(stored: Stored, rendering: Rendering, folder: Path, extras: Extras, *, force: bool = False) -> Saved:
-    """Write a stored rendering, changed or not, to a folder; its JSON file last, so that no edit is ever lost.
+def wanted_in_words(expression: dict[str, Any]) -> str:
+    """What of an expression, as a JSON file tells it, is not neutral."""
+    neutral = NEUTRAL.metadata()
+    return ", ".join(f"{key} {value}" for key, value in expression.items() if value != neutral.get(key))
 
-    Raises PianistError, naming it, where a file is in the way that is not as it was last written, unless `force` is
-    set.
-    """
-    make_folder(folder)
-    stem = folder / stored.stem.name
-    has_bars = rendering.grid is not None
-    *paths, json_path = wanted_paths(stem, len(rendering.performances), extras, has_bars=has_bars)
-    own = folder.resolve() == stored.path.parent.resolve()
-    for path in [] if force else paths if own else [*paths, json_path]:
-        if path.exists() and stored.made.get(path.name, {}).get("sha256") != file_hash(path):
-            same = not own and path == json_path and path.read_bytes() == stored.path.read_bytes()
-            if not same:
-                raise PianistError(f"{path}: was changed since it was rendered, or is another's; --force replaces it")
-    return save_rendering(rendering, stem, force=True, extras=extras)
+
+def as_written(stored: Stored) -> str | None:
+    """The text of a JSON file before it was edited by hand, by what its MIDI files tell; None where they do not."""
+    rendering, content = stored.rendering, stored.content
+    if not stored.by_hand:
+        return stored.path.read_text(encoding="utf-8")
+    performances = []
+    for path, now, told in zip(
+        output_paths(stored.stem, len(rendering.performances))[0],
+        rendering.performances,
+        content["performances"],
+        strict=True,
+    ):
+        if not path.is_file() or file_hash(path) != told["sha256"]:
+            return None
+        performances.append(_in_order_of(now, read_midi(path)))
+        if content_hash(performances[-1]) != told["content"]:
+            return None
+    head = {key: value for key, value in content.items() if key not in ("body", "score_pedal", "pedal", "notes")}
+    return json_text(head, dataclasses.replace(rendering, performances=tuple(performances)))
+
+
+def _in_order_of(notes: Notes, played: Notes) -> Notes:
+    """Played notes in the order of a score's: a key's strikes follow each other as they do in the score."""
+    order = np.argsort(notes.pitch, kind="stable")
+    heard = np.lexsort((played.onset, played.pitch))
+    if len(order) != len(heard):
+        return played
+    place = np.empty_like(order)
+    place[order] = heard
+    columns = {name: getattr(played, name)[place] for name in ("pitch", "onset", "duration", "velocity")}
+    return dataclasses.replace(played, **columns)
 
 
 def _parse(path: Path, name: str) -> dict[str, Any]:
@@ -223,6 +248,14 @@ def _factor(content: dict[str, Any], name: str) -> float:
     if type(factor) not in (int, float) or not 0.001 <= factor <= 1000:
         raise PianistError(f'{name}: the "factor" of its tempo is {str(factor)[:20]!r}; undo the edit')
     return float(factor)
+
+
+def _take(content: dict[str, Any]) -> Numbered:
+    """Which take it is. Raises TypeError and the like for what is none."""
+    take = Numbered(**content["take"]) if "take" in content else FIRST
+    if type(take.number) is not int or take.number < 1 or type(take.parent) not in (int, type(None)):
+        raise TypeError("a take of odd parts")
+    return take
 
 
 def _grid(content: dict[str, Any], lines: list[dict[str, Any]]) -> ScoreGrid:

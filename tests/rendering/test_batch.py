@@ -15,9 +15,9 @@ from pianist_jax.config import Sampling
 from pianist_jax.errors import PianistError
 from pianist_jax.music.midi import write_midi
 from pianist_jax.rendering import batch, renderer
-from pianist_jax.rendering.batch import Order, Tally, own_share, render_scores
+from pianist_jax.rendering.batch import Order, Tally, render_scores
 from pianist_jax.rendering.claims import claim_path
-from pianist_jax.rendering.finding import find_scores
+from pianist_jax.rendering.finding import find_scores, own_share
 from pianist_jax.rendering.manifest import append_line, read_manifests
 from pianist_jax.weights import save_weights
 from tests.model.helpers import lively_params
@@ -246,7 +246,8 @@ def test_a_changed_file_is_not_taken_for_a_finished_one(here):
     Path("out/000.daw.mid").unlink()
     Path("out/001.performance.mid").write_bytes(b"edited")
     outcomes = by_name(make("s"))
-    assert outcomes["000.mid"].rendering
+    assert outcomes["000.mid"].again
+    assert Path("out/000.daw.mid").exists()
     assert "was changed since it was rendered" in str(outcomes["001.mid"].error)
     write_midi("s/000.mid", SCORE)
     assert "--force" in str(by_name(make("s"))["000.mid"].error)

@@ -144,17 +144,17 @@ def test_files(chorale, tmp_path):
     with pytest.raises(PianistError, match=r"x\.json: no rendering there"):
         rerender_file(CHORALE, tmp_path / "x", model, (3, 4))
     chorale.save(tmp_path / "x", plot=True)
-    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
     saved, made = rerender_file(CHORALE, tmp_path / "x", model, (3, 4), seed=4, takes=2)
     assert made is not None
     assert sorted(path.name for path in saved.files) == ["x.daw.mid", "x.json", "x.performance.mid", "x.png"]
     assert all(path.read_bytes() != before[path.name] for path in saved.files)
-    after = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    after = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
     assert rerender_file(CHORALE, tmp_path / "x", model, (3, 4), seed=4, takes=2) == (
-        Saved((tmp_path / "x.json",)),
+        Saved((tmp_path / "x.json",), take=2),
         None,
     )
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == after
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == after
     (tmp_path / "x.performance.mid").write_bytes(b"mine")
     with pytest.raises(PianistError, match=r"x\.performance\.mid: was changed"):
         rerender_file(CHORALE, tmp_path / "x", model, (3, 4), seed=5, takes=2)

@@ -13,7 +13,8 @@ from pianist_jax.performance.expression import Expression, express
 from pianist_jax.rendering.extras import Extras
 from pianist_jax.rendering.hashes import grid_hash
 from pianist_jax.rendering.renderer import render
-from pianist_jax.rendering.stored import apply_edits, describe_rendering, read_rendering, save_again
+from pianist_jax.rendering.stored import apply_edits, describe_rendering, read_rendering
+from pianist_jax.rendering.takes import keep_take
 from tests.music.helpers import assert_same, notes_of
 from tests.rendering.models import lively_model
 
@@ -34,7 +35,7 @@ def path(tmp_path):
 
 
 def contents(folder):
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
 def edit(path, change):
@@ -75,9 +76,9 @@ def test_unedited_it_is_written_the_same(chorale, tmp_path):
     before = contents(tmp_path)
     stored = read_rendering(tmp_path / "x.json")
     assert stored.extras == Extras("onset", True, False, (2, 5))
-    save_again(stored, apply_edits(stored), tmp_path, stored.extras)
+    keep_take(apply_edits(stored), tmp_path / "x", stored.extras)
     assert contents(tmp_path) == before
-    save_again(stored, apply_edits(stored), tmp_path / "there", stored.extras)
+    keep_take(apply_edits(stored), tmp_path / "there" / "x", stored.extras)
     assert contents(tmp_path / "there") == before
 
 
@@ -90,7 +91,7 @@ def test_edits_are_heard(path):
     stored = read_rendering(path)
     assert stored.by_hand
     rendering = apply_edits(stored)
-    save_again(stored, rendering, path.parent, stored.extras)
+    keep_take(rendering, stored.stem, stored.extras, origin=path)
     played = read_midi(path.with_name("x.performance.mid"))
     moved = played.pitch == 64
     assert [played.onset[moved], played.duration[moved], played.velocity[moved]] == [[700], [50], [1]]
@@ -138,7 +139,7 @@ def test_edits_are_never_lost_to_rendering_again(path):
             rendering.save(path.with_suffix(""), audio=audio)
     assert path.read_bytes() == content
     stored = read_rendering(path)
-    save_again(stored, apply_edits(stored), path.parent, stored.extras)
+    keep_take(apply_edits(stored), stored.stem, stored.extras, origin=path)
     with pytest.raises(PianistError, match=r"x\.json: holds edits of this rendering; --force replaces them"):
         rendering.save(path.with_suffix(""))
     assert rendering.save(path.with_suffix(""), force=True)
@@ -149,13 +150,13 @@ def test_files_of_others_are_kept(path, tmp_path):
     stored = read_rendering(path)
     (tmp_path / "x.performance.mid").write_bytes(b"mine")
     with pytest.raises(PianistError, match=r"x\.performance\.mid: was changed since it was rendered"):
-        save_again(stored, stored.rendering, tmp_path, stored.extras)
+        keep_take(stored.rendering, stored.stem, stored.extras)
     (tmp_path / "there").mkdir()
     (tmp_path / "there" / "x.json").write_text("mine")
-    with pytest.raises(PianistError, match=r"x\.json: was changed"):
-        save_again(stored, stored.rendering, tmp_path / "there", stored.extras)
+    with pytest.raises(PianistError, match=r"x\.json: no valid JSON .*--force replaces it"):
+        keep_take(stored.rendering, tmp_path / "there" / "x", stored.extras)
     assert [path.name for path in (tmp_path / "there").iterdir()] == ["x.json"]
-    save_again(stored, stored.rendering, tmp_path, stored.extras, force=True)
+    keep_take(stored.rendering, stored.stem, stored.extras, force=True)
     assert len(read_midi(tmp_path / "x.performance.mid")) == 4
 
 
