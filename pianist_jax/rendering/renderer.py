@@ -172,17 +172,19 @@ def render_all(
     expression: Expression = NEUTRAL,
     batch: int | None = None,
     advance: Callable[[int], None] | None = None,
+    on_played: Callable[[Span, np.ndarray], None] | None = None,
 ) -> Iterator[tuple[int, Rendering]]:
     """Perform many pieces `samples` times each, up to `batch` performances side by side, long pieces first.
 
     Of many pieces only some are in memory: they are taken from `pieces` when it is nearly their turn.
     Yields (number of the piece, its rendering) as soon as all its samples are there; its figures are those of all that
     was played until then. `pace` is that of all pieces or of each. `advance` is called with the number of notes
-    performed since it was last called.
+    performed since it was last called, `on_played` with every span and its performed tokens int32 [N, 8].
     """
     timer, kept = Timer(), samples / needed_draws(samples, sampling)
     prepared = (set_pace(piece, model, _of(pace, number), expression) for number, piece in enumerate(pieces))
-    playing = interpretations(prepared, model, seed, samples, sampling, timer, batch=batch, advance=advance)
+    hooks: dict[str, Any] = {"advance": advance, "on_played": on_played}
+    playing = interpretations(prepared, model, seed, samples, sampling, timer, batch=batch, **hooks)
     for number, piece, played in playing:
         identity = identity_of(piece, model, seed, samples, sampling, _of(pace, number), expression)
         steady = [to_pace(piece, one, _of(pace, number)) for one in played]
@@ -204,6 +206,7 @@ def interpretations(
     *,
     batch: int | None = None,
     advance: Callable[[int], None] | None = None,
+    on_played: Callable[[Span, np.ndarray], None] | None = None,
 ) -> Iterator[tuple[int, Piece, list[Notes]]]:
     """What `render_all` brings to its pace: (number, the piece with the model's guess, its performances as played)."""
     if samples < 1:
@@ -222,8 +225,15 @@ def interpretations(
         if span.draw == 0:  # it is the same of the others
             playing[span.piece][2].add(span.first, curves)
 
+    def play(spans: list[Span]) -> list[np.ndarray]:
+        performed = decoder.play(spans)
+        if on_played is not None:
+            for span, tokens in zip(spans, performed, strict=True):
+                on_played(span, tokens)
+        return performed
+
     decoder, windowing = Decoder(model, sampling, timer, advance, on_prediction), windowing_for(model.config.window)
-    for (number, draw), performed in perform_rows(rows(), windowing, decoder.play, batch=batch, ahead=AHEAD * batch):
+    for (number, draw), performed in perform_rows(rows(), windowing, play, batch=batch, ahead=AHEAD * batch):
         piece, made, predicted = playing[number]
         made[draw] = detokenize(piece.score, performed)
         if len(made) == draws:

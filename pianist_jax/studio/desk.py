@@ -3,12 +3,13 @@
 import dataclasses
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pianist_jax.errors import PianistError
 from pianist_jax.music.notes import Notes, normalise
-from pianist_jax.rendering.hashes import content_hash
+from pianist_jax.rendering.hashes import content_hash, json_hash
 from pianist_jax.rendering.stored import Stored, read_rendering
 from pianist_jax.score.grid import ScoreGrid
 from pianist_jax.score.load import load
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from pianist_jax.inference.engine import Model
 
 WRITTEN = "score"  # key of the score itself among the takes
+PREVIEW = "preview"  # key of what is being performed
 EXAMPLES = Path(__file__).parents[2] / "examples"  # in a checkout
 Warm = Callable[["Model", Job], None]
 
@@ -53,6 +55,7 @@ class Desk:
         self.sounds = Sounds(Path(self._scratch.name))
         self.worker = Worker(load_model, self.hub.tell, warm_up)
         self._read: dict[str, Read] = {}
+        self._previews: dict[str, dict[str, Any]] = {}
 
     def close(self) -> None:
         """Stop everything; the model's thread ends as soon as it can."""
@@ -102,32 +105,60 @@ class Desk:
         return self.add(path.name, path.read_bytes())
 
     def view(self, name: str) -> dict[str, Any]:
-        """A score and its takes. Raises PianistError where it cannot be read."""
+        """A score, and which takes there are. Raises PianistError where it cannot be read."""
         read = self._read_score(name)
-        takes = [{"key": WRITTEN, "label": "As written", **take_view(read.grid, read.notes, read.notes)}]
-        self.sounds.know(read.notes)
-        problem, settings = "", {}
-        try:
-            stored = self._stored(name)
-        except PianistError as error:
-            stored, problem = None, self._words(error)
-        if stored is not None and stored.rendering.identity["score"]["content"] != read.content:
-            problem = f"{name}: was performed from another version of this score; perform it anew"
-        elif stored is not None and stored.rendering.grid is not None:
-            settings = _settings(stored)
-            for number, notes in enumerate(stored.rendering.performances):
-                self.sounds.know(notes)
-                label = "Performance" if number == 0 else f"Performance {number + 1}"
-                view = take_view(stored.rendering.grid, stored.rendering.score, notes)
-                takes.append({"key": str(number + 1), "label": label, **view})
+        written = {"key": WRITTEN, "label": "As written", "told": "the score, note by note", "version": read.content}
+        shelf = self._shelf(name, read)
         return {
             **score_view(name, read.grid, read.notes, read.ids),
             "engraved": read.sheet is not None,
-            "takes": takes,
-            "settings": settings,
-            "problem": problem,
+            "takes": [written, *shelf.pop("takes")],
+            **shelf,
             "files": sorted(self.workspace.made(name)),
         }
+
+    def _shelf(self, name: str, read: Read) -> dict[str, Any]:
+        """What is performed of a score, as far as it can be read."""
+        nothing = {"takes": [], "problem": "", "can_undo": False, "can_redo": False, "shape": None, "history": False}
+        try:
+            stored = self._stored(name)
+            if stored is not None:
+                _require_same(stored, read.content, name)
+        except PianistError as error:
+            return {**nothing, "problem": self._words(error)}
+        if stored is None:
+            return nothing
+        count, identity = len(stored.rendering.performances), stored.rendering.identity
+        takes = [
+            {
+                "key": str(sample + 1),
+                "number": sample + 1,
+                "label": "Performance" if count == 1 else f"Performance {sample + 1}",
+                "told": f"seed {identity['seed']}, {stored.rendering.tempo_in_words()}",
+                "seed": identity["seed"],
+                "current": True,
+                "version": json_hash([identity, sample]),
+            }
+            for sample in range(count)
+        ]
+        return {**nothing, "takes": takes}
+
+    def take(self, name: str, key: str) -> dict[str, Any]:
+        """A performance of a score, or the score itself. Raises PianistError where there is none."""
+        read = self._read_score(name)
+        if key == WRITTEN:
+            self.sounds.know(read.notes)
+            return take_view(read.grid, read.notes, read.notes)
+        if key == PREVIEW and name in self._previews:
+            return self._previews[name]
+        stored = self._stored(name)
+        if stored is None or not key.isdecimal() or not 0 < int(key) <= len(stored.rendering.performances):
+            raise PianistError(f"{name}: there is no take {key[:20]!r}")
+        _require_same(stored, read.content, name)
+        rendering = stored.rendering
+        notes = rendering.performances[int(key) - 1]
+        self.sounds.know(notes)
+        return take_view(read.grid, rendering.score, notes)
 
     def pages(self, name: str, width: int) -> list[str]:
         """SVG of the score's pages. Raises PianistError where it has none."""
@@ -140,7 +171,7 @@ class Desk:
         """Put a performance of the score, or of some bars of it, in the queue. Raises PianistError."""
         self.workspace.score(name)
         if wish.bars is None:
-            run = perform(self.workspace, name, wish)
+            run = perform(self.workspace, name, wish, partial(self._preview, name))
         elif not self._json(name).exists():
             raise PianistError(f"{name}: nothing is performed yet; perform the whole score first")
         else:
@@ -154,6 +185,12 @@ class Desk:
             self.hub.tell({"event": "changed", "name": name})
 
         return self.worker.submit("perform" if wish.bars is None else "bars", name, then_tell)
+
+    def _preview(self, name: str, score: Notes, notes: Notes) -> None:
+        """Show the beginning of what is being performed."""
+        self.sounds.know(notes)
+        self._previews[name] = take_view(self._read_score(name).grid, score, notes)
+        self.hub.tell({"event": "notes", "name": name, "count": len(notes)})
 
     def _words(self, error: PianistError) -> str:
         return str(error).replace(f"{self.workspace.folder}/", "")
@@ -191,17 +228,6 @@ def examples() -> list[str]:
     return sorted(path.stem for path in EXAMPLES.glob("*.musicxml"))
 
 
-def _settings(stored: Stored) -> dict[str, Any]:
-    """How the performance was made, in the words of a wish."""
-    identity = stored.rendering.identity
-    expression, pace = identity["settings"]["expression"], identity["settings"].get("pace", {})
-    strength = {key: expression[key] for key in ("timing", "dynamics", "articulation", "pedal") if key in expression}
-    tempo = stored.rendering.report.get("tempo", {})
-    return {
-        "seed": identity["seed"],
-        "tempo": pace.get("tempo", "score"),
-        "factor": tempo.get("factor", 1.0),
-        "strength": strength,
-        "binary_pedal": bool(expression.get("binary_pedal", False)),
-        "edits": len(identity["edits"]),
-    }
+def _require_same(stored: Stored, content: str, name: str) -> None:
+    if stored.rendering.identity["score"]["content"] != content:
+        raise PianistError(f"{name}: was performed from another version of this score; perform it anew")

@@ -11,6 +11,7 @@ from pianist_jax.performance.pace import AS_WRITTEN, FREE, SCORE, Pace
 if TYPE_CHECKING:
     from pianist_jax.inference.engine import Model
     from pianist_jax.studio.jobs import Job
+    from pianist_jax.studio.preview import OnNotes
     from pianist_jax.studio.workspace import Workspace
 
 MOST = 2**31 - 1  # of a seed
@@ -61,18 +62,27 @@ def _bars(value: Any) -> tuple[int, int] | None:
     return value[0], value[1]
 
 
-def perform(workspace: "Workspace", name: str, wish: Wish) -> Callable[["Model", "Job"], None]:
-    """A job that performs a score as `pianist render` does, and writes its files."""
+def perform(workspace: "Workspace", name: str, wish: Wish, on_notes: "OnNotes") -> Callable[["Model", "Job"], None]:
+    """A job that performs a score as `pianist render` does, and writes its files; `on_notes` hears the beginning."""
 
     def run(model: "Model", job: "Job") -> None:
         from pianist_jax.config import DEFAULT_SAMPLING
         from pianist_jax.rendering.outputs import save_rendering
-        from pianist_jax.rendering.renderer import needed_draws, read_piece, render_all
+        from pianist_jax.rendering.renderer import needed_draws, read_piece, render_all, set_pace
+        from pianist_jax.studio.preview import Preview
 
-        piece = read_piece(workspace.score(name))
-        job.expected = len(piece.score) * needed_draws(1, DEFAULT_SAMPLING)
+        piece, draws = read_piece(workspace.score(name)), needed_draws(1, DEFAULT_SAMPLING)
+        job.expected = len(piece.score) * draws
+        paced = set_pace(piece, model, wish.pace, wish.expression)
+        preview = Preview(paced, draws, DEFAULT_SAMPLING, wish.pace, wish.expression, on_notes)
         made = render_all(
-            [piece], model, seed=wish.seed, pace=wish.pace, expression=wish.expression, advance=job.advance
+            [piece],
+            model,
+            seed=wish.seed,
+            pace=wish.pace,
+            expression=wish.expression,
+            advance=job.advance,
+            on_played=preview.on_played,
         )
         ((_, rendering),) = made
         job.check()

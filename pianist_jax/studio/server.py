@@ -83,6 +83,11 @@ async def _view(desk: Desk, request: Request) -> Response:
     return JSONResponse(await anyio.to_thread.run_sync(desk.view, request.path_params["name"]), headers=FRESH)
 
 
+async def _take(desk: Desk, request: Request) -> Response:
+    given = request.path_params
+    return JSONResponse(await anyio.to_thread.run_sync(desk.take, given["name"], given["key"]), headers=FRESH)
+
+
 async def _pages(desk: Desk, request: Request) -> Response:
     width = _whole(request, "width", 900)
     pages = await anyio.to_thread.run_sync(desk.pages, request.path_params["name"], width)
@@ -145,6 +150,7 @@ ROUTES: list[tuple[str, str, Callable[[Desk, Request], Awaitable[Response]]]] = 
     ("POST", "/api/scores", _add),
     ("POST", "/api/examples/{name}", _add_example),
     ("GET", "/api/scores/{name}", _view),
+    ("GET", "/api/scores/{name}/takes/{key}", _take),
     ("GET", "/api/scores/{name}/pages", _pages),
     ("POST", "/api/scores/{name}/perform", _perform),
     ("GET", "/api/scores/{name}/files/{file}", _file),

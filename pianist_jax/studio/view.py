@@ -36,7 +36,7 @@ def score_view(name: str, grid: ScoreGrid, notes: Notes, ids: Sequence[str]) -> 
 
 
 def take_view(grid: ScoreGrid, score: Notes, notes: Notes) -> dict[str, Any]:
-    """A performance, note n of which plays note n of the score: columns, pedal, its clock and its curves.
+    """A performance, note n of which plays note n of the score, or of its beginning: columns, pedal, clock, curves.
 
     `clock` pairs places in the score (quarters, ascending) with ms; `tempo` has the beats a minute from each of its
     places on, in the value of the first mark.
@@ -64,9 +64,9 @@ def _clock(grid: ScoreGrid, score: Notes, notes: Notes) -> tuple[np.ndarray, np.
     """Places float64 [K] in quarters and when they are reached, float64 [K] ms: the chords, both ascending."""
     chords = chords_of(score)
     at, clock = grid.quarters[chords.first], clock_of(chords, notes.onset)
+    last = (grid.onset + grid.duration)[: len(notes)].max() / grid.ticks_per_quarter
     first = np.diff(np.maximum.accumulate(at), prepend=-1.0) > 1e-6  # ornaments share a place with their note
     at, clock = at[first], clock[first]
-    last = grid.end / grid.ticks_per_quarter
     end = max(float(notes.end.max()), clock[-1] + 1)
     return np.append(at, max(last, at[-1] + 1e-3)), np.append(clock, end)
 

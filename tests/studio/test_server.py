@@ -50,15 +50,15 @@ def test_the_view_tells_what_is_written(studio):
     score = normalise(load(CHOPIN).notes)[0]
     assert view["notes"]["pitch"] == score.pitch.tolist()
     assert view["bars"] == [4.0 * k for k in range(14)]
-    (written,) = view["takes"]
+    assert [take["key"] for take in view["takes"]] == ["score"]
+    written = client.get(f"{BASE}/scores/{NAME}/takes/score").json()
     assert written["onset"] == score.onset.tolist()
     np.testing.assert_allclose(written["tempo"]["bpm"], view["tempo"]["written"], rtol=0.01)
 
 
 def test_the_view_tells_what_is_played(studio):
     client, folder = studio
-    view = client.get(f"{BASE}/scores/small").json()
-    written, performed = view["takes"]
+    written, performed = (client.get(f"{BASE}/scores/small/takes/{key}").json() for key in ("score", "1"))
     for take in (written, performed):
         at, ms = take["clock"]["at"], take["clock"]["ms"]
         assert at == sorted(set(at)) == [0, 1, 1.5, 2, 4]
@@ -77,15 +77,22 @@ def test_every_note_is_found_on_the_page(studio):
         assert set(ids) <= set(re.findall(r'id="([^"]+)"', pages))
 
 
+def test_the_beginning_is_told_of_while_it_is_performed(studio):
+    client, _ = studio
+    preview, performed = (client.get(f"{BASE}/scores/small/takes/{key}").json() for key in ("preview", "1"))
+    assert len(preview["onset"]) == len(performed["onset"])  # all of it is one window
+    assert client.get(f"{BASE}/sounds/{preview['sound']}", params={"start": 0, "stop": 500}).content[:4] == b"RIFF"
+
+
 @pytest.mark.slow
 def test_bars_alone_are_performed_anew(studio):
     client, _ = studio
     assert finished(client, client.post(f"{BASE}/scores/{NAME}/perform", json={}))["state"] == "done"
-    before = client.get(f"{BASE}/scores/{NAME}").json()["takes"][1]
+    before = client.get(f"{BASE}/scores/{NAME}/takes/1").json()
     done = finished(client, client.post(f"{BASE}/scores/{NAME}/perform", json={"seed": 8, "bars": [5, 6]}))
     assert done["state"] == "done", done
     view = client.get(f"{BASE}/scores/{NAME}").json()
-    after = view["takes"][1]
+    after = client.get(f"{BASE}/scores/{NAME}/takes/1").json()
     inside = [16 <= at < 24 for at in view["notes"]["at"]]
     changed = [a != b for a, b in zip(before["velocity"], after["velocity"], strict=True)]
     assert any(changed)
@@ -94,8 +101,7 @@ def test_bars_alone_are_performed_anew(studio):
 
 def test_sound_comes_in_ranges(studio):
     client, _ = studio
-    view = client.get(f"{BASE}/scores/small").json()
-    address = f"{BASE}/sounds/{view['takes'][0]['sound']}"
+    address = f"{BASE}/sounds/{client.get(f'{BASE}/scores/small/takes/score').json()['sound']}"
     whole = client.get(address, params={"start": 0, "stop": 600})
     assert whole.content[:4] == b"RIFF"
     part = client.get(address, params={"start": 0, "stop": 600}, headers={"range": "bytes=100-199"})

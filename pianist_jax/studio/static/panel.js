@@ -1,0 +1,88 @@
+// The side of the page: takes, sliders, files.
+import { archiveAddress, fileAddress, soundAddress } from "./api.js";
+import { minutes } from "./music.js";
+
+export const STRENGTHS = [["timing", "Timing"], ["dynamics", "Dynamics"], ["articulation", "Articulation"], ["pedal", "Pedal depth"]];
+
+const make = (tag, attributes = {}, ...children) => {
+  const element = document.createElement(tag);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
+    else if (value !== false && value !== null && value !== undefined) element.setAttribute(key, value === true ? "" : value);
+  }
+  element.append(...children.filter((child) => child !== null && child !== undefined));
+  return element;
+};
+
+// `heard` is the key of the take that plays; onUse makes a take the one whose files are in the workspace.
+export function showTakes(list, takes, heard, { onHear, onUse, onName }) {
+  list.replaceChildren(...takes.map((take, index) => {
+    const item = make("li", {
+      role: "radio", "aria-checked": String(take.key === heard), tabindex: take.key === heard ? 0 : -1, "data-key": take.key,
+      onclick: (event) => { if (!event.target.closest("button, input")) onHear(take.key); },
+      onkeydown: (event) => {
+        const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+        if (event.target !== item || (!step && event.key !== "Enter")) return;
+        event.preventDefault();
+        event.stopPropagation();
+        const next = takes[(index + (step || 0) + takes.length) % takes.length];
+        onHear(next.key);
+        list.querySelector(`[data-key="${next.key}"]`)?.focus();
+      },
+    });
+    const rename = () => {
+      const field = make("input", { type: "text", value: take.name || "", maxlength: 60, "aria-label": "Name of the take", placeholder: take.label });
+      const keep = () => { if (field.isConnected) onName(take, field.value); };
+      field.addEventListener("keydown", (event) => { event.stopPropagation(); if (event.key === "Enter") keep(); if (event.key === "Escape") onName(take, take.name || ""); });
+      field.addEventListener("blur", keep);
+      item.querySelector(".what").replaceChildren(field);
+      field.focus();
+    };
+    item.append(
+      make("span", { class: "key", "aria-hidden": "true" }, take.letter),
+      make("span", { class: "what" }, make("span", {}, take.name || take.label), make("span", { class: "quiet", title: take.told }, take.told)),
+    );
+    if (take.number && onName) item.append(make("button", { type: "button", onclick: rename, "aria-label": `Name ${take.label}` }, "Name"));
+    if (take.number && !take.current && onUse) item.append(make("button", { type: "button", title: "Go on from this take: its files are written again", onclick: () => onUse(take) }, "Use"));
+    return item;
+  }));
+}
+
+export function showSliders(box, shape, tempo, onChange) {
+  const rows = [];
+  if (tempo) rows.push(["tempo", `Tempo (${tempo.unit} a minute)`, Math.max(10, Math.round(tempo.written * 0.4)), Math.round(tempo.written * 2), 1, shape.tempo, String]);
+  for (const [name, label] of STRENGTHS) rows.push([name, label, 0, 2, 0.05, shape.strength[name] ?? 1, (value) => `${Math.round(value * 100)}%`]);
+  box.replaceChildren(...rows.map(([name, label, min, max, step, value, words]) => {
+    const output = make("output", { for: `slide-${name}` }, words(value));
+    const input = make("input", { type: "range", id: `slide-${name}`, "data-name": name, min, max, step, value });
+    input.addEventListener("input", () => { output.textContent = words(Number(input.value)); });
+    input.addEventListener("change", () => onChange());
+    return make("div", { class: "slider" }, make("label", { for: `slide-${name}` }, label), output, input);
+  }));
+}
+
+export function readSliders(box) {
+  const found = { strength: {} };
+  for (const input of box.querySelectorAll("input")) {
+    if (input.dataset.name === "tempo") found.tempo = Number(input.value);
+    else found.strength[input.dataset.name] = Number(input.value);
+  }
+  return found;
+}
+
+const KINDS = [[".performance.mid", "Performance MIDI"], [".daw.mid", "MIDI for a DAW"], [".png", "Picture"], [".json", "JSON"]];
+
+export function showDownloads(list, view, take) {
+  const link = (address, name, text) => make("li", {}, make("a", { href: address, download: name }, text));
+  const links = [];
+  for (const file of view.files) {
+    const kind = KINDS.find(([suffix]) => file.endsWith(suffix));
+    if (kind) {
+      const which = file.slice(view.name.length, -kind[0].length);
+      links.push(link(fileAddress(view.name, file), file, kind[1] + (which ? ` ${which.slice(1)}` : "")));
+    }
+  }
+  if (take) links.push(link(soundAddress(take.sound, `?as=${encodeURIComponent(`${view.name}.wav`)}`), `${view.name}.wav`, `Sound (${minutes(take.end)})`));
+  if (view.files.length) links.push(link(archiveAddress(view.name), `${view.name}.zip`, "All as a zip"));
+  list.replaceChildren(...links);
+}
