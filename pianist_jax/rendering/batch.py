@@ -36,6 +36,7 @@ from pianist_jax.rendering.renderer import (
 )
 from pianist_jax.rendering.reuse import at_hand, made_again
 from pianist_jax.rendering.takes import keep_take
+from pianist_jax.rendering.touch import head_hashes
 
 READ_AHEAD = 32  # scores that wait, ready to be performed
 LONGEST_NAME = 255  # bytes, of a file
@@ -68,7 +69,7 @@ class Order:
             "window": self.model.config.window,
             "seed": self.seed,
             "samples": self.samples,
-            "sampling": dataclasses.asdict(self.sampling),
+            "sampling": {**dataclasses.asdict(self.sampling), "heads": head_hashes(self.sampling)},
             "pace": self.pace.metadata(),
             "expression": self.expression.metadata(),
             **({"part": self.part} if self.part is not None else {}),

@@ -34,13 +34,13 @@ from pianist_jax.performance.detokenize import detokenize
 from pianist_jax.performance.expression import NEUTRAL, Expression, express
 from pianist_jax.performance.fitting import ends, graft, lead_back
 from pianist_jax.performance.parameters import log_odds
-from pianist_jax.performance.voicing import voiced
 from pianist_jax.rendering.extras import Extras, check_plot
 from pianist_jax.rendering.outputs import DEFAULT_EXTRAS, Saved, is_made, wanted_paths
 from pianist_jax.rendering.renderer import Piece, Score, at_factor, at_own, model_identity, read_piece, sample_key
 from pianist_jax.rendering.result import Rendering
 from pianist_jax.rendering.stored import apply_edits, read_rendering
 from pianist_jax.rendering.takes import keep_edits, keep_take, list_takes, require_unchanged, switch_to
+from pianist_jax.rendering.touch import head_hashes, touch
 from pianist_jax.score.bars import Bars, notes_in
 
 TAKES = 8
@@ -98,11 +98,12 @@ def perform_bars(
     performances = []
     for sample, old in enumerate(rendering.performances):
         keys = [sample_key(seed, f"{piece.content} bars {bars[0]}-{bars[1]} take {k}", sample) for k in range(takes)]
-        known = known_tokens(old)
+        known = known_tokens(_begun_with_its_first(old, free))
         played = _play_takes(piece.tokens, known, free, keys, model, sampling, advance)
         common = (0, 1, sampling.residual_scale, agreed)
         alone = (averaged(piece.score, [detokenize(piece.score, take)], *common) for take in played)
-        led = (_in_style(piece.score, old, voiced(piece.score, notes), free, styles) for notes in alone)
+        struck = (touch(piece.score, piece.tokens, *own, sampling) for own in zip(alone, keys, strict=False))
+        led = (_in_style(piece.score, old, notes, free, styles) for notes in struck)
         new = [express(piece.score, notes, expression) for notes in led]
         fitted = [graft(old, take, piece.score, free) for take in new]
         performances.append(fitted[likeliest_take(piece.tokens, fitted, free, model)])
@@ -184,7 +185,7 @@ def rerender_file(
 
 def edit_of(model: Model, bars: Bars, seed: int, sampling: Sampling, expression: Expression) -> dict[str, Any]:
     """What the rendering's identity tells of a passage."""
-    settings = {**dataclasses.asdict(sampling), "expression": expression.metadata()}
+    settings = {**dataclasses.asdict(sampling), "heads": head_hashes(sampling), "expression": expression.metadata()}
     return {"bars": list(bars), "seed": seed, "model": model_identity(model), "settings": settings}
 
 
@@ -208,6 +209,13 @@ def known_tokens(notes: Notes) -> np.ndarray:
     begin = onset[0]
     pedal_time = np.maximum(notes.pedal_time - begin, 0)
     return encode(dataclasses.replace(notes, onset=onset - begin, pedal_time=pedal_time))
+
+
+def _begun_with_its_first(old: Notes, free: np.ndarray) -> Notes:
+    """The old performance whose passage begins with its first note, whichever of that chord was struck first."""
+    onset = old.onset.copy()
+    onset[ends(free)[0]] = onset[free].min()
+    return dataclasses.replace(old, onset=onset)
 
 
 def _play_takes(

@@ -23,9 +23,9 @@ from pianist_jax.performance.expression import NEUTRAL, Expression, express
 from pianist_jax.performance.limits import within_limits
 from pianist_jax.performance.pace import AS_WRITTEN, FREE, SCORE, Pace, at_pace, factor_of, sane
 from pianist_jax.performance.pace import to_pace as pace_performance
-from pianist_jax.performance.voicing import voiced
 from pianist_jax.rendering.hashes import content_hash
 from pianist_jax.rendering.result import Rendering
+from pianist_jax.rendering.touch import head_hashes, touch
 from pianist_jax.score.metre import metre
 
 if TYPE_CHECKING:
@@ -245,7 +245,9 @@ def interpretations(
                 drawn, shared = [*steady, *drawn[shared:]], kept
             common = (shared, sampling.residual_scale, curves)
             agreed = (averaged(piece.score, drawn, k, *common) for k in range(samples))
-            played = [within_limits(piece.score, voiced(piece.score, one)) for one in agreed]
+            hands = [sample_key(seed, f"{piece.content} touch", k) for k in range(samples)]
+            struck = (touch(piece.score, piece.tokens, *own, sampling) for own in zip(agreed, hands, strict=True))
+            played = [within_limits(piece.score, one) for one in struck]
             if piece.guess is None and curves is not None:
                 piece = dataclasses.replace(piece, guess=sane(piece.factor * tempo_of(curves), piece.grid))
             yield number, piece, played
@@ -287,6 +289,7 @@ def identity_of(
     settings = {
         "samples": samples,
         **dataclasses.asdict(sampling),
+        "heads": head_hashes(sampling),
         "windows": dataclasses.asdict(windowing_for(model.config.window)),
         "pace": pace.metadata(),
         "expression": expression.metadata(),

@@ -61,8 +61,8 @@ def test_a_model_without_the_head_predicts_nothing():
 
 @pytest.mark.parametrize("draws", [1, 3])
 def test_it_is_heard_in_the_performance(model, monkeypatch, draws):
-    for after in ("voiced", "within_limits"):
-        monkeypatch.setattr(renderer, after, lambda score, performance: performance)
+    monkeypatch.setattr(renderer, "touch", lambda score, tokens, performance, key, sampling: performance)
+    monkeypatch.setattr(renderer, "within_limits", lambda score, performance: performance)
     monkeypatch.setattr(renderer, "to_pace", lambda piece, performance, pace: performance)
     score = made_up_score(120)
     drawn = render(score, model, seed=1, samples=draws, residual_scale=1.0)

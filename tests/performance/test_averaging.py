@@ -172,8 +172,8 @@ def test_whatever_the_tries_are_it_can_be_played(data):
 
 
 def test_samples_share_their_rehearsals(monkeypatch):
-    for after in ("voiced", "within_limits"):
-        monkeypatch.setattr(renderer, after, lambda score, performance: performance)
+    monkeypatch.setattr(renderer, "touch", lambda score, tokens, performance, key, sampling: performance)
+    monkeypatch.setattr(renderer, "within_limits", lambda score, performance: performance)
     monkeypatch.setattr(renderer, "to_pace", lambda piece, performance, pace: performance)
     score, model = made_up_score(40), lively_model()
     drawn = render(score, model, seed=3, samples=4, residual_scale=1.0)
