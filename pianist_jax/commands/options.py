@@ -45,7 +45,7 @@ TempoScale = Annotated[float, typer.Option("--tempo-scale", metavar="TIMES", hel
 PedalThreshold = Annotated[
     int, typer.Option("--pedal-threshold", metavar="0-127", help="Pedal that is less deep is up.")
 ]
-BinaryPedal = Annotated[bool, typer.Option("--binary-pedal", help="Pedal is up or fully down, nothing between.")]
+BinaryPedal = Annotated[bool, typer.Option("--binary-pedal", help="Pedal is up or fully down, as much of the time.")]
 TempoEvents = Annotated[
     str | None,
     typer.Option(

@@ -52,8 +52,9 @@ class Expression:
     """What becomes of a performance: strengths (1: as played, 0: none of it), what is kept, tempo, pedal.
 
     `keep` names what stays the score's own (`velocity`, `timing`, `articulation`, `pedal`); `tempo_scale` 1.1 is 10%
-    faster. Pedal values below `pedal_threshold` are up; with `binary_pedal` those from there on (by default from 64)
-    are fully down. Raises PianistError for what makes no sense.
+    faster. Pedal values below `pedal_threshold` are up; with `binary_pedal` those from there on are fully down, without
+    a threshold for as much of the time as the pedal is deep (`share_keeping`). Raises PianistError for what makes no
+    sense.
     """
 
     timing: float = 1.0
@@ -153,7 +154,7 @@ def express(score: Notes, performance: Notes, expression: Expression, middle: fl
         pedal_time, pedal_value = moved(score.pedal_time, chords.onset, wanted), score.pedal_value
     elif e.changes_time:
         pedal_time = moved(pedal_time, played, wanted)
-    changed = Notes(performance.pitch, onset, duration, velocity, pedal_time, _depth(pedal_value, e))
+    changed = Notes(performance.pitch, onset, duration, velocity, pedal_time, _depth(pedal_time, pedal_value, e))
     return make_playable(drop_repeated_pedal(changed), as_struck=not e.changes_time)
 
 
@@ -203,8 +204,23 @@ def _contrast(velocity: np.ndarray, strength: float, middle: float | None) -> np
     return of_log_odds(middle + strength * (odds - middle))
 
 
-def _depth(value: np.ndarray, e: Expression) -> np.ndarray:
+def _depth(time: np.ndarray, value: np.ndarray, e: Expression) -> np.ndarray:
     """int16 [P]: pedal values scaled, then those below the threshold up, with `binary_pedal` the others down."""
     value = np.clip(np.rint(value * e.pedal), 0, 127).astype(np.int16)
-    least = e.pedal_threshold or (HALF if e.binary_pedal else 0)
+    least = e.pedal_threshold or (share_keeping(time, value) if e.binary_pedal else 0)
     return np.where(value < least, 0, 127 if e.binary_pedal else value).astype(np.int16)
+
+
+def share_keeping(time: np.ndarray, value: np.ndarray) -> int:
+    """The threshold, 1..127, from which a pedal (events at `time` ms, values 0..127) is down for as much of the time as
+    it is deep on average. Of several the one nearest to its middle.
+
+    From the middle on would leave dry what is played with a shallow pedal, and anything above 0 would drown it.
+    """
+    if not len(time):
+        return HALF
+    at = np.bincount(value, np.diff(time, append=time[-1]), minlength=128)
+    down = np.cumsum(at[::-1])[::-1][1:]  # ms at so much or more, from 1 on
+    off = np.abs(down - at @ np.arange(128) / 127)
+    nearest = np.flatnonzero(off <= off.min() + 1e-9) + 1
+    return int(nearest[np.argmin(np.abs(nearest - HALF))])

@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 from pianist_jax.errors import PianistError
 from pianist_jax.music.midi import require_writable
 from pianist_jax.music.notes import Notes, normalise
-from pianist_jax.performance.expression import NEUTRAL, Expression, express, is_strength, parse_strengths
+from pianist_jax.performance.expression import (
+    NEUTRAL,
+    Expression,
+    express,
+    is_strength,
+    parse_strengths,
+    share_keeping,
+)
 from pianist_jax.performance.playable import cut_overlaps, release_pedal
 from tests.music.helpers import assert_same
 
@@ -112,6 +119,19 @@ def test_pedal():
     assert pedal(binary_pedal=True) == [(100, 127), (1200, 0)]
     assert pedal(binary_pedal=True, pedal_threshold=40) == [(100, 127), (1700, 0)]
     assert pedal(keep=("pedal",)) == [(10, 127), (1041, 0)]  # 400 of 500 ms behind the second chord
+
+
+def test_a_pedal_of_two_states_is_down_for_as_long_as_it_was_deep():
+    rng = np.random.default_rng(0)
+    time = np.cumsum(rng.integers(50, 400, 400))
+    for deepest in (30, 60, 100, 127):  # a fugue's pedal never comes near the middle
+        value = rng.integers(0, deepest + 1, 400)
+        value[-1] = 0
+        deep = (value[:-1] * np.diff(time)).sum() / 127
+        down = np.diff(time)[value[:-1] >= share_keeping(time, value)].sum()
+        assert abs(down - deep) < 0.025 * np.ptp(time)  # depths are whole numbers
+    assert share_keeping(np.array([0, 1000]), np.array([127, 0])) == 64
+    assert share_keeping(np.zeros(0, int), np.zeros(0, int)) == 64
 
 
 @st.composite
