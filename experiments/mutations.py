@@ -291,7 +291,7 @@ def tree(value: Any, draw: Draw, times: int = 3) -> Any:
             other, there = _one(places, draw)
             place[key] = copy.deepcopy(other[there])
         else:
-            place[key] = _one(VALUES, draw)
+            place[key] = copy.deepcopy(_one(VALUES, draw))  # it may be edited in turn
     return holder[0]
 
 

@@ -56,10 +56,12 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from pianist_jax.errors import PianistError
-from pianist_jax.score.files import KERN, parse_xml
+from pianist_jax.score.files import KERN, parse_xml, unpack_mxl
 from pianist_jax.score.load import read_written
 from pianist_jax.score.marks import deal_out
 from pianist_jax.score.mei_tree import Tree
+from pianist_jax.score.musicxml import read_musicxml
+from pianist_jax.score.ornaments import Style
 from pianist_jax.score.played import play
 from pianist_jax.score.repeats import Jumps
 from pianist_jax.score.written import Mark, Written, WrittenNote, bar_starts
@@ -69,7 +71,7 @@ EXACT = 0.002  # quarters
 SPREAD = 2.1  # quarters by which the referee moves notes behind grace notes and of arpeggios
 SEVERE = 0.01  # share of notes
 
-REFEREE = """
+VEROVIO = """
 import base64, io, json, sys, mido, verovio
 verovio.enableLog(verovio.LOG_OFF)
 toolkit = verovio.toolkit()
@@ -83,6 +85,27 @@ if toolkit.loadFile(sys.argv[1]):
     struck = [m.note for track in midi.tracks for m in track if m.type == "note_on" and m.velocity]
 print(json.dumps((notes, struck)))
 """
+MUSIC21 = """
+import json, sys, warnings
+warnings.simplefilter("ignore")
+import converter21, music21
+# converter21 4.0.1 calls by its old name what music21 10.5 has made public.
+music21.metadata.Metadata._convertValue = lambda self, *what: music21.metadata.Metadata.convertValue(*what)
+converter21.register()
+score = music21.converter.parse(sys.argv[1], forceSource=True)
+notes = []
+for work in score.scores if isinstance(score, music21.stream.Opus) else [score]:
+    work.toSoundingPitch(inPlace=True)
+    for one in work.recurse().getElementsByClass(music21.note.NotRest):
+        if not one.duration.isGrace and not isinstance(one, music21.harmony.Harmony):
+            place = float(one.getOffsetInHierarchy(work))
+            heads = one.notes if isinstance(one, music21.chord.Chord) else [one]
+            notes += [(str(head.id), head.pitch.midi, place) for head in heads if hasattr(head, "pitch")]
+print(json.dumps((notes, None)))
+"""
+REFEREES = {"verovio": VEROVIO, "music21": MUSIC21}
+MUSICXML = (".xml", ".musicxml", ".mxl")
+SUFFIXES = (".mei", *KERN, *MUSICXML)
 
 Head = tuple[int, float]  # pitch, place in quarters
 
@@ -107,38 +130,45 @@ class Verdict:
 
 
 def named(path: Path) -> bytes:
-    """The file's content for the referee: notes of MEI with ids, so that both sides name each note alike.
+    """The file's content with ids at notes of MEI and MusicXML, so that both sides name each note alike.
 
     Of kern without what the referee gives time that it does not have: rests among grace notes, lines that hold
     nothing. The lines stay, as they name the notes.
     """
     data = path.read_bytes()
-    if path.suffix.lower() != ".mei":
+    if path.suffix.lower() in KERN:
         lines = data.decode("utf-8", errors="replace").split("\n")
         lines = [re.sub(r"(?<=\t)[^\t*!]*q[^\t]*r[^\t]*|^[^\t*!=]*q[^\t]*r[^\t]*", ".", line) for line in lines]
         lines = [line.replace(".", "!") if re.fullmatch(r"\.(\t\.)*\r?", line) else line for line in lines]
         return "\n".join(lines).encode()
-    root = parse_xml(data, path.name)
-    Tree(root, path.name)
+    root = parse_xml(unpack_mxl(data, path.name) if data.startswith(b"PK") else data, path.name)
+    if path.suffix.lower() == ".mei":
+        Tree(root, path.name)
+    else:
+        for count, note in enumerate(root.iter("note")):
+            note.set("id", note.get("id", f"head{count}"))
     return ElementTree.tostring(root, encoding="utf-8")
 
 
-def referee(path: Path, kept: Path | None = None) -> tuple[list[tuple[str, int, float]], list[int]]:
-    """(id, pitch, place) of all heads, and the pitches struck, ties joined; by Verovio in a process of its own.
+def referee(
+    name: str, content: bytes, kept: Path | None = None, who: str = "verovio"
+) -> tuple[list[tuple[str, int, float]], list[int] | None]:
+    """(id, pitch, place) of all heads, and the pitches struck, ties joined (None: it does not say); in its own process.
 
     What it answered before is taken from the folder `kept`, where one is given.
     """
-    answer = None if kept is None else kept / f"{path.name}.json"
+    answer = None if kept is None else kept / who / f"{name}.json"
     if answer is not None and answer.exists():
         return json.loads(answer.read_text())
     with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder, path.name)
-        copy.write_bytes(named(path))
-        command = [sys.executable, "-c", REFEREE, str(copy)]
+        copy = Path(folder, name).with_suffix(".musicxml" if name.endswith((".xml", ".mxl")) else Path(name).suffix)
+        copy.write_bytes(content)
+        command = [sys.executable, "-c", REFEREES[who], str(copy)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
     lines = done.stdout.strip().splitlines()
     found = json.loads(lines[-1]) if done.returncode == 0 and lines else ([], [])
     if answer is not None:
+        answer.parent.mkdir(parents=True, exist_ok=True)
         answer.write_text(json.dumps(found))
     return found
 
@@ -197,24 +227,27 @@ def odd_bars(written: Written) -> int:
     return odd
 
 
-def judge(path: Path, kept: Path | None = None) -> Verdict:
-    """Read one file and compare it, every bar of the page once."""
+def judge(path: Path, kept: Path | None = None, who: str = "verovio") -> Verdict:
+    """Read one file and compare it, every bar of the page once, ornaments as the signs that they are."""
     try:
-        written = read_written(path)
+        content = named(path)
+        musicxml = path.suffix.lower() in MUSICXML
+        written = read_musicxml(parse_xml(content, path.name), path.name) if musicxml else read_written(path)
         ours, graces, loose = heads_of(written)
         odd = odd_bars(written)
         written.orders.clear()
         for bar in written.bars:
             bar.jumps = Jumps()
         deal_out(written)
-        score = play(written)
+        score = play(written, style=Style(played=False))
     except (PianistError, ValueError) as error:
         return Verdict(path.name, str(error) or type(error).__name__)
-    notes, struck = referee(path, kept)
+    notes, struck = referee(path.name, content, kept, who)
     theirs = {key.removeprefix("note-"): (pitch, at) for key, pitch, at in notes}
     theirs = {key: head for key, head in theirs.items() if key not in graces}
     found = differing(ours, theirs, loose)
-    mine, other = Counter(score.notes.pitch.tolist()), Counter(struck)
+    mine = Counter(score.notes.pitch.tolist())
+    other = mine if struck is None else Counter(struck)
     ties = max((mine - other).total(), (other - mine).total())
     return Verdict(path.name, "", len(ours), len(theirs), len(found), ties, odd, "; ".join(found[:2]))
 
@@ -224,12 +257,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--referee", choices=list(REFEREES), default="verovio")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="the referee answers once, and is kept there")
     parser.add_argument("--all", action="store_true", help="show also what is right")
     options = parser.parse_args()
     verdicts = []
-    for path in sorted(path for path in options.folder.rglob("*") if path.suffix.lower() in (".mei", *KERN)):
-        verdict = judge(path, options.keep)
+    for path in sorted(path for path in options.folder.rglob("*") if path.suffix.lower() in SUFFIXES):
+        verdict = judge(path, options.keep, options.referee)
         verdicts.append(verdict)
         if options.all or verdict.error or verdict.wrong:
             counts = f"{verdict.heads}/{verdict.referee} heads, {verdict.differ} differ, {verdict.struck} struck"
