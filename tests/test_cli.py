@@ -261,6 +261,8 @@ def test_an_unknown_model_name(run):
         ("--residual-scale", 1.5),
         ("--residual-scale", "nan"),
         ("--top-k", -1),
+        ("--ornaments", "trills=high"),
+        ("--ornaments", "pace=1"),
     ],
 )
 def test_senseless_settings(run, option, value):

@@ -73,15 +73,18 @@ def inspect(
         list[str], typer.Argument(metavar="FILE", help="MIDI, MusicXML, MEI and kern files, NAME.json of renderings.")
     ],
     part: options.Part = None,
+    repeats: options.Repeats = True,
+    ornaments: options.Ornaments = None,
 ) -> None:
     """Say what is in a score, a performance or a rendering: bars, notes, tempi, dynamics, pedal, problems."""
     from pianist_jax.rendering.stored import describe_rendering
     from pianist_jax.score.describe import describe
 
+    reading = options.reading_of(part, repeats, ornaments)
     errors: list[PianistError | None] = []
     for file in files:
         try:
-            rows = describe_rendering(Path(file)) if file.lower().endswith(".json") else describe(file, part)
+            rows = describe_rendering(Path(file)) if file.lower().endswith(".json") else describe(file, reading)
         except Exception as error:  # whatever one file does, the others are told of
             errors.append(in_words(printable(file), error))
             continue

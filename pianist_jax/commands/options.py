@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pianist_jax.performance.pace import Pace
     from pianist_jax.rendering.extras import Extras
     from pianist_jax.rendering.result import Rendering
+    from pianist_jax.score.reading import Reading
 
 Draws = Annotated[int, typer.Option(help="Play what so many drawn performances and the model agree on; 1 is quickest.")]
 ResidualScale = Annotated[
@@ -62,6 +63,16 @@ Audio = Annotated[bool, typer.Option("--audio", help="Also let it sound (NAME.wa
 Part = Annotated[
     str | None, typer.Option("--part", metavar="NAME|N", help="Of several parts this one; else those of a keyboard.")
 ]
+Repeats = Annotated[bool, typer.Option("--repeats/--no-repeats", help="Play what the score repeats again, or once.")]
+Ornaments = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--ornaments",
+        metavar="KEY=VALUE",
+        help="trills=main|upper|composer (what they begin on), arpeggios=first|last (the note on the beat), pace=80 "
+        "(ms a note of a trill), or none: only what is written.",
+    ),
+]
 Bars = Annotated[
     str | None, typer.Option(metavar="17-32", help="Perform these bars of a rendering in DIR anew, and nothing else.")
 ]
@@ -93,6 +104,13 @@ def expression_of(
         pedal_threshold=pedal_threshold,
         binary_pedal=binary_pedal,
     )
+
+
+def reading_of(part: str | None, repeats: bool, ornaments: list[str] | None) -> "Reading":
+    """How scores are to be read. Raises PianistError."""
+    from pianist_jax.score.reading import Reading, parse_style
+
+    return Reading(part, repeats, parse_style(ornaments or []))
 
 
 def log_of(path: str | None) -> Path | None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pianist_jax.rendering.batch import Outcome
     from pianist_jax.rendering.extras import Extras
     from pianist_jax.rendering.finding import Job
+    from pianist_jax.score.reading import Reading
 
 commands = typer.Typer(rich_markup_mode=None)
 NAMED = 10  # scores that are left alone; the others are counted
@@ -40,6 +41,8 @@ def render(
     draws: options.Draws = Sampling.draws,
     residual_scale: options.ResidualScale = Sampling.residual_scale,
     part: options.Part = None,
+    repeats: options.Repeats = True,
+    ornaments: options.Ornaments = None,
     bars: options.Bars = None,
     keep: options.Keep = None,
     strength: options.Strength = None,
@@ -77,7 +80,7 @@ def render(
         tempo_events=tempo_events,
         takes=takes,
         force=force,
-        part=part,
+        reading=options.reading_of(part, repeats, ornaments),
         log=options.log_of(log),
     )
     if bars is None:
@@ -101,7 +104,7 @@ class Options:
     tempo_events: str | None
     takes: bool
     force: bool
-    part: str | None
+    reading: "Reading"
     log: Path | None
 
 
@@ -127,7 +130,7 @@ def _render_scores(scores: list[str], folder: Path, model: str, share: str | Non
         extras=wanted.extras,
         force=wanted.force,
         log=wanted.log,
-        part=wanted.part,
+        reading=wanted.reading,
         takes=wanted.takes or len(jobs) == 1,
     )
     _tell_twins(jobs)
@@ -205,7 +208,7 @@ def _bars_of(job: "Job", folder: Path, model: "Model", bars: tuple[int, int], wa
                 extras=wanted.extras,
                 tempo_events=wanted.tempo_events,
                 force=wanted.force,
-                part=wanted.part,
+                reading=wanted.reading,
             )
     except Exception as error:  # one bad score never stops the others
         return Outcome(job.score, error=in_words(job.score, error, wanted.log))

@@ -37,6 +37,7 @@ from pianist_jax.rendering.renderer import (
 from pianist_jax.rendering.reuse import at_hand, made_again
 from pianist_jax.rendering.takes import keep_take
 from pianist_jax.rendering.touch import head_hashes
+from pianist_jax.score.reading import AS_IT_STANDS, Reading
 
 READ_AHEAD = 32  # scores that wait, ready to be performed
 LONGEST_NAME = 255  # bytes, of a file
@@ -58,8 +59,8 @@ class Order:
     extras: Extras = DEFAULT_EXTRAS
     force: bool = False
     log: Path | None = None
-    part: str | None = None
     takes: bool = False
+    reading: Reading = AS_IT_STANDS
 
     def digest(self) -> str:
         """A hash of all but the folder, the log and whether takes are kept."""
@@ -72,7 +73,7 @@ class Order:
             "sampling": {**dataclasses.asdict(self.sampling), "heads": head_hashes(self.sampling)},
             "pace": self.pace.metadata(),
             "expression": self.expression.metadata(),
-            **({"part": self.part} if self.part is not None else {}),
+            **self.reading.metadata(),
             "extras": {**dataclasses.asdict(self.extras), **plot_options(self.extras)},
         }
         return json_hash(options)
@@ -345,7 +346,7 @@ def _read(jobs: Iterable[Job], run: _Run) -> Iterator[tuple[Job, Outcome | tuple
 def _read_one(job: Job, path: Path, run: _Run) -> Outcome | Piece | None:
     order = run.order
     stem = order.folder / job.stem
-    piece = read_piece(path) if order.part is None else read_piece(path, order.part)
+    piece = read_piece(path) if order.reading == AS_IT_STANDS else read_piece(path, order.reading)
     check_pace(piece, order.pace, order.expression)
     check_plot(piece.grid, order.extras)
     has_bars = piece.grid is not None

@@ -42,6 +42,7 @@ from pianist_jax.rendering.stored import apply_edits, read_rendering
 from pianist_jax.rendering.takes import keep_edits, keep_take, list_takes, require_unchanged, switch_to
 from pianist_jax.rendering.touch import head_hashes, touch
 from pianist_jax.score.bars import Bars, notes_in
+from pianist_jax.score.reading import AS_IT_STANDS, Reading
 
 TAKES = 8
 HEARD = 32  # notes behind the passage by which the takes are judged
@@ -150,7 +151,7 @@ def rerender_file(
     tempo_events: str | None = None,
     force: bool = False,
     takes: int = TAKES,
-    part: str | None = None,
+    reading: Reading = AS_IT_STANDS,
 ) -> tuple[Saved, Rendering | None]:
     """Perform bars of the rendering at `stem` (a path without suffix) anew and write its files again.
 
@@ -161,7 +162,7 @@ def rerender_file(
     path = stem.with_name(stem.name + ".json")
     if not path.exists():
         raise PianistError(f"{path}: no rendering there; render the whole score first, or name its folder with -o")
-    piece, stored = read_piece(score, part), read_rendering(path)
+    piece, stored = read_piece(score, reading), read_rendering(path)
     there = stored.extras
     extras = dataclasses.replace(there.also(extras), tempo_events=tempo_events or there.tempo_events)
     old = apply_edits(stored)

@@ -30,6 +30,7 @@ from pianist_jax.score.metre import metre
 
 if TYPE_CHECKING:
     from pianist_jax.score.grid import ScoreGrid
+    from pianist_jax.score.reading import Reading
 
 GUESSES = 2  # of a tempo, one upon the other
 AHEAD = 8  # times as many performances are at hand as are made together: like goes with like
@@ -98,13 +99,13 @@ def render(
     return rendering
 
 
-def read_piece(score: Score, part: str | None = None) -> Piece:
-    """Read, normalise and tokenise a score, of several parts the `part` that is wanted. Raises PianistError."""
+def read_piece(score: Score, reading: "Reading | None" = None) -> Piece:
+    """Read, normalise and tokenise a score, as the `reading` wants it (None: as it stands). Raises PianistError."""
     name, raw, grid = "score", score, None
     if not isinstance(score, Notes):
-        from pianist_jax.score.load import load  # only files need a MIDI library
+        from pianist_jax.score.reading import AS_IT_STANDS  # only files need a MIDI library
 
-        read = load(score, part=part)
+        read = (reading or AS_IT_STANDS).load(score)
         name, raw, grid = Path(score).stem, read.notes, read.grid
     assert isinstance(raw, Notes)
     if not len(raw):

@@ -13,7 +13,7 @@ from pianist_jax.music.tokens import MAX_DURATION, MAX_IOI
 from pianist_jax.score.facts import Score
 from pianist_jax.score.grid import LEFT, MAJOR, MINOR, RIGHT
 from pianist_jax.score.hands import RIGHT_HAND, separate_hands
-from pianist_jax.score.load import load
+from pianist_jax.score.reading import AS_IT_STANDS, Reading
 from pianist_jax.score.written import LEVELS, Mark
 
 Rows = list[tuple[str, str]]
@@ -28,9 +28,9 @@ ON_GRID = 0.9  # share of onsets on such parts from which on a MIDI file looks l
 PITCHES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 
 
-def describe(path: str | os.PathLike[str], part: str | None = None) -> Rows:
-    """(what, how it is) of a MIDI, MusicXML, MEI or kern file, or of a `part` of it. Raises PianistError."""
-    score = load(path, part=part)
+def describe(path: str | os.PathLike[str], reading: Reading = AS_IT_STANDS) -> Rows:
+    """(what, how it is) of a MIDI, MusicXML, MEI or kern file, read as is wanted. Raises PianistError."""
+    score = reading.load(path)
     rows = [("format", _format(score))]
     rows += _bars(score)
     rows += [("metre", _changes(score, [(t.start, f"{t.beats}/{t.beat_type}") for t in score.time_signatures]))]

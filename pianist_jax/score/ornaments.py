@@ -40,7 +40,7 @@ from dataclasses import dataclass
 from pianist_jax.score.chords import break_chords
 from pianist_jax.score.facts import KeySignature, Tempo
 from pianist_jax.score.graces import place_graces
-from pianist_jax.score.sounding import Clock, Sounding
+from pianist_jax.score.sounding import STROKE_MS, Clock, Sounding
 from pianist_jax.score.written import MAX_NOTES, PLACE_DIGITS, Ornament
 
 PATTERNS = {
@@ -72,11 +72,12 @@ FROM_ABOVE = re.compile(
 @dataclass(frozen=True)
 class Style:
     """How ornaments are played: at all (else they stay marks), trills from above (None: by the composer), chords that
-    are broken with their last note on the beat and not their first."""
+    are broken with their last note on the beat and not their first, and how long a note of a trill or turn lasts."""
 
     played: bool = True
     upper_trills: bool | None = None
     last_on_beat: bool = False
+    trill_ms: float = STROKE_MS
 
 
 PLAIN = Style()
@@ -90,6 +91,7 @@ class _Page:
     keys: Sequence[KeySignature]
     clock: Clock
     from_above: bool
+    trill_ms: float
 
 
 def play_ornaments(
@@ -113,7 +115,7 @@ def play_ornaments(
     if not signed:
         return heard
     above = bool(FROM_ABOVE.search(composer)) if style.upper_trills is None else style.upper_trills
-    page = _Page(_accidentals(fragments, signed), keys, clock, above)
+    page = _Page(_accidentals(fragments, signed), keys, clock, above, style.trill_ms)
     break_chords(signed, heard, clock, last_on_beat=style.last_on_beat)
     partners = _partners(signed)
     played: list[Sounding] = []
@@ -129,7 +131,7 @@ def _play(s: Sounding, page: _Page, partners: dict[int, Sounding]) -> list[Sound
     sign = next((sign for sign in s.note.ornaments if sign.kind in PLAYED), None)
     if sign is None or s.note.grace or s.length <= SAME:
         return [s]
-    stroke = page.clock.stroke(s.start)
+    stroke = page.clock.stroke(s.start, page.trill_ms)
     if sign.kind == "trill":
         return _strokes(s, _trill(s.length, stroke, page.from_above), page, sign)
     if sign.kind in PATTERNS:
