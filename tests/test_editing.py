@@ -203,6 +203,29 @@ def test_takes_on_the_command_line(run):
     assert contents("out") == before
 
 
+def test_edits_of_another_program(run):
+    run("render", CHORALE, "-o", "out")
+    path, edited = Path("out") / f"{CHORALE.stem}.json", Path(f"out/{CHORALE.stem}.performance.mid")
+    code, out, err = run("apply", path, "--from", edited)
+    assert (code, err, out[1]) == (0, [], f"  {edited}: no edit in it")
+    notes = read_midi(edited)
+    notes.velocity[:2] = [1, 2]
+    write_midi(edited, notes)
+    code, out, err = run("apply", path, "--from", edited)
+    assert (code, err) == (0, [])
+    assert "(take 2; " in out[0]
+    assert out[1].startswith(f"  {edited}: changed: 2 of ")
+    assert "(bars 1): velocity 2" in out[1]
+    assert run("history", path)[1][-1] == f"*  2 after 1: edited as in {edited.name}"
+    before = contents("out")
+    write_midi("other.mid", SCORE)
+    Path("none.mid").write_bytes(b"MThd")
+    for wrong in (["other.mid"], ["none.mid"], ["gone.mid"], [edited, "out/again.json"]):
+        code, out, err = run("apply", path, "--from", *wrong)
+        assert (code, out, len(err)) == (2, [], 1)
+    assert contents("out") == before
+
+
 def test_apply_what_is_wrong(run):
     run("render", CHORALE, "-o", "out")
     path = Path("out") / f"{CHORALE.stem}.json"

@@ -2,7 +2,7 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +10,11 @@ from pianist_jax.commands import options
 from pianist_jax.errors import PianistError, in_words
 from pianist_jax.files import printable
 from pianist_jax.terminal import conclude, say
+
+if TYPE_CHECKING:
+    from pianist_jax.performance.expression import Expression
+    from pianist_jax.performance.pace import Pace
+    from pianist_jax.rendering.extras import Extras
 
 commands = typer.Typer(rich_markup_mode=None)
 
@@ -19,6 +24,9 @@ def apply(
     renderings: Annotated[list[str], typer.Argument(metavar="NAME.json", help="JSON files of renderings.")],
     output: Annotated[
         str | None, typer.Option("-o", "--output", metavar="DIR", help="Another folder than that of NAME.json.")
+    ] = None,
+    edited: Annotated[
+        str | None, typer.Option("--from", metavar="MIDI", help="Take in what somebody has changed in this file of it.")
     ] = None,
     keep: options.Keep = None,
     strength: options.Strength = None,
@@ -38,33 +46,66 @@ def apply(
 
     In NAME.json every note's performed onset, duration (ms) and velocity may be changed, and the pedal. Strengths act
     on what is there; the same again changes nothing. What comes out is a new take (`pianist history`), with the files
-    that the rendering had.
+    that the rendering had. With --from, edits made in another program in one of its MIDI files are taken in.
     """
-    from pianist_jax.rendering.stored import apply_edits, read_rendering
-    from pianist_jax.rendering.takes import keep_take
-
     renderings, strength = options.strengths_among(renderings, strength)
-    expression = options.expression_of(keep, strength, tempo_scale, pedal_threshold, binary_pedal)
-    pace = options.pace_of(tempo, duration) if tempo is not None or duration is not None else None
-    wanted = options.extras_of(tempo_events, plot, plot_bars, overlay, audio)
+    if edited is not None and len(renderings) > 1:
+        raise PianistError(f"--from has the edits of one rendering, and {len(renderings)} are given; give one")
+    wanted = Wanted(
+        options.expression_of(keep, strength, tempo_scale, pedal_threshold, binary_pedal),
+        options.pace_of(tempo, duration) if tempo is not None or duration is not None else None,
+        options.extras_of(tempo_events, plot, plot_bars, overlay, audio),
+        tempo_events,
+        None if edited is None else Path(edited),
+        None if output is None else Path(output),
+        force,
+    )
     errors: list[PianistError | None] = []
     for name in renderings:
         try:
-            stored = read_rendering(Path(name))
-            extras = stored.extras.also(wanted)
-            extras = dataclasses.replace(extras, tempo_events=tempo_events or extras.tempo_events)
-            rendering = apply_edits(stored, expression, pace)
-            stem = stored.stem if output is None else Path(output) / stored.stem.name
-            saved = keep_take(rendering, stem, extras, origin=stored.path, force=force)
+            _apply_to(name, wanted)
         except PianistError as error:
             errors.append(error)
             continue
         errors.append(None)
-        say(f"{printable(name)} -> {' '.join(map(str, saved.files))}{options.take_in_words(saved.take)}")
-        if stored.released:
-            say(f"  {stored.released} notes are released earlier, where their key is struck again")
-        options.tell_error(rendering, saved.worst_error_ms)
     conclude(errors)
+
+
+@dataclasses.dataclass(frozen=True)
+class Wanted:
+    """What is to be done to renderings; `tempo_events` is None where nothing is said of them."""
+
+    expression: "Expression"
+    pace: "Pace | None"
+    extras: "Extras"
+    tempo_events: str | None
+    edited: Path | None
+    folder: Path | None
+    force: bool
+
+
+def _apply_to(name: str, wanted: Wanted) -> None:
+    from pianist_jax.rendering.stored import apply_edits, read_rendering
+    from pianist_jax.rendering.takes import keep_take
+
+    stored = read_rendering(Path(name))
+    there = stored.extras
+    extras = dataclasses.replace(there.also(wanted.extras), tempo_events=wanted.tempo_events or there.tempo_events)
+    taken = None
+    if wanted.edited is not None:
+        from pianist_jax.rendering.reimport import take_in
+
+        taken = take_in(stored, wanted.edited)
+        stored = dataclasses.replace(stored, rendering=taken.rendering, by_hand=False)
+    rendering = apply_edits(stored, wanted.expression, wanted.pace)
+    stem = stored.stem if wanted.folder is None else wanted.folder / stored.stem.name
+    saved = keep_take(rendering, stem, extras, origin=stored.path, taken=wanted.edited, force=wanted.force)
+    say(f"{printable(name)} -> {' '.join(map(str, saved.files))}{options.take_in_words(saved.take)}")
+    if taken is not None:
+        say(f"  {printable(str(wanted.edited))}: {taken.in_words()}")
+    if stored.released:
+        say(f"  {stored.released} notes are released earlier, where their key is struck again")
+    options.tell_error(rendering, saved.worst_error_ms)
 
 
 @commands.command()

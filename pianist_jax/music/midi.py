@@ -73,6 +73,14 @@ def read_midi(path: str | os.PathLike[str]) -> Notes:
     return notes_of_bytes(name, read_bytes(path, name))
 
 
+def read_tracks(path: str | os.PathLike[str]) -> list[Scanned]:
+    """What each track of a MIDI file says, in ticks. Raises MidiError where `read_midi` does."""
+    name = printable(path)
+    file = parse_midi(name, read_bytes(path, name))
+    notes_of_tracks(name, file)
+    return [_of_tracks(name, file.ticks_per_beat, [track]) for track in file.tracks]
+
+
 def notes_of_bytes(name: str, data: bytes, only: Collection[str] = ()) -> Notes:
     """What `read_midi` reads, from the bytes of a file that messages call `name`. Raises MidiError.
 
@@ -94,10 +102,16 @@ def notes_of_tracks(name: str, file: mido.MidiFile) -> Notes:
 
 
 def _scanned(name: str, midi: mido.MidiFile, only: Collection[str] = ()) -> Scanned:
-    events = gather_events(name, midi.tracks, only)
+    return _of_tracks(name, midi.ticks_per_beat, midi.tracks, only)
+
+
+def _of_tracks(
+    name: str, ticks_per_quarter: int, tracks: Iterable[mido.MidiTrack], only: Collection[str] = ()
+) -> Scanned:
+    events = gather_events(name, tracks, only)
     start, end, pitch, velocity = np.array([events.start, events.end, events.pitch, events.velocity], np.int64)
     pedal, tempo = (np.array(each, np.int64).reshape(-1, 2) for each in (events.pedal, events.tempo))
-    return Scanned(midi.ticks_per_beat, start, end, pitch, velocity, pedal, tempo, events.drums)
+    return Scanned(ticks_per_quarter, start, end, pitch, velocity, pedal, tempo, events.drums)
 
 
 def sounding(name: str, scanned: Scanned) -> Notes:

@@ -152,6 +152,8 @@ def edit_in_words(edit: dict[str, Any]) -> str:
         return "tempo " + (f"{edit['pace']['tempo']}" if edit["pace"]["duration"] is None else "by duration")
     if "expression" in edit:
         return wanted_in_words(edit["expression"])
+    if "from" in edit:
+        return f"edited as in {printable(str(edit['from']))}"
     return "by hand"
 
 

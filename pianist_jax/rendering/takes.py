@@ -103,13 +103,15 @@ def keep_take(
     extras: Extras,
     *,
     origin: Path | None = None,
+    taken: Path | None = None,
     force: bool = False,
 ) -> Saved:
     """Make a rendering the current take at `stem`, a new one unless the same is there; `Saved` tells its number.
 
     Pictures and sound that the one before has are made for it too. `origin`: the JSON file whose edits by hand are in
-    the rendering; others that wait in NAME.json are not lost for it. Raises PianistError, naming it, where a file is in
-    the way that is not as it was last written, unless `force` is set.
+    the rendering; others that wait in NAME.json are not lost for it. `taken`: a file whose edits are in it, which may
+    be one of its own and is kept beside the take (NAME.takes/N.from.mid). Raises PianistError, naming it, where a file
+    is in the way that is not as it was last written, unless `force` is set.
     """
     with _claimed(stem):
         before = _current(stem, force=force)
@@ -122,7 +124,7 @@ def keep_take(
             numbered = Numbered(1 + max(_kept(stem), default=0))
         else:
             numbered = Numbered(1 + max(before.take.number, *_kept(stem), 0), before.take.number)
-        return _place(rendering, stem, extras, numbered, before, force=force)
+        return _place(rendering, stem, extras, numbered, before, taken=taken, force=force)
 
 
 def switch_to(stem: Path, number: int, extras: Extras | None = None, *, force: bool = False) -> Saved:
@@ -178,7 +180,14 @@ def find_take(stem: Path, text: str) -> int:
 
 
 def _place(
-    rendering: Rendering, stem: Path, extras: Extras, take: Numbered, before: Stored | None, *, force: bool
+    rendering: Rendering,
+    stem: Path,
+    extras: Extras,
+    take: Numbered,
+    before: Stored | None,
+    *,
+    taken: Path | None = None,
+    force: bool,
 ) -> Saved:
     """Write the files of a take in place of those of the one before, which is kept."""
     if before is not None:
@@ -186,22 +195,31 @@ def _place(
         extras = dataclasses.replace(wanted, tempo_events=extras.tempo_events)
     has_bars = rendering.grid is not None
     paths = wanted_paths(stem, len(rendering.performances), extras, has_bars=has_bars)[:-1]
-    gone = require_unchanged(stem, before, paths, force=force)
+    gone = require_unchanged(stem, before, paths, taken=taken, force=force)
     if before is not None and before.take != take:
         _keep(stem, before)
+    if taken is not None and (before is None or before.take != take):
+        copy = take_path(stem, take.number).with_suffix(".from.mid")
+        replace_file(copy, taken.read_bytes(), make_folder=True)
     return save_rendering(rendering, stem, force=True, extras=extras, take=take, gone=gone)
 
 
-def require_unchanged(stem: Path, before: Stored | None, paths: Sequence[Path], *, force: bool = False) -> list[Path]:
+def require_unchanged(
+    stem: Path, before: Stored | None, paths: Sequence[Path], *, taken: Path | None = None, force: bool = False
+) -> list[Path]:
     """The files of the take before that the new one, with files at `paths`, does not have.
 
-    Raises PianistError, naming it, where any of all these is not as it was last written, unless `force` is set.
+    Raises PianistError, naming it, where any of all these but the one `taken` in is not as it was last written, unless
+    `force` is set.
     """
     made = {} if before is None else before.made
     gone = [stem.with_name(name) for name in made if stem.with_name(name) not in paths]
     for path in [] if force else [*paths, *gone]:
-        if path.exists() and made.get(path.name, {}).get("sha256") != file_hash(path):
-            raise PianistError(f"{path}: was changed since it was rendered, or is another's; --force replaces it")
+        if not path.exists() or (taken is not None and taken.exists() and path.samefile(taken)):
+            continue
+        if made.get(path.name, {}).get("sha256") != file_hash(path):
+            how = "`pianist apply NAME.json --from` takes edits of MIDI files in, --force replaces it"
+            raise PianistError(f"{path}: was changed since it was rendered, or is another's; {how}")
     return [path for path in gone if path.exists()]
 
 

@@ -18,6 +18,8 @@ from pianist_jax.music.notes import Notes, normalise
 from pianist_jax.performance.expression import NEUTRAL, Expression
 from pianist_jax.rendering.comparison import compare_takes, picture_of
 from pianist_jax.rendering.extras import Extras
+from pianist_jax.rendering.hashes import content_hash
+from pianist_jax.rendering.reimport import take_in
 from pianist_jax.rendering.reuse import at_hand, made_again
 from pianist_jax.rendering.stored import apply_edits, read_rendering
 from pianist_jax.rendering.takes import (
@@ -239,20 +241,20 @@ def killed_after(steps):
 
 @dataclasses.dataclass
 class Model:
-    """What ought to be there: every take's parent and notes, and which one is the current."""
+    """What ought to be there: of every take its parent, what was done one after the other, and its notes."""
 
     parent: dict[int, int | None] = dataclasses.field(default_factory=dict)
+    done: dict[int, tuple[object, ...]] = dataclasses.field(default_factory=dict)
     notes: dict[int, Notes] = dataclasses.field(default_factory=dict)
     current: int = 0
-    keys: dict[object, int] = dataclasses.field(default_factory=dict)
 
-    def make(self, notes, key):
+    def make(self, done, notes):
         """A new take, or the one that was made so before."""
-        if key not in self.keys:
-            number = len(self.notes) + 1
-            self.parent[number], self.notes[number] = self.current or None, notes
-            self.keys[key] = number
-        self.current = self.keys[key]
+        same = [n for n, own in self.done.items() if own == done and content_hash(notes) == content_hash(self.notes[n])]
+        number = same[0] if same else len(self.notes) + 1
+        if not same:
+            self.parent[number], self.done[number], self.notes[number] = self.current or None, done, notes
+        self.current = number
 
 
 OPERATIONS = st.one_of(
@@ -260,6 +262,7 @@ OPERATIONS = st.one_of(
     st.tuples(st.just("soft"), st.sampled_from([0.5, 0.8])),
     st.tuples(st.just("hand"), st.integers(1, 127)),
     st.tuples(st.just("bars"), st.integers(0, 1)),
+    st.tuples(st.just("import"), st.integers(1, 127)),
     st.tuples(st.just("undo"), st.just(0)),
     st.tuples(st.just("take"), st.integers(1, 5)),
 )
@@ -281,7 +284,12 @@ def operate(operation, score, stem):
         applied(stem)
     else:
         stored = read_rendering(stem.with_name(f"{stem.name}.json"))
-        keep_take(with_bars(stored.rendering, how), stem, stored.extras)
+        if what == "bars":
+            keep_take(with_bars(stored.rendering, how), stem, stored.extras)
+            return
+        path = stem.with_name(f"{stem.name}.performance.mid")
+        write_midi(path, louder(read_midi(path), 3, how))
+        keep_take(take_in(stored, path).rendering, stem, stored.extras, taken=path)
 
 
 def with_bars(rendering, seed):
@@ -292,31 +300,35 @@ def with_bars(rendering, seed):
     return rendering.replaced([new], {"bars": [1, 1], "seed": seed})
 
 
+def louder(notes, n, velocity):
+    changed = notes.velocity.copy()
+    changed[n] = velocity
+    return dataclasses.replace(notes, velocity=changed)
+
+
 def predict(model, operation, score):
     """The same in the model; whether it can be done."""
     what, how = operation
-    rendering = made_up_rendering(score)
-    now = model.notes.get(model.current)
     if what == "render":
-        model.make(made_up_rendering(score, how).notes, ("render", how))
-    elif what in ("undo", "take"):
+        model.make((operation,), made_up_rendering(score, how).notes)
+        return True
+    if what in ("undo", "take"):
         wanted = how if what == "take" else model.parent.get(model.current)
-        if wanted not in model.notes:
-            return False
-        model.current = wanted
-    elif what == "soft":
-        made = next(key for key, number in model.keys.items() if number == model.current)
-        if made[:2] != ("soft", how):  # the same again changes nothing
-            soft = dataclasses.replace(rendering, performances=(now,)).edited(Expression(dynamics=how)).notes
-            model.make(soft, ("soft", how, model.current))
-    else:
-        velocity = now.velocity.copy()
-        if what == "hand":
-            velocity[3] = how
-        else:
-            velocity = with_bars(dataclasses.replace(rendering, performances=(now,)), how).notes.velocity
-        if what == "bars" or velocity[3] != now.velocity[3]:
-            model.make(dataclasses.replace(now, velocity=velocity), (what, how, model.current))
+        model.current = wanted if wanted in model.notes else model.current
+        return wanted in model.notes
+    now, done = model.notes[model.current], model.done[model.current]
+    rendering = dataclasses.replace(made_up_rendering(score), performances=(now,))
+    if what == "soft" and done[-1] != operation:  # the same again changes nothing
+        model.make((*done, operation), rendering.edited(Expression(dynamics=how)).notes)
+    if what == "bars":
+        model.make((*done, operation), with_bars(rendering, how).notes)
+    if what == "hand" and how != now.velocity[3]:
+        model.make(done if done[-1] == "hand" else (*done, "hand"), louder(now, 3, how))
+    if what == "import":
+        changed = int(np.lexsort((now.pitch, now.onset))[3])
+        if how != now.velocity[changed]:
+            new = louder(now, changed, how)
+            model.make((*done, content_hash(normalise(new)[0])), new)
     return True
 
 
