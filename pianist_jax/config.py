@@ -18,7 +18,8 @@ class ModelConfig:
     "cascade" or what an experiment has in its place, experiments.MODULE:CLASS).
     `metre` adds to each note where it stands in bar, beat, hand, chord and piece, as far as the score tells.
     `anchored` says that it was trained on scores at the tempo of their performances, so that it keeps what is written.
-    `consensus` is the width of a head that predicts what pianists agree on, a multiple of 64; 0: there is none.
+    `consensus` is the width of a head that predicts what pianists agree on, a multiple of 64; 0: there is none. With
+    `page` it reads what is written beside the notes: dynamics, slurs, signs, lengths.
     `attention` is "xla", "cudnn" (flash attention on NVIDIA GPUs) or "flash" (on TPUs). Parameters are float32,
     `dtype` is the dtype of the arithmetic. `remat` computes blocks again for the gradient, to save memory, but for
     what `remat_keeps`: "nothing", or the results of linear maps ("dots").
@@ -40,6 +41,7 @@ class ModelConfig:
     metre: bool = False
     anchored: bool = False
     consensus: int = 0
+    page: bool = False
     dropout: float = 0.0
     dtype: str = "float32"
     attention: str = "xla"
@@ -61,6 +63,8 @@ class ModelConfig:
             raise PianistError("metre and consensus are told note by note: set compressed=true")
         if self.consensus < 0 or self.consensus % 64:
             raise PianistError(f"consensus is {self.consensus}, but it must be 0 or a multiple of 64")
+        if self.page and not self.consensus:
+            raise PianistError("the page is read by the consensus: set consensus besides, or page=false")
         if self.remat_keeps not in ("nothing", "dots"):
             raise PianistError(f'remat_keeps is "{self.remat_keeps}", but it must be "nothing" or "dots"')
         if self.heads % self.kv_heads:
@@ -96,7 +100,8 @@ class Augmentation:
     `transpose` in semitones: 6 draws one of twelve keys, -6…+5. `tempo` and `velocity` are the largest |log factor|.
     A share `retimed` of the windows is brought to any tempo, however quick its notes are (`corruption.GAPS`), so that
     the texture does not tell the tempo.
-    `forget` is the share of scores that lose their metre, and of those that do not tell the hands.
+    `forget` is the share of scores that lose their metre, and of those that do not tell the hands; `unread` that of
+    scores whose page is not read.
 
     With `anchored` a score comes at the tempo of its performance (`corruption.anchor`), so that the model learns to
     trust it; `drift` is the standard deviation of what it is off by, as a logarithm. A share `lost` of the performances
@@ -107,6 +112,7 @@ class Augmentation:
     tempo: float = 0.22
     velocity: float = 0.1
     forget: float = 0.1
+    unread: float = 0.3
     retimed: float = 0.0
     anchored: bool = False
     drift: float = 0.05

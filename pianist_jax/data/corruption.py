@@ -44,6 +44,15 @@ def forget(metre_BNC: jax.Array, key: jax.Array, share: float) -> jax.Array:
     return jnp.where(lost[:, None], 0, metre_BNC)
 
 
+def unread(page_BNC: jax.Array, key: jax.Array, share: float) -> jax.Array:
+    """The page of scores, of which a share lose all of it, and half as many each of its columns: MIDI has none."""
+    k_all, k_each = jax.random.split(key)
+    rows, _, columns = page_BNC.shape
+    lost_BC = jax.random.uniform(k_all, (rows, 1)) < share
+    lost_BC |= jax.random.uniform(k_each, (rows, columns)) < share / 2
+    return jnp.where(lost_BC[:, None], 0, page_BNC)
+
+
 def row_keys(key: jax.Array, rows: int) -> jax.Array:
     """A key for each row of a batch: row i gets the same one however many rows there are."""
     return jax.vmap(partial(jax.random.fold_in, key))(jnp.arange(rows))

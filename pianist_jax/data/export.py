@@ -10,9 +10,17 @@ from pathlib import Path
 import numpy as np
 
 from pianist_jax.data.parts import PAIRS, PIECES, assemble, compress
-from pianist_jax.data.records import compact, compact_score, pair_planes, to_planes, unpack_pair, unpack_piece
+from pianist_jax.data.records import (
+    WIDTHS,
+    compact,
+    compact_score,
+    pair_planes,
+    to_planes,
+    unpack_pair,
+    unpack_piece,
+)
 from pianist_jax.data.shards import Prepared, PreparedError, read_prepared, read_records, read_shard
-from pianist_jax.music.tokens import ScoreTokens, join_scores
+from pianist_jax.music.tokens import SCORE_COLUMNS, ScoreTokens, join_scores
 
 PART_BYTES = 40 << 20
 BLOCK_NOTES = 1 << 19  # a block decompresses by itself, so blocks load in parallel
@@ -54,11 +62,19 @@ def export_pairs(
 ) -> list[Path]:
     """Write the pairs of ArrayRecord files, in the order given; as `export` does for pieces."""
     stored = list(_pairs(record_files))
-    metred = {each.score is not None and each.score.metre is not None for each in stored}
-    if len(metred) > 1:
+    scores = [each.score for each in stored if each.score is not None]
+    if len({score.metre is not None for score in scores}) > 1:
         raise PreparedError("some pairs tell the metre and some do not; make them all anew")
-    header = {"kind": PAIRS, "metre": metred == {True}}
-    return _write(stored, header, Path(out_dir), name, part_bytes)
+    told = {name: any(name in score.groups for score in scores) for name in WIDTHS}
+    if told["page"]:  # most corpora are MIDI: what nobody knows is 0
+        stored = [dataclasses.replace(each, score=_with_page(each.score)) for each in stored]
+    return _write(stored, {"kind": PAIRS, **told}, Path(out_dir), name, part_bytes)
+
+
+def _with_page(score: ScoreTokens | None) -> ScoreTokens | None:
+    if score is None or score.page is not None:
+        return score
+    return score._replace(page=np.zeros((score.size, SCORE_COLUMNS["page"]), np.uint16))
 
 
 def _pieces(prepared: Sequence[Prepared]) -> Iterator[_Stored]:

@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, fields, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from array_record.python.array_record_module import ArrayRecordWriter
 from pianist_jax.data.alignments import cached_align, read_given
 from pianist_jax.data.records import pack_pair, pedal_kind
 from pianist_jax.data.sources import SPLITS
+from pianist_jax.data.twins import twin_page
 from pianist_jax.errors import PianistError
 from pianist_jax.files import replacing
 from pianist_jax.music.midi import read_midi
@@ -54,6 +56,7 @@ class Performance:
     score: str
     composition: str
     split: str
+    notation: str = ""  # the same score as it is engraved, if there is such a file
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,6 +206,7 @@ def read_metadata(asap_dir: Path) -> list[Performance]:
             row["midi_score"],
             f"{row['composer']}/{_REPEATS.sub('', row['title'])}",
             row["split"],
+            row.get("xml_score") or "",
         )
         for row in rows
     ]
@@ -320,8 +324,16 @@ def _make_pair(job: _Job) -> tuple[Outcome, list[bytes]]:
         "filled": sum(int(s.filled.sum()) for s in stretches),
     }
     pedal = pedal_kind(played.pedal_value)
-    columns = metre(load(job.asap_dir / one.score, whole=True).grid)
-    return outcome_of(one, "", **found), [pack_stretch("asap", one, pedal, stretch, columns) for stretch in stretches]
+    told = _told(job.asap_dir / one.score, job.asap_dir / one.notation if one.notation else None)
+    packed = [pack_stretch("asap", one, pedal, stretch, *told) for stretch in stretches]
+    return outcome_of(one, "", **found), packed
+
+
+@lru_cache(maxsize=1)  # the performances of a score come one after the other
+def _told(path: Path, notation: Path | None) -> tuple[np.ndarray, np.ndarray | None]:
+    """The metre and the page of a score."""
+    score = load(path, whole=True)
+    return metre(score.grid), twin_page(normalise(score.notes)[0], notation)
 
 
 def outcome_of(one: Performance, left_out: str, **found: Any) -> Outcome:
@@ -331,8 +343,10 @@ def outcome_of(one: Performance, left_out: str, **found: Any) -> Outcome:
     return Outcome(one.file, one.score, one.composition, one.split, **{**nothing, **found}, left_out=left_out)
 
 
-def pack_stretch(corpus: str, one: Performance, pedal: str, stretch: Stretch, columns: np.ndarray) -> bytes:
-    """A record of a stretch; `columns` [N_score, 9] are the metre of the whole score."""
+def pack_stretch(
+    corpus: str, one: Performance, pedal: str, stretch: Stretch, metre: np.ndarray, page: np.ndarray | None = None
+) -> bytes:
+    """A record of a stretch; `metre` [N_score, 9] and `page` [N_score, 7] are those of the whole score."""
     metadata = {
         "corpus": corpus,
         "file": one.file,
@@ -343,8 +357,9 @@ def pack_stretch(corpus: str, one: Performance, pedal: str, stretch: Stretch, co
         "pedal": pedal,
         "unplayed": np.flatnonzero(stretch.filled | stretch.displaced).tolist(),
     }
-    own = columns[stretch.first : stretch.first + len(stretch.score)]
-    return pack_pair(ScoreTokens(encode(stretch.score), own), encode(stretch.performance), metadata)
+    own = slice(stretch.first, stretch.first + len(stretch.score))
+    score = ScoreTokens(encode(stretch.score), metre[own], None if page is None else page[own])
+    return pack_pair(score, encode(stretch.performance), metadata)
 
 
 def _write_records(path: Path, records: Iterable[bytes]) -> None:

@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from pianist_jax.data.records import METRE_WIDTHS, PLANE_WIDTHS, empty_values, fill, played_notes
+from pianist_jax.data.records import PLANE_WIDTHS, WIDTHS, empty_values, fill, played_notes
 from pianist_jax.data.sources import KINDS, PEDALS, SPLITS, Source
 from pianist_jax.errors import PianistError
 from pianist_jax.music.tokens import ScoreTokens
@@ -30,7 +30,7 @@ VERSION = 1
 PIECES, PAIRS = "pieces", "pairs"
 _MAGIC = b"PNSTPART"
 _PREFIX = struct.Struct("<8sII")  # magic, version, bytes of header
-_COMMON = ("export", "parts", "sources", "metre")  # what the headers of one export share
+_COMMON = ("export", "parts", "sources", "metre", "page")  # what the headers of one export share
 _MAX_HEADER = 1 << 28  # bytes
 _MAX_RATIO = 1000  # notes for a compressed byte; real music takes bytes for a note
 _CONTEXT_BITS = (0, 2, 4, 4, 1, 4, 4)  # measured on continuous-pedal recordings, one for each plane
@@ -68,7 +68,7 @@ class PairCorpus:
 
     Attributes:
         score, performance: uint16[notes, 8], values from 0 in slot order, equal pitches; first IOIs are 0. The score
-            has its metre, [notes, 9], unless the export was made without.
+            has its metre, [notes, 9], and its page, [notes, 7], unless the export was made without.
         played: bool[notes], False where the performed values are no performer's.
         offsets: int64[P + 1], as in `Corpus`.
         composition: int32[P], index into `compositions`.
@@ -165,8 +165,8 @@ def assemble(header: dict, blocks: Sequence[bytes]) -> bytes:
 
 
 def _filters(plane: int) -> list[dict]:
-    # A pair's planes go on after the score's with the performance's, which lack the pitch, and the score's metre.
-    bits = (*_CONTEXT_BITS, *_CONTEXT_BITS[1:], *[0] * len(METRE_WIDTHS))[plane]
+    # A pair's planes go on after the score's with the performance's, which lack the pitch, and what the score tells.
+    bits = (*_CONTEXT_BITS, *_CONTEXT_BITS[1:], *[0] * sum(map(len, WIDTHS.values())))[plane]
     return [{"id": lzma.FILTER_LZMA2, "preset": 6, "lc": bits, "lp": 0, "pb": 0, "nice_len": 273}]
 
 
@@ -187,7 +187,7 @@ def _load(
             raise PartError(f"{path}: damaged (it contradicts the other parts); copy it or export it again")
     blocks = [(path, start, block) for path, header, start in opened for block in header["blocks"]]
     bounds = _offsets([block["notes"] for _, _, block in blocks])
-    groups = ["notes"] * (kind == PAIRS) + ["metre"] * bool(headers[0].get("metre"))
+    groups = ["notes"] * (kind == PAIRS) + _told(headers[0])
     performance, score = empty_values(bounds[-1], groups)
     with concurrent.futures.ThreadPoolExecutor(workers or os.cpu_count()) as pool:
         tasks = [
@@ -199,6 +199,11 @@ def _load(
         for task in tasks:
             task.result()
     return headers, performance, score
+
+
+def _told(header: dict) -> list[str]:
+    """The groups that the scores of a part tell beside their notes."""
+    return [name for name in WIDTHS if header.get(name)]
 
 
 def _open(path: Path, kind: str) -> tuple[Path, dict, int]:
@@ -232,12 +237,13 @@ def _open(path: Path, kind: str) -> tuple[Path, dict, int]:
 def _is_whole(header: dict, room: int) -> bool:
     """Whether a header is as `assemble` was given it, and speaks of the `room` bytes behind it. May raise anything."""
     pairs = header["kind"] == PAIRS
-    planes = len(PLANE_WIDTHS) + (len(PLANE_WIDTHS) - 1 + bool(header["metre"]) * len(METRE_WIDTHS) if pairs else 0)
+    told = sum(len(WIDTHS[name]) for name in _told(header))
+    planes = len(PLANE_WIDTHS) + (len(PLANE_WIDTHS) - 1 + told if pairs else 0)
     sources = [] if pairs else header["sources"]
     return (
         isinstance(header["export"], str)
         and _count(header["part"]) < _count(header["parts"])
-        and (not pairs or isinstance(header["metre"], bool))
+        and (not pairs or (isinstance(header["metre"], bool) and isinstance(header.get("page", False), bool)))
         and all(_is_source(**source) for source in sources)
         and all(_is_block(block, planes, room) for block in header["blocks"])
         and all(

@@ -83,6 +83,7 @@ def _unpack(record: bytes, kind: int) -> tuple[np.ndarray, ScoreTokens | None, n
     """Token ids of the performance, of the score if it is a pair, which notes were played, is there a pedal."""
     if kind == PAIR:
         score, performance, metadata = unpack_pair(record)
+        score = score._replace(page=None)  # only some tell it, and the consensus that reads it learns in memory
         return performance, score, played_notes(metadata, score.size), metadata["pedal"] != "none"
     piece = unpack_piece(record)
     return piece.tokens, None, np.ones(len(piece.tokens), bool), piece.pedal != "none"

@@ -20,6 +20,7 @@ from pianist_jax.music.tokens import (
     IOI,
     METRE_SIZE,
     NOTE_TOKENS,
+    PAGE_SIZE,
     SLOT_SIZE,
     SLOT_START,
     ScoreTokens,
@@ -27,11 +28,17 @@ from pianist_jax.music.tokens import (
 )
 
 VERSION = 1
-PIECE, PAIR, METRED_PAIR = 1, 2, 3  # the last: a pair whose score tells its metre
-GROUPS: dict[int, tuple[str, ...]] = {PIECE: (), PAIR: ("notes",), METRED_PAIR: ("notes", "metre")}  # of a score
+PIECE, PAIR, METRED_PAIR, PAGED_PAIR = 1, 2, 3, 4  # pairs whose score tells its metre, and its page besides
+GROUPS: dict[int, tuple[str, ...]] = {
+    PIECE: (),
+    PAIR: ("notes",),
+    METRED_PAIR: ("notes", "metre"),
+    PAGED_PAIR: ("notes", "metre", "page"),
+}  # of a score
 # Bytes a note in each plane: pitch, IOI low and high, velocity, duration low and high, pedal.
 PLANE_WIDTHS = (1, 1, 1, 1, 1, 1, 4)
-METRE_WIDTHS = tuple(1 if size <= 256 else 2 for size in METRE_SIZE)
+SIZES = {"metre": METRE_SIZE, "page": PAGE_SIZE}  # of the columns of a score's groups beside its notes
+WIDTHS = {name: tuple(1 if size <= 256 else 2 for size in sizes) for name, sizes in SIZES.items()}
 _MAGIC = b"PNST"
 _HEADER = struct.Struct("<4sBBII")  # magic, version, PIECE or PAIR, notes, bytes of metadata
 _MAX_SWITCH_VALUES = 3  # off, on, and one stray; a real pedal shows dozens
@@ -66,13 +73,16 @@ def compact(tokens: np.ndarray) -> np.ndarray:
 
 
 def compact_score(score: ScoreTokens) -> ScoreTokens:
-    """`compact` of a score's notes; the metre, uint16[N, 9], has the same numbers. Raises ValueError likewise."""
-    if score.metre is None:
-        return ScoreTokens(compact(score.notes))
-    if score.metre.shape != (len(score.notes), len(METRE_SIZE)):
-        raise ValueError(f"a metre of shape {score.metre.shape} does not belong to {len(score.notes)} notes")
-    _require_range(score.metre, np.array(METRE_SIZE), "column of the metre")
-    return ScoreTokens(compact(score.notes), score.metre.astype(np.uint16))
+    """`compact` of a score's notes; its other groups, uint16, have the same numbers. Raises ValueError likewise."""
+    groups = {}
+    for name, sizes in SIZES.items():
+        columns = getattr(score, name)
+        if columns is not None:
+            if columns.shape != (len(score.notes), len(sizes)):
+                raise ValueError(f"a {name} of shape {columns.shape} does not belong to {len(score.notes)} notes")
+            _require_range(columns, np.array(sizes), f"column of the {name}")
+            groups[name] = columns.astype(np.uint16)
+    return ScoreTokens(compact(score.notes), **groups)
 
 
 def _require_range(values: np.ndarray, size: np.ndarray, what: str) -> None:
@@ -110,15 +120,15 @@ def to_planes(values: np.ndarray) -> list[bytes]:
     return [column.astype(np.uint8).tobytes() for column in columns]
 
 
-def metre_planes(columns: np.ndarray) -> list[bytes]:
-    """Columns uint16[N, 9] of the metre -> planes of bytes, N × METRE_WIDTHS long."""
-    widths = zip(columns.T, METRE_WIDTHS, strict=True)
+def group_planes(name: str, columns: np.ndarray) -> list[bytes]:
+    """Columns uint16[N, C] of a score's group, "metre" or "page" -> planes of bytes, N × WIDTHS[name] long."""
+    widths = zip(columns.T, WIDTHS[name], strict=True)
     return [column.astype("u1" if width == 1 else "<u2").tobytes() for column, width in widths]
 
 
-def from_metre_planes(planes: Sequence[bytes], columns: np.ndarray) -> None:
-    """Fill columns uint16[N, 9] from the planes of `metre_planes`. Raises ValueError for a plane of another length."""
-    for plane, width, column in zip(planes, METRE_WIDTHS, columns.T, strict=True):
+def from_group_planes(name: str, planes: Sequence[bytes], columns: np.ndarray) -> None:
+    """Fill columns uint16[N, C] from the planes of `group_planes`. Raises ValueError for a plane of another length."""
+    for plane, width, column in zip(planes, WIDTHS[name], columns.T, strict=True):
         if len(plane) != width * len(columns):
             raise ValueError(f"a plane holds {len(plane)} bytes, not {width * len(columns)}")
         column[:] = np.frombuffer(plane, "u1" if width == 1 else "<u2")
@@ -154,8 +164,10 @@ def fill(planes: Sequence[bytes], performance: np.ndarray, score: ScoreTokens | 
         return
     from_planes(planes[: len(own)], score.notes)
     from_planes((planes[0], *planes[len(own) : len(own) + len(others)]), performance)  # its pitches are stored once
-    if score.metre is not None:
-        from_metre_planes(planes[len(own) + len(others) :], score.metre)
+    begin = len(own) + len(others)
+    for name in score.groups[1:]:
+        from_group_planes(name, planes[begin : begin + len(WIDTHS[name])], getattr(score, name))
+        begin += len(WIDTHS[name])
 
 
 def pack_piece(piece: Piece) -> bytes:
@@ -201,14 +213,16 @@ def pack_pair(score_tokens: ScoreTokens, performance_tokens: np.ndarray, metadat
     score.notes[:1, IOI] = 0
     if score.size != len(performance) or (score.notes[:, 0] != performance[:, 0]).any():
         raise ValueError("a pair's score and performance differ in length or pitch")
-    planes = pair_planes(score, performance)
-    return _pack(PAIR if score.metre is None else METRED_PAIR, metadata, score.size, planes)
+    kinds = {groups: kind for kind, groups in GROUPS.items()}
+    if score.groups not in kinds:
+        raise ValueError(f"a pair's score with {' and '.join(score.groups)} alone is not stored")
+    return _pack(kinds[score.groups], metadata, score.size, pair_planes(score, performance))
 
 
 def pair_planes(score: ScoreTokens, performance: np.ndarray) -> list[bytes]:
     """All planes of a pair's values uint16: the performance's pitches, which are the score's, are left out."""
     planes = to_planes(score.notes) + to_planes(performance)[1:]
-    return planes if score.metre is None else planes + metre_planes(score.metre)
+    return planes + [plane for name in score.groups[1:] for plane in group_planes(name, getattr(score, name))]
 
 
 def unpack_pair(record: bytes) -> tuple[ScoreTokens, np.ndarray, dict]:
@@ -230,7 +244,7 @@ def played_notes(metadata: dict, notes: int) -> np.ndarray:
 
 
 def record_kind(record: bytes) -> int:
-    """PIECE or PAIR, whether its metre is told or not.
+    """PIECE or PAIR, whatever its score tells.
 
     Raises:
         RecordError: not a record of this version.
@@ -238,9 +252,9 @@ def record_kind(record: bytes) -> int:
     if len(record) < _HEADER.size or record[:4] != _MAGIC:
         raise RecordError("not a stored piece: prepare the corpus again")
     _, version, kind, _, _ = _HEADER.unpack_from(record)
-    if version != VERSION or kind not in (PIECE, PAIR, METRED_PAIR):
+    if version != VERSION or kind not in GROUPS:
         raise RecordError(f"a record of version {version}, not {VERSION}: prepare the corpus again")
-    return PAIR if kind == METRED_PAIR else kind
+    return PIECE if kind == PIECE else PAIR
 
 
 def _from_zero(tokens: np.ndarray) -> np.ndarray:
@@ -267,7 +281,7 @@ def _unpack(record: bytes, kind: int) -> tuple[dict, np.ndarray, ScoreTokens | N
     _, _, stored, notes, length = _HEADER.unpack_from(record)
     widths: tuple[int, ...] = PLANE_WIDTHS
     if kind == PAIR:
-        widths += PLANE_WIDTHS[1:] + (METRE_WIDTHS if stored == METRED_PAIR else ())
+        widths += PLANE_WIDTHS[1:] + sum((WIDTHS[name] for name in GROUPS[stored][1:]), ())
     ends = _HEADER.size + length + notes * np.cumsum((0, *widths))
     if len(record) != ends[-1]:
         raise RecordError(f"a record of {len(record)} bytes, not {ends[-1]}: prepare the corpus again")

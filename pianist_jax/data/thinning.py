@@ -78,9 +78,10 @@ def texture_of(score: ScoreTokens, texture: str) -> np.ndarray:
 
 
 def part_of_score(score: ScoreTokens, kept: np.ndarray) -> ScoreTokens:
-    """`part_of` a score's notes, and what its metre tells of them."""
+    """`part_of` a score's notes, and what its metre and its page tell of them."""
     values = part_of(score.notes, kept)
-    return ScoreTokens(values, None if score.metre is None else _metre_of(score.metre, kept, values))
+    metre = None if score.metre is None else _metre_of(score.metre, kept, values)
+    return ScoreTokens(values, metre, None if score.page is None else score.page[kept])
 
 
 def part_of(values: np.ndarray, kept: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pianist_jax.data.twins import twin_page
 from pianist_jax.errors import PianistError
 from pianist_jax.evaluation.pieces import Piece, Played, curves_of, deal
 from pianist_jax.performance.pace import Pace, on_clock
@@ -16,6 +17,7 @@ from pianist_jax.performance.parameters import Chords, chords_of, time_map
 if TYPE_CHECKING:
     from pianist_jax.config import Sampling
     from pianist_jax.inference.engine import Model
+    from pianist_jax.rendering import renderer
 
 
 HUMANS = "humans"  # a tempo: that of the humans of each piece
@@ -58,6 +60,13 @@ def usual_slowness(chords: Chords, played: Played) -> float:
     return float(np.exp(np.nanmean(curves_of(chords, dealt, time_map(chords, dealt.onset), played.aligned)["log_ioi"])))
 
 
+def _with_page(ready: renderer.Piece, piece: Piece) -> renderer.Piece:
+    """A score made ready, with what its engraved twin writes at its notes, where it does not tell that itself."""
+    if ready.tokens.page is not None:
+        return ready
+    return dataclasses.replace(ready, tokens=ready.tokens._replace(page=twin_page(piece.score, piece.notation)))
+
+
 def render_candidates(
     name: str,
     pieces: Sequence[Piece],
@@ -76,7 +85,7 @@ def render_candidates(
     """
     from pianist_jax.rendering.renderer import read_piece, render_all
 
-    scores = [read_piece(piece.source or piece.score) for piece in pieces]
+    scores = [_with_page(read_piece(piece.source or piece.score), piece) for piece in pieces]
     made: dict[str, tuple[Played, ...]] = {}
     boundaries: dict[str, np.ndarray] = {}
     told = {piece.name: Pace(times=humans_slowness(piece)) for piece in pieces} if tempo == HUMANS else {}

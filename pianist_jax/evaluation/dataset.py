@@ -62,6 +62,7 @@ def load_pieces(
             scores[path],
             tuple(next(found) for _ in performances),
             asap_dir / path,
+            asap_dir / performances[0].notation if performances[0].notation else None,
         )
         for path, performances in by_score.items()
     ]

@@ -53,7 +53,7 @@ class Piece:
     """A normalised score of N notes and its human performances.
 
     `composition` is the cluster of the confidence intervals: movements or versions of one work share it.
-    `source` is the score's file, if there is one.
+    `source` is the score's file, if there is one, `notation` the same score as it is engraved.
     Raises PianistError where a human's match does not fit score or performance.
     """
 
@@ -62,6 +62,7 @@ class Piece:
     score: Notes
     humans: tuple[Played, ...]
     source: Path | None = None
+    notation: Path | None = None
 
     def __post_init__(self) -> None:
         if not len(self.score):

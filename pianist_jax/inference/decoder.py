@@ -63,8 +63,8 @@ class Chooser:
 class Decoder:
     """Plays spans side by side. `advance` is told of every so many notes that are now final.
 
-    `on_prediction` is told what the model predicts of a span: curves float32 [N, 4], or [N, 0] where it has no
-    consensus.
+    `on_prediction` is told what the model predicts of a span: curves float32 [N, 4], [N, 8] where it reads the page
+    (`Pianist.read`), [N, 0] where it has no consensus.
     """
 
     model: Model

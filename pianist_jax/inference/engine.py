@@ -15,6 +15,7 @@ from pianist_jax.config import MeshConfig, ModelConfig
 from pianist_jax.errors import PianistError
 from pianist_jax.inference.programs import Programs
 from pianist_jax.model.pianist import abstract_params, named_shapes
+from pianist_jax.music.tokens import SCORE_COLUMNS, ScoreTokens
 from pianist_jax.parallel import make_mesh, replicated
 from pianist_jax.weights import load_weights, weights_path
 
@@ -33,6 +34,13 @@ class Model:
     def mesh(self) -> Mesh:
         """The devices that it plays on."""
         return self.programs.mesh
+
+    def read(self, score: ScoreTokens) -> ScoreTokens:
+        """What the model reads of a score, NumPy arrays: the page where it can, as unknown (0) where none is told."""
+        if not self.config.page:
+            return score._replace(page=None)
+        unknown = np.zeros((score.size, SCORE_COLUMNS["page"]), np.int32)
+        return score if score.page is not None else score._replace(page=unknown)
 
 
 def load_model(path_or_name: str | Path = "default", *, dtype: str | None = None) -> Model:

@@ -56,5 +56,6 @@ def summed_nll(
 def slot_nll(model: Model, score: ScoreTokens, performed_BNS: np.ndarray, mask_BN: np.ndarray) -> np.ndarray:
     """Nats of every slot of performances of scores, teacher-forced: float32 [B, N, 8]."""
     rows, notes = mask_BN.shape
+    score = score._replace(page=None)  # decoders do not read it
     key = ProgramKey("nll", rows, notes, score.groups)
     return np.asarray(model.programs[key](model.params, score, performed_BNS, mask_BN))

@@ -38,13 +38,15 @@ def tempo_of(curves: np.ndarray) -> float:
 
 
 def predict_consensus(model: Model, tokens: ScoreTokens) -> np.ndarray | None:
-    """Curves float32 [N, 4] for a score's tokens int32 (`model.consensus`), None without that head.
+    """Curves float32 [N, 4] for a score's tokens int32, [N, 8] where the page is read (`Pianist.read`); None without
+    that head.
 
     They are those that are predicted when the score is performed in windows.
     """
     if not model.config.consensus:
         return None
     predicted, room = WindowedCurves(tokens.size), model.config.window
+    tokens = model.read(tokens)
     program = model.programs[ProgramKey("consensus", 1, room, tokens.groups)]
     for window in cut_windows(tokens.size, windowing_for(room)):
         score, mask = pad_scores([tokens.at(slice(window.first, window.last))], room)

@@ -116,8 +116,8 @@ def _compile_grow(programs: Programs, key: ProgramKey) -> Callable[..., Any]:
 
 
 def _compile_consensus(programs: Programs, key: ProgramKey) -> Callable[..., Any]:
-    """Curves float32 [B, N, 4] of scores (`Pianist.predict_consensus`)."""
-    predict = _function(programs, "predict_consensus")
+    """Curves float32 [B, N, 4 or 8] of scores (`Pianist.agreed`)."""
+    predict = _function(programs, "agreed")
     return jax.jit(predict).lower(_params(programs), *_scores(programs, key, key.rows)).compile()
 
 

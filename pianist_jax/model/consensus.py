@@ -15,6 +15,7 @@ from pianist_jax.model.attention import Extent
 from pianist_jax.model.encoder import EncoderStack
 from pianist_jax.model.layers import dense
 from pianist_jax.model.metre import MetreEmbedder
+from pianist_jax.model.page import PageEmbedder
 
 LAYERS, HEAD_SIZE = 2, 32
 
@@ -30,10 +31,11 @@ class Consensus(nn.Module):
         memory_BND: jax.Array,
         embedded_BND: jax.Array,
         metre_BNC: jax.Array,
+        page_BNC: jax.Array,
         real: Extent,
         deterministic: bool,
     ) -> jax.Array:
-        """Encoder states, embedded notes and the metre's columns -> curves float32 [B, N, 4].
+        """Encoder states, embedded notes, the metre's columns and (with `config.page`) the page's -> float32 [B, N, 4].
 
         The first three are those of `performance.parameters`: the gap behind the note's chord, told at its first note,
         velocity and articulation, each less its mean over the performance and in units of its standard deviation. The
@@ -46,7 +48,10 @@ class Consensus(nn.Module):
         )  # fmt: skip
         memory_BND = nn.Dropout(c.dropout)(memory_BND, deterministic=deterministic)
         x = dense(c.width, c, bias=True, name="states")(memory_BND) + dense(c.width, c, name="notes")(embedded_BND)
-        x = nn.gelu(x + MetreEmbedder(c, name="metre")(metre_BNC), approximate=True)
+        x = x + MetreEmbedder(c, name="metre")(metre_BNC)
+        if c.page:
+            x = x + PageEmbedder(c, name="page")(page_BNC)
+        x = nn.gelu(x, approximate=True)
         x = EncoderStack(c, name="stack")(dense(c.width, c, name="hidden")(x), real, deterministic)
         told = [dense(3, c, bias=True, name="curves")(x), dense(1, c, bias=True, name="tempo")(x)]
         return jnp.concatenate(told, axis=-1).astype(jnp.float32)

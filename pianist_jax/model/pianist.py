@@ -15,7 +15,7 @@ from pianist_jax.model.encoder import EncoderStack, TokenEmbedder
 from pianist_jax.model.metre import MetreEmbedder
 from pianist_jax.model.note_decoder import NoteDecoder, NoteEmbedder
 from pianist_jax.model.token_decoder import Choose, TokenDecoder
-from pianist_jax.music.tokens import METRE, NOTE_TOKENS, ScoreTokens
+from pianist_jax.music.tokens import NOTE_TOKENS, SCORE_COLUMNS, ScoreTokens
 
 OPTIONAL = ("metre_in", "metre_out", "consensus")  # parts that can be begun anew in a model that lacks them
 
@@ -55,7 +55,7 @@ class Pianist(nn.Module):
         x = self.embedder(score.notes)
         if not self.config.metre:
             return self.encoder(x, real, deterministic), real
-        metre_BNC = _metre(score)
+        metre_BNC = _columns(score, "metre")
         states = self.encoder(x + self.metre_in(metre_BNC), real, deterministic)
         return states + self.metre_out(metre_BNC), real
 
@@ -75,12 +75,24 @@ class Pianist(nn.Module):
     def read(self, score: ScoreTokens, note_mask_BN: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
         """What decoding needs of a score: encoder states, how many positions of each row are real, int32 [B], and
 
-        `predict_consensus`: float32 [B, N, 0] without that head.
+        `predict_consensus`: float32 [B, N, 0] without that head, [B, N, 8] with one that reads the page: the last four
+        are what it would say without.
         """
         memory, real = self.encode(score, note_mask_BN)
-        if self.config.consensus:
-            return memory, real.length_B, self._curves(score, memory, real, True)
-        return memory, real.length_B, jnp.zeros((*note_mask_BN.shape, 0), jnp.float32)
+        if not self.config.consensus:
+            return memory, real.length_B, jnp.zeros((*note_mask_BN.shape, 0), jnp.float32)
+        return memory, real.length_B, self._with_blind(score, memory, real)
+
+    def agreed(self, score: ScoreTokens, note_mask_BN: jax.Array) -> jax.Array:
+        """The curves of `read` alone."""
+        return self._with_blind(score, *self.encode(score, note_mask_BN))
+
+    def _with_blind(self, score: ScoreTokens, memory: jax.Array, real: Extent) -> jax.Array:
+        curves = self._curves(score, memory, real, True)
+        if not self.config.page:
+            return curves
+        blind = curves if score.page is None else self._curves(score._replace(page=None), memory, real, True)
+        return jnp.concatenate([curves, blind], axis=-1)
 
     def predict_consensus(
         self,
@@ -98,7 +110,7 @@ class Pianist(nn.Module):
 
     def _curves(self, score: ScoreTokens, memory: jax.Array, real: Extent, deterministic: bool) -> jax.Array:
         known = jax.lax.stop_gradient((memory, self.embedder(score.notes)))
-        return self.consensus(*known, _metre(score), real, deterministic)
+        return self.consensus(*known, _columns(score, "metre"), _columns(score, "page"), real, deterministic)
 
     def start(self, score: ScoreTokens, note_mask_BN: jax.Array, notes: int | None = None) -> dict[str, Any]:
         """Encode the score and make the decoder's state before the first note, with caches for so many notes (all)."""
@@ -133,11 +145,10 @@ class Pianist(nn.Module):
         return self.nll(score, performance_BNS, note_mask_BN)
 
 
-def _metre(score: ScoreTokens) -> jax.Array:
-    """The metre int32 [B, N, 9], zeros where the score does not tell it."""
-    if score.metre is None:
-        return jnp.zeros((*score.notes.shape[:2], len(METRE)), jnp.int32)
-    return score.metre
+def _columns(score: ScoreTokens, group: str) -> jax.Array:
+    """A group int32 [B, N, C] beside the notes, zeros where the score does not tell it."""
+    told = getattr(score, group)
+    return jnp.zeros((*score.notes.shape[:2], SCORE_COLUMNS[group]), jnp.int32) if told is None else told
 
 
 def completed(config: ModelConfig, params: Any) -> Any:
@@ -147,9 +158,12 @@ def completed(config: ModelConfig, params: Any) -> Any:
     """
     fresh = abstract_params(config)
     missing = {name for name in fresh if name in OPTIONAL and name not in params}
-    if missing:
+    page = config.page and "page" not in params.get("consensus", {"page": None})
+    if missing or page:
         begun = initialise(config, jax.random.key(0))
         params = {**params, **{name: begun[name] for name in missing}}
+        if page:  # a consensus that learns to read it goes on from what it knows
+            params["consensus"] = {**params["consensus"], "page": begun["consensus"]["page"]}
     return {name: part for name, part in params.items() if name in fresh or name not in OPTIONAL}
 
 

@@ -24,23 +24,33 @@ PEDAL_SAMPLES = 4
 METRE = ("bar", "beat", "beats", "hand", "gap", "begun", "left", "above", "below")
 BAR_STEPS, BEAT_STEPS, QUARTER_STEPS = 192, 48, 24
 METRE_SIZE = (BAR_STEPS + 1, BEAT_STEPS + 1, 17, 3, 32 * QUARTER_STEPS + 1, 257, 257, 6, 6)
+# What `score.page` tells of it: what is written there beside the notes. 0 says that nobody knows, as in the metre.
+PAGE = ("level", "hairpin", "along", "slur", "signs", "length", "voice")
+SIGNS = (
+    "staccato", "staccatissimo", "tenuto", "accent", "marcato", "sforzando", "fermata", "arpeggio", "breath",
+    "ornament", "grace",
+)  # fmt: skip
+ALONG_STEPS = 16
+PAGE_SIZE = (12, 4, ALONG_STEPS + 2, 5, 2 ** len(SIGNS) + 1, 16 * QUARTER_STEPS + 2, 10)
 
 SLOT_START.flags.writeable = SLOT_SIZE.flags.writeable = False
 
 
 # Columns of each group of `ScoreTokens`: a group to come is one more line here and one more field there.
-SCORE_COLUMNS = {"notes": NOTE_TOKENS, "metre": len(METRE)}
+SCORE_COLUMNS = {"notes": NOTE_TOKENS, "metre": len(METRE), "page": len(PAGE)}
 
 
 class ScoreTokens(NamedTuple):
     """What a model reads of N score notes, in groups of columns: integers [..., N, columns of the group].
 
-    `notes` are the eight tokens of each note, as ids or as values counted from 0; `metre` the columns of `METRE`. A
-    group that the score does not tell is None. JAX takes it as a tree of the arrays that there are.
+    `notes` are the eight tokens of each note, as ids or as values counted from 0; `metre` the columns of `METRE`,
+    `page` those of `PAGE`. A group that the score does not tell is None. JAX takes it as a tree of the arrays that
+    there are.
     """
 
     notes: Any
     metre: Any = None
+    page: Any = None
 
     @property
     def size(self) -> int:

@@ -25,6 +25,7 @@ import numpy as np
 from pianist_jax.music.notes import Notes
 from pianist_jax.performance.parameters import (
     OUTLIER,
+    PREDICTED,
     Chords,
     TimeMap,
     bounded,
@@ -69,19 +70,19 @@ def averaged(
 ) -> Notes:
     """What the first `count` of `draws` agree on, with a rest of draw number `own`; note n plays score note n.
 
-    `consensus` float32 [N, 4] is `model.consensus`'s of the score. With all of its residual, scale 1, or where there is
-    nothing that it could agree with, a draw is played as it is.
+    `consensus` float32 [N, 4] is `model.consensus`'s of the score; of [N, 8] the last four are what it would be if
+    nobody read the page. Draws do not hear the page: what it changes is added to them whole. With all of its residual,
+    scale 1, or where there is nothing that it could agree with, a draw is played as it is but for that.
     """
-    if residual_scale == 1 or not len(score) or (count == 1 and consensus is None):
+    hears = consensus is not None and consensus.shape[1] > len(PREDICTED)
+    if not len(score) or ((residual_scale == 1 or (count == 1 and consensus is None)) and not hears):
         return draws[own]
     chords, mine = chords_of(score), draws[own]
     clocks = [clock_of(chords, one.onset) for one in draws]
     drawn = [_curves(chords, one, clock) for one, clock in zip(draws, clocks, strict=True)]
-    predicted: list[np.ndarray | None] = [None] * 3
-    if consensus is not None:
-        predicted = [consensus[chords.first[:-1], 0], consensus[:, 1], consensus[:, 2]]
+    heard = [_told(consensus, chords, k) for k in range(3)]
     log_ioi, odds, articulation = (
-        _mixed([one[k] for one in drawn[:count]], drawn[own][k], residual_scale, predicted[k]) for k in range(3)
+        _mixed([one[k] for one in drawn[:count]], drawn[own][k], residual_scale, *heard[k]) for k in range(3)
     )
     articulation = bounded(articulation, OUTLIER["log_articulation"], drop=False)
     wanted = _clock(np.exp(log_ioi) * np.diff(chords.onset), clocks[:count], clocks[own], residual_scale)
@@ -99,12 +100,27 @@ def _curves(chords: Chords, one: Notes, clock: np.ndarray) -> tuple[np.ndarray, 
     return made.log_ioi, log_odds(made.velocity), made.log_articulation
 
 
+def _told(consensus: np.ndarray | None, chords: Chords, k: int) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """A curve of the consensus as draws could know it, and what the page changes of it; None where nothing is told."""
+    if consensus is None:
+        return None, None
+    at = chords.first[:-1] if k == 0 else slice(None)
+    blind = len(PREDICTED) + k
+    if consensus.shape[1] <= blind:
+        return consensus[at, k], None
+    return consensus[at, blind], consensus[at, k] - consensus[at, blind]
+
+
 def _mixed(
-    draws: Sequence[np.ndarray], own: np.ndarray, residual_scale: float, predicted: np.ndarray | None
+    draws: Sequence[np.ndarray],
+    own: np.ndarray,
+    residual_scale: float,
+    predicted: np.ndarray | None,
+    change: np.ndarray | None,
 ) -> np.ndarray:
     """The mean of curves float64 [N] and a share of what `own` has beside it, as large as a single one.
 
-    What is `predicted` is counted in units of a single one's standard deviation, about its mean.
+    What is `predicted`, and its `change` by the page, are counted in units of a single one's standard deviation.
     """
     if not len(own):
         return own
@@ -113,6 +129,8 @@ def _mixed(
         curve = mean.mean() + size * (predicted - predicted.mean())
         mean = (len(draws) * mean + WORTH * curve) / (len(draws) + WORTH)
     mixed = mean + residual_scale * (own - mean)
+    if change is not None:
+        mixed = mixed + size * change
     times = size / mixed.std() if mixed.std() > 0 else 1.0
     return mixed.mean() + times * (mixed - mixed.mean())
 

@@ -94,20 +94,21 @@ def perform_bars(
     """As `render_bars`, of a piece that is read already; `advance` is told of every so many notes performed."""
     free = passage_of(piece, rendering, bars, expression)
     piece = at_factor(piece, rendering.report.get("tempo", {}).get("factor", 1.0))
-    agreed = predict_consensus(model, piece.tokens) if sampling.residual_scale < 1 else None
+    tokens = model.read(piece.tokens)
+    agreed = predict_consensus(model, tokens) if sampling.residual_scale < 1 or model.config.page else None
     styles = styles_of(rendering)
     performances = []
     for sample, old in enumerate(rendering.performances):
         keys = [sample_key(seed, f"{piece.content} bars {bars[0]}-{bars[1]} take {k}", sample) for k in range(takes)]
         known = known_tokens(_begun_with_its_first(old, free))
-        played = _play_takes(piece.tokens, known, free, keys, model, sampling, advance)
+        played = _play_takes(tokens, known, free, keys, model, sampling, advance)
         common = (0, 1, sampling.residual_scale, agreed)
         alone = (averaged(piece.score, [detokenize(piece.score, take)], *common) for take in played)
         struck = (touch(piece.score, piece.tokens, *own, sampling) for own in zip(alone, keys, strict=False))
         led = (_in_style(piece.score, old, notes, free, styles) for notes in struck)
         new = [express(piece.score, notes, expression) for notes in led]
         fitted = [graft(old, take, piece.score, free) for take in new]
-        performances.append(fitted[likeliest_take(piece.tokens, fitted, free, model)])
+        performances.append(fitted[likeliest_take(tokens, fitted, free, model)])
     edit = edit_of(model, bars, seed, sampling, expression)
     rendering = dataclasses.replace(rendering, identity=without_passage(rendering.identity, bars))
     return rendering.replaced(performances, edit)

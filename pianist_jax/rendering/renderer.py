@@ -27,6 +27,7 @@ from pianist_jax.rendering.hashes import content_hash
 from pianist_jax.rendering.result import Rendering
 from pianist_jax.rendering.touch import head_hashes, touch
 from pianist_jax.score.metre import metre
+from pianist_jax.score.page import page
 
 if TYPE_CHECKING:
     from pianist_jax.score.grid import ScoreGrid
@@ -46,9 +47,9 @@ __all__ = [
 class Piece:
     """A score made ready: raw and normalised notes, tokens from the first onset on, hash of the notes.
 
-    `tokens` are int32, with the metre where the score came from a file. `score` and `tokens` are at the pace of a
-    performance: `factor` times as slow as written. `guess` is the factor at which the model would play, where it has
-    been asked.
+    `tokens` are int32, with the metre where the score came from a file, and the page where that is notation. `score`
+    and `tokens` are at the pace of a performance: `factor` times as slow as written. `guess` is the factor at which the
+    model would play, where it has been asked.
     """
 
     name: str
@@ -101,17 +102,17 @@ def render(
 
 def read_piece(score: Score, reading: "Reading | None" = None) -> Piece:
     """Read, normalise and tokenise a score, as the `reading` wants it (None: as it stands). Raises PianistError."""
-    name, raw, grid = "score", score, None
+    name, raw, grid, columns = "score", score, None, None
     if not isinstance(score, Notes):
         from pianist_jax.score.reading import AS_IT_STANDS  # only files need a MIDI library
 
         read = (reading or AS_IT_STANDS).load(score)
-        name, raw, grid = Path(score).stem, read.notes, read.grid
+        name, raw, grid, columns = Path(score).stem, read.notes, read.grid, page(read)
     assert isinstance(raw, Notes)
     if not len(raw):
         raise PianistError(f"{name}: no notes; give a score with a piano part")
     notes, note_of_raw = normalise(raw)
-    tokens = ScoreTokens(_tokens(notes), None if grid is None else metre(grid))
+    tokens = ScoreTokens(_tokens(notes), None if grid is None else metre(grid), columns)
     return Piece(name, raw, notes, note_of_raw, tokens, content_hash(raw), grid)
 
 
@@ -219,8 +220,9 @@ def interpretations(
     def rows() -> Iterator[Row]:
         for number, piece in enumerate(pieces):
             playing[number] = piece, {}, WindowedCurves(len(piece.score))
+            read = model.read(piece.tokens)
             for draw in range(draws):
-                yield Row(number, draw, piece.tokens, sample_key(seed, piece.content, draw))
+                yield Row(number, draw, read, sample_key(seed, piece.content, draw))
 
     def on_prediction(span: Span, curves: np.ndarray) -> None:
         if span.draw == 0:  # it is the same of the others
@@ -296,7 +298,12 @@ def identity_of(
         "expression": expression.metadata(),
     }
     return {
-        "score": {"name": piece.name, "content": piece.content, "metre": _digest(piece.tokens.metre)},
+        "score": {
+            "name": piece.name,
+            "content": piece.content,
+            "metre": _digest(piece.tokens.metre),
+            "page": _digest(piece.tokens.page),
+        },
         "model": model_identity(model),
         "seed": seed,
         "settings": settings,

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from pianist_jax.config import TrainConfig
-from pianist_jax.data.corruption import anchor, augment, forget, hide, ids, lose_tempo, untold
+from pianist_jax.data.corruption import anchor, augment, forget, hide, ids, lose_tempo, unread, untold
 from pianist_jax.model.pianist import Pianist
 from pianist_jax.music.tokens import MASK, ScoreTokens
 from pianist_jax.performance import parameters as curves
@@ -52,6 +52,8 @@ def example(batch: Batch, config: TrainConfig, key: jax.Array, *, augmented: boo
         seen, scored = score._replace(notes=ids(windows[0])), jnp.broadcast_to(~no_pedal, performance.shape)
         if augmented and seen.metre is not None:
             seen = seen._replace(metre=forget(seen.metre, k_hide, config.augmentation.forget))
+        if augmented and seen.page is not None:
+            seen = seen._replace(page=unread(seen.page, jax.random.fold_in(key, 3), config.augmentation.unread))
     timed = jnp.isin(jnp.arange(8), jnp.array(FIELDS["ioi"] + FIELDS["duration"]))
     scored = scored & batch["note_mask"][..., None] & ~(lost_BN[..., None] & timed[None, None])
     if "played" in batch:

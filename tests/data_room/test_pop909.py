@@ -60,7 +60,7 @@ def test_songs_are_laid_on_their_scores(folders):
     ]  # fmt: skip
     assert len(records) == 2
     for record in records:
-        (score, columns), performance, metadata = unpack_pair(record)
+        (score, columns, _), performance, metadata = unpack_pair(record)
         assert metadata["corpus"] == "pop909"
         assert metadata["pedal"] == "switch"
         assert len(score) == 120

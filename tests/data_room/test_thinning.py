@@ -61,7 +61,7 @@ def test_hands_that_are_not_told_are_parted_by_pitch(bars):
 def test_a_part_has_gaps_pedal_and_chords_of_its_own(bars):
     notes, hand = bars
     kept = texture_of(values(notes, hand), "left hand")
-    part, metre = part_of_score(values(notes, hand), kept)
+    part, metre, _ = part_of_score(values(notes, hand), kept)
     assert part[:, 1].tolist() == [0, 800, 0]
     assert (metre[:, GAP] - 1).tolist() == [0, 48, 0]
     assert metre[:, ABOVE].tolist() == [1, 2, 1]

@@ -175,5 +175,5 @@ def test_scores_are_cut_and_joined_group_by_group():
     np.testing.assert_array_equal(joined.metre, np.concatenate([metre[1:], 0 * metre]))
     assert codec.join_scores([plain, plain]).metre is None
     shapes = codec.score_shapes(with_metre.groups, 2, 3)
-    assert shapes == ((2, 3, 8), (2, 3, len(codec.METRE)))
+    assert (shapes.notes, shapes.metre, shapes.page) == ((2, 3, 8), (2, 3, len(codec.METRE)), None)
     assert with_metre.only(("notes",)).metre is None
