@@ -346,7 +346,7 @@ def outcome_of(one: Performance, left_out: str, **found: Any) -> Outcome:
 def pack_stretch(
     corpus: str, one: Performance, pedal: str, stretch: Stretch, metre: np.ndarray, page: np.ndarray | None = None
 ) -> bytes:
-    """A record of a stretch; `metre` [N_score, 9] and `page` [N_score, 7] are those of the whole score."""
+    """A record of a stretch; `metre` [N_score, 9] and `page` [N_score, 8] are those of the whole score."""
     metadata = {
         "corpus": corpus,
         "file": one.file,

@@ -68,7 +68,7 @@ class PairCorpus:
 
     Attributes:
         score, performance: uint16[notes, 8], values from 0 in slot order, equal pitches; first IOIs are 0. The score
-            has its metre, [notes, 9], and its page, [notes, 7], unless the export was made without.
+            has its metre, [notes, 9], and its page, [notes, 8], unless the export was made without.
         played: bool[notes], False where the performed values are no performer's.
         offsets: int64[P + 1], as in `Corpus`.
         composition: int32[P], index into `compositions`.

@@ -19,11 +19,17 @@ from pianist_jax.score.load import load
 from pianist_jax.score.page import page
 
 LEAST_COMMON = 0.8  # of the notes, without which the two are not one score
-IN_FORCE = ("level", "hairpin", "along", "voice")  # what a note without its twin has in common with its neighbour
+IN_FORCE = (
+    "level",
+    "hairpin",
+    "along",
+    "gradual",
+    "voice",
+)  # what a note without its twin has in common with its neighbour
 
 
 def page_of_twin(score: Notes, twin: Path) -> np.ndarray | None:
-    """int32[N, 7]: what the notation file `twin` writes at each note of a normalised score (`score.page`).
+    """int32[N, 8]: what the notation file `twin` writes at each note of a normalised score (`score.page`).
 
     Notes that the twin lacks have the dynamics of the note before them, and else nothing (0). None where the twin is
     no notation, or less than `LEAST_COMMON` of the notes are its: other repeats, another edition.

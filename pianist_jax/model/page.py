@@ -14,7 +14,7 @@ WAVES = 8  # bumps over the logarithm of the written length
 
 
 def page_features(page_BNC: jax.Array) -> jax.Array:
-    """Columns int32 [B, N, 7] of `tokens.PAGE` -> float32 [B, N, F]; what is unknown (0) gives zeros."""
+    """Columns int32 [B, N, 8] of `tokens.PAGE` -> float32 [B, N, F]; what is unknown (0) gives zeros."""
     column = dict(zip(PAGE, jnp.moveaxis(page_BNC, -1, 0), strict=True))
     features = []
     for name in CHOICES:
@@ -23,6 +23,9 @@ def page_features(page_BNC: jax.Array) -> jax.Array:
     level = jnp.where(column["level"] > 1, (column["level"] - 7.0) / 4.0, 0.0)  # from pppp to ffff about -1 to 1
     features.append(level[..., None])
     along = jnp.where(column["along"] > 1, (column["along"] - 1.0) / ALONG_STEPS, 0.0)
+    since = (column["gradual"] - 2) % 16 / 16.0
+    ways = jnp.stack([(column["gradual"] > 1) & (column["gradual"] <= 17), column["gradual"] > 17], axis=-1)
+    features += [ways.astype(jnp.float32), ways * since[..., None]]
     kinds = jnp.stack([column["hairpin"] == 2, column["hairpin"] == 3], axis=-1).astype(jnp.float32)
     features.append(kinds * along[..., None])
     bits = jnp.arange(len(SIGNS))[None, None]
@@ -41,7 +44,7 @@ class PageEmbedder(nn.Module):
 
     @nn.compact
     def __call__(self, page_BNC: jax.Array) -> jax.Array:
-        """[B, N, 7] -> [B, N, D]."""
+        """[B, N, 8] -> [B, N, D]."""
         c = self.config
         features = page_features(page_BNC).astype(jnp.dtype(c.dtype))
         hidden = nn.gelu(dense(c.width, c, bias=True, name="hidden")(features), approximate=True)

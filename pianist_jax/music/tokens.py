@@ -25,13 +25,13 @@ METRE = ("bar", "beat", "beats", "hand", "gap", "begun", "left", "above", "below
 BAR_STEPS, BEAT_STEPS, QUARTER_STEPS = 192, 48, 24
 METRE_SIZE = (BAR_STEPS + 1, BEAT_STEPS + 1, 17, 3, 32 * QUARTER_STEPS + 1, 257, 257, 6, 6)
 # What `score.page` tells of it: what is written there beside the notes. 0 says that nobody knows, as in the metre.
-PAGE = ("level", "hairpin", "along", "slur", "signs", "length", "voice")
+PAGE = ("level", "hairpin", "along", "gradual", "slur", "signs", "length", "voice")
 SIGNS = (
     "staccato", "staccatissimo", "tenuto", "accent", "marcato", "sforzando", "fermata", "arpeggio", "breath",
     "ornament", "grace",
 )  # fmt: skip
 ALONG_STEPS = 16
-PAGE_SIZE = (12, 4, ALONG_STEPS + 2, 5, 2 ** len(SIGNS) + 1, 16 * QUARTER_STEPS + 2, 10)
+PAGE_SIZE = (12, 4, ALONG_STEPS + 2, 2 * 16 + 2, 5, 2 ** len(SIGNS) + 1, 16 * QUARTER_STEPS + 2, 10)
 
 SLOT_START.flags.writeable = SLOT_SIZE.flags.writeable = False
 

@@ -7,7 +7,7 @@ from xml.etree.ElementTree import Element
 
 from pianist_jax.score.form import Said, read_form
 from pianist_jax.score.reader import BEAT_UNITS, Reader, clamped, clamped_whole, velocity_of
-from pianist_jax.score.tempi import FASTEST, SLOWEST, hints_of, middle
+from pianist_jax.score.tempi import FASTEST, SLOWEST, hints_of, middle, way_of
 from pianist_jax.score.written import ACCENT_VELOCITY, LEVEL_VELOCITY, LEVELS, Sign, Span, TempoHint
 
 ATTACKS = {"sf", "sfz", "sffz", "fz", "rf", "rfz", "sfp", "sfpp", "sfzp", "fp", "pf"}
@@ -49,6 +49,8 @@ def read_direction(reader: Reader, element: Element) -> None:
         read_sound(reader, sound, sounding, tags)
     words = " ".join(child.text or "" for child in element.iterfind("direction-type/words"))
     jumps = any(sound.get(name) is not None for sound in sounds for name in JUMPS)
+    if words and (way := way_of(words)):
+        reader.written.graduals.append(Sign(reader.bar, place, (float(way),)))
     if words:
         reader.written.tempo_hints += hints_of(words, reader.bar, sounding)
     if words or tags & {"segno", "coda"}:

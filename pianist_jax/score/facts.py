@@ -67,7 +67,8 @@ class Score:
     Parallel to them: `note_id`; `bar` int32 index into `bars`; `beat`, `onset`, `duration` float64 in quarters,
     `beat` from the bar line, `onset` from the first bar line; `hand` int8 (1 right, 2 left, 0 unknown); `voice`
     int16; `grace` bool; `marks` uint32 of `Mark` flags; `level` int8, the dynamic mark in force as an index into
-    `LEVELS` (-1: none yet); `hairpin` int8 (1 in a crescendo, -1 in a diminuendo).
+    `LEVELS` (-1: none yet); `hairpin` int8 (1 in a crescendo, -1 in a diminuendo); `gradual` int8 (1 + the
+    quarters since "accel." began where that holds, below 0 for "rit.").
 
     A grace note is written at its main note's place and is played before it; its `onset` says where, its `bar`
     is its main note's, so that its `beat` may be below 0. The first onset is below 0 where the piece begins with
@@ -90,6 +91,7 @@ class Score:
     marks: np.ndarray
     level: np.ndarray
     hairpin: np.ndarray
+    gradual: np.ndarray
     bars: tuple[Bar, ...]
     time_signatures: tuple[TimeSignature, ...]
     key_signatures: tuple[KeySignature, ...]

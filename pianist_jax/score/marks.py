@@ -21,9 +21,11 @@ from pianist_jax.score.written import (
     bar_starts,
 )
 
+LONGEST_GRADUAL = 16.0  # quarters that "rit." and "accel." last at most
+
 
 def deal_out(written: Written) -> None:
-    """Set `hand`, `level`, `hairpin`, `velocity` and the slur and sforzando marks of every note, in place.
+    """Set `hand`, `level`, `hairpin`, `gradual`, `velocity` and the slur and sforzando marks of every note, in place.
 
     Upper staves are the right hand, lower ones the left; of an odd number the middle one is right. A note's own
     velocity stays. Others take that of the dynamic mark in force in their part, whatever its staff, and 80 (mf)
@@ -32,6 +34,7 @@ def deal_out(written: Written) -> None:
     _deal_hands(written.notes)
     starts = bar_starts(bar.length for bar in written.bars)
     place = np.round([starts[note.bar] + note.offset for note in written.notes], PLACE_DIGITS)
+    _deal_graduals(written, place, starts)
     by_part: defaultdict[int, list[int]] = defaultdict(list)
     by_voice: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
     for index in np.argsort(place, kind="stable").tolist():
@@ -55,6 +58,19 @@ def deal_out(written: Written) -> None:
         _deal_dynamics(notes, place[indices], levels, hairpins, starts)
         attacks = [sign for sign in written.sforzandi if sign.part == part]
         _deal_attacks(notes, place[indices], attacks, starts)
+
+
+def _deal_graduals(written: Written, places: np.ndarray, starts: list[float]) -> None:
+    """How long each note has been slowed down or quickened: to the next word or mark of tempo, `LONGEST_GRADUAL`."""
+    graduals = sorted(written.graduals, key=lambda sign: (sign.bar, sign.offset))
+    others = [*(sign for sign in written.tempos if sign.value[2]), *written.tempo_hints]
+    at = np.round([starts[sign.bar] + sign.offset for sign in graduals], PLACE_DIGITS)
+    ends = np.sort(np.round([*at, *(starts[sign.bar] + sign.offset for sign in others)], PLACE_DIGITS))
+    for sign, begin in zip(graduals, at.tolist(), strict=True):
+        behind = ends[np.searchsorted(ends, begin, side="right") :]
+        end = min([begin + LONGEST_GRADUAL, *behind[:1].tolist()])
+        for index in np.flatnonzero((places >= begin) & (places < end)).tolist():
+            written.notes[index].gradual = int(sign.value[0]) * (1 + int(places[index] - begin))
 
 
 def _deal_hands(notes: Sequence[WrittenNote]) -> None:

@@ -63,6 +63,7 @@ def read_midi_score(path: str | os.PathLike[str], part: str | None = None, *, wh
         marks=np.zeros(len(onset), np.uint32),
         level=np.full(len(onset), -1, np.int8),
         hairpin=np.zeros(len(onset), np.int8),
+        gradual=np.zeros(len(onset), np.int8),
         bars=bars,
         time_signatures=tuple(TimeSignature(tick / quarter, *time) for tick, *time in grid.time_signatures),
         key_signatures=tuple(KeySignature(tick / quarter, *_fifths(key)) for tick, key in grid.key_signatures),

@@ -24,13 +24,13 @@ MARKS = {
 
 
 def page(score: Score) -> np.ndarray | None:
-    """int32[N, 7]: the columns `tokens.PAGE` of every normalised note, each 1 more than its value; 0: unknown.
+    """int32[N, 8]: the columns `tokens.PAGE` of every normalised note, each 1 more than its value; 0: unknown.
 
     `level` is the dynamic mark in force, 0 where none is yet, else 1 more than its number in `LEVELS`; `hairpin` 0 for
     none, 1 where it falls, 2 where it grows, and `along` how far the note is along it, in 16ths of its time (0: there
-    is none); `slur` 0 for none, 1 where one begins, 2 inside, 3 where one ends; `signs` a bit for each of `SIGNS`;
-    `length` the written length in 24ths of a quarter, to 16 quarters; `voice` its number, to 8. None for MIDI, which
-    writes none of it.
+    is none); `gradual` 0 for none, q where "rit." began q quarters before (from 1, to 16), 16 + q for "accel."; `slur`
+    0 for none, 1 where one begins, 2 inside, 3 where one ends; `signs` a bit for each of `SIGNS`; `length` the written
+    length in 24ths of a quarter, to 16 quarters; `voice` its number, to 8. None for MIDI, which writes none of it.
     """
     if score.midi_grid is not None:
         return None
@@ -42,11 +42,12 @@ def page(score: Score) -> np.ndarray | None:
     signs = score.grace[kept].astype(np.int64) << SIGNS.index("grace")
     for name, mark in MARKS.items():
         signs |= (marks & int(mark) != 0).astype(np.int64) << SIGNS.index(name)
-    hairpin = score.hairpin[kept].astype(np.int64)
+    hairpin, gradual = (column[kept].astype(np.int64) for column in (score.hairpin, score.gradual))
     columns = {
         "level": score.level[kept].astype(np.int64) + 1,
         "hairpin": np.array([0, 2, 1])[hairpin],
         "along": _along(hairpin, score.onset[kept]),
+        "gradual": np.where(gradual > 0, 16, 0) + np.minimum(np.abs(gradual), 16),
         "slur": slur,
         "signs": signs,
         "length": np.rint(score.duration[kept] * QUARTER_STEPS),

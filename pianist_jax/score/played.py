@@ -252,6 +252,7 @@ def _score(
         marks=np.array([s.marks for s in sounding], np.uint32),
         level=np.array([note.level for note in notes], np.int8),
         hairpin=np.array([note.hairpin for note in notes], np.int8),
+        gradual=np.array([note.gradual for note in notes], np.int8),
         bars=bars,
         time_signatures=tuple(
             _unfold_signs(written.times, written, order, starts, lambda at, v: TimeSignature(at, int(v[0]), int(v[1])))

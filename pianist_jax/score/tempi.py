@@ -66,6 +66,17 @@ GRADUAL = re.compile(
     r"|peu\s+à\s+peu|nach\s+und\s+nach|sempre\s+più|immer|attacca|segue)\w*",
     re.IGNORECASE,
 )
+SLOWING = re.compile(
+    r"\b(?:rit|ritard\w*|riten\w*|rallent\w*|rall|allarg\w*|slarg\w*|slent\w*|smorz\w*|calando|morendo|cédez|cedez"
+    r"|retenu|retenez|ralentir|ralentissez|en\s+retenant|en\s+ralentissant|zurückhalt\w*|verlangsam\w*"
+    r"|langsamer\s+werden\w*|hold\s+back)\b",
+    re.IGNORECASE,
+)
+QUICKENING = re.compile(
+    r"\b(?:accel\w*|string\w*|affrett\w*|incalz\w*|stretto|serrez|pressez|en\s+serrant|en\s+animant|beschleunig\w*"
+    r"|drängend\w*|schneller\s+werden\w*|hurry)\b",
+    re.IGNORECASE,
+)
 # Signs of note values: of Unicode, of fonts for music (SMuFL), and as they are typed.
 VALUES: dict[str, float] = {
     "𝅝": 4.0, "𝅗𝅥": 2.0, "𝅘𝅥": 1.0, "♩": 1.0, "𝅘𝅥𝅮": 0.5, "♪": 0.5, "𝅘𝅥𝅯": 0.25, "\ue1d2": 4.0, "\ue1d3": 2.0, "\ue1d5": 1.0,
@@ -99,6 +110,12 @@ def hints_of(words: str, bar: int, offset: float) -> list[TempoHint]:
     if word or relative or any(each.search(words) for each in (EQUATION, FIRST, BACK)):
         return [TempoHint(bar, offset, words)]
     return []
+
+
+def way_of(words: str) -> int:
+    """-1 where words ask to slow down little by little, 1 to quicken, 0 for neither."""
+    words = words[:LONGEST]
+    return -1 if SLOWING.search(words) else 1 if QUICKENING.search(words) else 0
 
 
 def _value(sign: str, dots: str) -> float:

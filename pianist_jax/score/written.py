@@ -102,6 +102,7 @@ class WrittenNote:
     velocity: int = 0  # 0: none given at the note itself
     level: int = -1  # index into LEVELS
     hairpin: int = 0  # 1 crescendo, -1 diminuendo
+    gradual: int = 0  # 1 and so many quarters since "accel." began, less than 0 since "rit." did; 0: neither
     hand: int = 0
     step: int = -1
     alter: int = 0
@@ -178,6 +179,7 @@ class Written:
     sforzandi: list[Sign] = field(default_factory=list)
     slurs: list[Span] = field(default_factory=list)
     hairpins: list[Span] = field(default_factory=list)
+    graduals: list[Sign] = field(default_factory=list)  # (1.0,) "accel.", (-1.0,) "rit."
     left_out: Counter[str] = field(default_factory=Counter)
     tempo_hints: list[TempoHint] = field(default_factory=list)
     parts: list[WrittenPart] = field(default_factory=list)

@@ -71,6 +71,7 @@ def test_columns_have_the_shapes_and_types_that_are_promised(tmp_path):
         "marks": np.uint32,
         "level": np.int8,
         "hairpin": np.int8,
+        "gradual": np.int8,
     }
     for name, kind in kinds.items():
         column = getattr(score, name)
