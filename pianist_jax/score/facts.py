@@ -63,7 +63,8 @@ class Score:
     """A score as played: N notes, and what is written about each of them, whatever file it came from.
 
     The notes are sorted by (onset, pitch); those of a MIDI file stand track by track, as `read_midi` has them.
-    `notes` are raw (not normalised), in rounded ms, velocities from the dynamics; written pedal is CC64 there.
+    `notes` are raw (not normalised), in rounded ms, velocities from the dynamics; staccato and its like sound shorter
+    than they are written (`played.SOUNDS`); written pedal is CC64 there.
     Parallel to them: `note_id`; `bar` int32 index into `bars`; `beat`, `onset`, `duration` float64 in quarters,
     `beat` from the bar line, `onset` from the first bar line; `hand` int8 (1 right, 2 left, 0 unknown); `voice`
     int16; `grace` bool; `marks` uint32 of `Mark` flags; `level` int8, the dynamic mark in force as an index into

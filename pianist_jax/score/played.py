@@ -27,6 +27,7 @@ from pianist_jax.score.written import (
     MAX_NOTES,
     MAX_QUARTERS,
     PLACE_DIGITS,
+    Mark,
     Sign,
     Written,
     WrittenNote,
@@ -34,6 +35,14 @@ from pianist_jax.score.written import (
 )
 
 PEDAL_LIFT = 0.125  # quarters for which a pedal that is changed stays up
+# What of its written length a note sounds, by its signs, the first that it has: what MuseScore's MIDI files have, which
+# performances are laid on (median over a sixth of ASAP's scores: .49, .49 to .33, .66; all others .99).
+SOUNDS = (
+    (Mark.STACCATO | Mark.TENUTO, 2 / 3),
+    (Mark.STACCATISSIMO, 1 / 3),
+    (Mark.STACCATO, 1 / 2),
+    (Mark.MARCATO, 2 / 3),
+)
 MAX_HELD = 32  # tied notes of one pitch at once
 LONGEST_GAP = 1  # bars over which a tie leads on to a chord whose notes were struck one after the other
 SAME = 10.0**-PLACE_DIGITS
@@ -73,6 +82,14 @@ def play(written: Written, *, repeats: bool = True, style: Style = PLAIN) -> Sco
     sounding.sort(key=lambda s: (round(s.start, PLACE_DIGITS), s.note.pitch))
     pedal = _unfold_signs(written.pedal, written, order, starts, lambda at, value: (at, int(value[0])), False)
     return _score(written, sounding, bars, times_through, starts, order, tuple(tempos), tuple(keys), _lift(pedal))
+
+
+def sounding_share(marks: np.ndarray) -> np.ndarray:
+    """float64[N]: what of its written length each note of these `Mark` flags sounds (`SOUNDS`)."""
+    share = np.ones(len(marks))
+    for signs, sounds in reversed(SOUNDS):
+        share[marks & int(signs) == int(signs)] = sounds
+    return share
 
 
 def _bars(
@@ -230,10 +247,12 @@ def _score(
     onset_ms, end_ms, pedal_ms = (
         np.rint(lead + elapsed(tempos, place)).astype(np.int64) for place in (onset, end, pedal_place)
     )
+    marks = np.array([s.marks for s in sounding], np.uint32)
+    sounds = np.rint((end_ms - onset_ms) * sounding_share(marks)).astype(np.int64)
     raw = Notes(
         pitch=np.array([note.pitch for note in notes]),
         onset=onset_ms,
-        duration=np.maximum(end_ms - onset_ms, 1),
+        duration=np.maximum(sounds, 1),
         velocity=np.array([note.velocity for note in notes]),
         pedal_time=np.maximum.accumulate(pedal_ms) if len(pedal_ms) else pedal_ms,
         pedal_value=np.array([value for _, value in pedal], np.int64),
@@ -249,7 +268,7 @@ def _score(
         hand=np.array([note.hand for note in notes], np.int8),
         voice=np.array([note.voice for note in notes], np.int16),
         grace=np.array([note.grace > 0 for note in notes], bool),
-        marks=np.array([s.marks for s in sounding], np.uint32),
+        marks=marks,
         level=np.array([note.level for note in notes], np.int8),
         hairpin=np.array([note.hairpin for note in notes], np.int8),
         gradual=np.array([note.gradual for note in notes], np.int8),

@@ -24,7 +24,7 @@ ACCENT_VELOCITY = 112  # sf and its kin, where nothing louder is in force
 
 
 class Mark(IntFlag):
-    """Signs at a note; facts only, none changes its time or length."""
+    """Signs at a note; none changes where it is written, or how long (how long it sounds: `played.SOUNDS`)."""
 
     STACCATO = 1 << 0
     STACCATISSIMO = 1 << 1

@@ -81,6 +81,16 @@ def test_columns_have_the_shapes_and_types_that_are_promised(tmp_path):
     assert score.pedal.shape == score.notes.pedal_time.shape == (0,)
 
 
+@pytest.mark.parametrize(("signs", "share"), [("", 1), ("<staccato/>", 1 / 2), ("<staccatissimo/>", 1 / 3),
+    ("<tenuto/>", 1), ("<staccato/><tenuto/>", 2 / 3), ('<strong-accent type="up"/>', 2 / 3)])  # fmt: skip
+def test_staccato_sounds_short(tmp_path, signs, share):
+    """A quarter at 120: 500 ms; its written length stays."""
+    notation = f"<articulations>{signs}</articulations>" if signs else ""
+    score = read(tmp_path, score_xml(attributes() + note("C4", 24, notations=notation) + note("D4", 72)))
+    assert score.notes.duration.tolist() == [round(500 * share), 1500]
+    assert score.duration.tolist() == [1.0, 3.0]
+
+
 def test_ties_are_joined_over_the_bar_line(tmp_path):
     tied = [TIE.format("start"), TIE.format("stop") + TIE.format("start"), TIE.format("stop")]
     first = attributes() + note("C4", 72) + note("G4", 24, inside=tied[0], notations="<fermata/>")
