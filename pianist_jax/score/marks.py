@@ -63,9 +63,10 @@ def deal_out(written: Written) -> None:
 def _deal_graduals(written: Written, places: np.ndarray, starts: list[float]) -> None:
     """How long each note has been slowed down or quickened: to the next word or mark of tempo, `LONGEST_GRADUAL`."""
     graduals = sorted(written.graduals, key=lambda sign: (sign.bar, sign.offset))
-    others = [*(sign for sign in written.tempos if sign.value[2]), *written.tempo_hints]
-    at = np.round([starts[sign.bar] + sign.offset for sign in graduals], PLACE_DIGITS)
-    ends = np.sort(np.round([*at, *(starts[sign.bar] + sign.offset for sign in others)], PLACE_DIGITS))
+    others = [(sign.bar, sign.offset) for sign in written.tempos if sign.value[2]]
+    others += [(hint.bar, hint.offset) for hint in written.tempo_hints]
+    at = _sign_places(graduals, starts)
+    ends = np.sort(np.round([*at, *(starts[bar] + offset for bar, offset in others)], PLACE_DIGITS))
     for sign, begin in zip(graduals, at.tolist(), strict=True):
         behind = ends[np.searchsorted(ends, begin, side="right") :]
         end = min([begin + LONGEST_GRADUAL, *behind[:1].tolist()])
