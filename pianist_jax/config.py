@@ -18,8 +18,8 @@ class ModelConfig:
     "cascade" or what an experiment has in its place, experiments.MODULE:CLASS).
     `metre` adds to each note where it stands in bar, beat, hand, chord and piece, as far as the score tells.
     `anchored` says that it was trained on scores at the tempo of their performances, so that it keeps what is written.
-    `consensus` is the width of a head that predicts what pianists agree on, a multiple of 64; 0: there is none. With
-    `page` it reads what is written beside the notes: dynamics, slurs, signs, lengths.
+    `consensus` is the width of a head that predicts what pianists agree on, a multiple of 64; 0: there is none. It
+    reads the `page`, or does not: dynamics, slurs, signs, lengths.
     `attention` is "xla", "cudnn" (flash attention on NVIDIA GPUs) or "flash" (on TPUs). Parameters are float32,
     `dtype` is the dtype of the arithmetic. `remat` computes blocks again for the gradient, to save memory, but for
     what `remat_keeps`: "nothing", or the results of linear maps ("dots").
@@ -100,8 +100,7 @@ class Augmentation:
     `transpose` in semitones: 6 draws one of twelve keys, -6…+5. `tempo` and `velocity` are the largest |log factor|.
     A share `retimed` of the windows is brought to any tempo, however quick its notes are (`corruption.GAPS`), so that
     the texture does not tell the tempo.
-    `forget` is the share of scores that lose their metre, and of those that do not tell the hands; `unread` that of
-    scores whose page is not read.
+    `forget` is the share of scores that lose their metre, and of those that lose the hands; `unread` the page.
 
     With `anchored` a score comes at the tempo of its performance (`corruption.anchor`), so that the model learns to
     trust it; `drift` is the standard deviation of what it is off by, as a logarithm. A share `lost` of the performances
@@ -331,12 +330,9 @@ def _named(name: str, presets: dict[str, Any], what: str) -> Any:
 
 
 _RENAMED = {  # settings of training as older runs and weights files name them
-    "every": "log_every",
-    "final": "final_lr_ratio",
-    "average": "ema_decay",
-    "spike": "skip_grad_ratio",
+    "every": "log_every", "final": "final_lr_ratio", "average": "ema_decay", "spike": "skip_grad_ratio",
     "clip": "grad_clip_norm",
-}
+}  # fmt: skip
 
 
 def from_saved(kind: Any, saved: dict[str, Any]) -> Any:
