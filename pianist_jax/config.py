@@ -329,10 +329,8 @@ def _named(name: str, presets: dict[str, Any], what: str) -> Any:
     return presets[name]
 
 
-_RENAMED = {  # settings of training as older runs and weights files name them
-    "every": "log_every", "final": "final_lr_ratio", "average": "ema_decay", "spike": "skip_grad_ratio",
-    "clip": "grad_clip_norm",
-}  # fmt: skip
+_RENAMED = {"every": "log_every", "final": "final_lr_ratio", "average": "ema_decay"}  # in older runs and weights files
+_RENAMED |= {"spike": "skip_grad_ratio", "clip": "grad_clip_norm"}
 
 
 def from_saved(kind: Any, saved: dict[str, Any]) -> Any:
