@@ -1,4 +1,10 @@
-"""The tokens of **kern: a note, rest or chord of one line and spine, in letters and signs."""
+"""The tokens of **kern: a note, rest or chord of one line and spine, in letters and signs.
+
+The letters are those of the reference (humdrum.org, "Everything you need to know about the Humdrum **kern
+representation", table of signifiers): T trill, M mordent, W inverted mordent with a neighbour a whole tone away, t, m,
+w half a tone. Turns are as the Verovio Humdrum Viewer writes them: S late, sS on the beat, two letters behind for the
+sizes of the upper and the lower step.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +19,8 @@ STEPS = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}
 BREVES = {"0": 8, "00": 16, "000": 32}
 LENGTH = re.compile(r"(\d{1,6})(?:%(\d{1,6}))?(\.{0,4})")
 PITCH = re.compile(r"([a-gA-G])\1*")
-TURN = re.compile(r"(s?)([S$])")  # as Verovio reads them: "S" comes late, "sS" on the beat
+TURN = re.compile(r"(s?)([S$])([sS]{2})?")
+SECONDS = {"s": 1, "S": 2}  # semitones
 NEIGHBOURS = {"trill": "Tt", "mordent": "Mm", "short trill": "Ww"}
 TREMOLO = re.compile(r"@+(\d{1,4})@+")
 SIGNS = {
@@ -92,13 +99,24 @@ def _ornaments(text: str) -> tuple[Ornament, ...]:
         if sign in text
     ][:1]
     if turn := TURN.search(text):
-        found.append(Ornament(("" if turn[1] else "delayed ") + ("inverted turn" if turn[2] == "$" else "turn")))
+        kind = ("" if turn[1] else "delayed ") + ("inverted turn" if turn[2] == "$" else "turn")
+        sizes = turn[3] if turn[2] == "S" else None
+        above, below = (_alter_at(text, 1, sizes[0]), _alter_at(text, -1, sizes[1])) if sizes else (None, None)
+        found.append(Ornament(kind, above, below))
     if ":" in text:
         found.append(Ornament(chords.UP, number="system" if "::" in text else ""))
     if "q" in text:
         length = float(length_of(text) or 0)
         found.append(Ornament(graces.PLAIN if "qq" in text else graces.SLASHED, length=length))
     return tuple(found)
+
+
+def _alter_at(text: str, way: int, size: str) -> int:
+    """The accidental of the letter above (1) or below (-1) a note that is a second of this size away."""
+    step, alter = spelling(text)
+    letters = list(STEPS.values())
+    between = abs(12 * ((step + way) // 7 - step // 7) + letters[(step + way) % 7] - letters[step % 7])
+    return alter + way * (SECONDS[size] - between)
 
 
 def spelling(text: str) -> tuple[int, int]:

@@ -241,7 +241,10 @@ def _set_tempo(reader: MeiReader, place: Place, element: Element) -> None:
 
 
 def _shift_octaves(reader: MeiReader, octaves: dict[tuple[str, int], list[tuple[Place, Place]]]) -> None:
-    """Notes under an octave line sound higher or lower than written, unless they say themselves where (oct.ges)."""
+    """Notes under an octave line sound higher or lower than written, unless they say themselves where (oct.ges).
+
+    The events that its end names (endid, tstamp2) are the last ones under it (MEI 5, att.startEndId).
+    """
     by_staff: defaultdict[tuple[int, int], list[WrittenNote]] = defaultdict(list)
     for note in reader.written.notes if octaves else ():
         if note.id not in reader.octave_given:

@@ -238,7 +238,8 @@ def _note(
     if not 0 <= key <= 127:
         reader.written.left_out["notes beyond MIDI's range"] += 1
         return None
-    ties = {tie.get("type") for tie in element.findall("tie")}
+    # What sounds (tie) and what is drawn (tied); some files write one of them alone.
+    ties = {tie.get("type") for path in ("tie", "notations/tied") for tie in element.iterfind(path)}
     note = WrittenNote(
         bar=reader.bar,
         offset=start,

@@ -102,6 +102,12 @@ def test_ties_are_joined_over_the_bar_line(tmp_path):
     assert score.notes.duration.tolist() == [1500, 3000, 1500]  # a fermata is not lengthened
 
 
+def test_ties_that_are_only_drawn_are_ties(tmp_path):
+    first = attributes() + note("C4", 96, notations='<tied type="start"/>')
+    score = read(tmp_path, score_xml(first, note("C4", 48, notations='<tied type="stop"/>') + note("C4", 48)))
+    assert rows(score) == [(60, 0, 6), (60, 6, 2)]
+
+
 def test_ties_of_two_voices_on_one_pitch_stay_apart(tmp_path):
     start, stop = TIE.format("start"), TIE.format("stop")
     first = attributes() + whole(inside=start) + backup(48) + note("C4", 48, inside=start, voice=2)

@@ -55,6 +55,9 @@ def test_octave_lines_and_sounding_octaves(tmp_path):
     line = '<octave dis="8" dis.place="above" startid="#a" endid="#b" staff="1"/>'
     score = load(tmp_path, bar(n("c5", key="a") + n("d5", key="b", oct_ges="6") + n("e5", "2"), events=line))
     assert pitches(score) == [84, 86, 76]
+    # A line from a note to itself is that note's alone: endid names the last one that it holds.
+    one = '<octave dis="8" dis.place="above" startid="#a" endid="#a" staff="1"/>'
+    assert pitches(load(tmp_path, bar(n("c5", "2", key="a", oct_ges="6") + n("d5", "2"), events=one))) == [84, 74]
     below = '<octave dis="15" dis.place="below" tstamp="2" tstamp2="0m+3" staff="1"/>'
     assert pitches(load(tmp_path, bar(n("c5") * 4, events=below))) == [72, 48, 48, 72]
 
