@@ -54,6 +54,7 @@ SOLE_IMPORTERS = {
     "grain": ("data/",),
     "array_record": ("data/",),
     "orbax": ("training/checkpoints.py",),
+    "soundfile": ("audio/",),
     "starlette": ("studio/",),
     "uvicorn": ("studio/",),
     "verovio": ("studio/",),

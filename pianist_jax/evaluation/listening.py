@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from pianist_jax.audio import synthesise
+from pianist_jax.audio import sound_of
 from pianist_jax.evaluation.candidates import Candidates
 from pianist_jax.evaluation.pieces import Piece, Played, deal
 from pianist_jax.files import replace_file
@@ -129,7 +129,7 @@ def _cut(notes: Notes, mapped: TimeMap, span: tuple[float, float]) -> Notes:
 def wav(notes: Notes) -> bytes:
     """A mono WAV file of an excerpt, its end faded out; equally loud at its loudest."""
     length = int((notes.onset.max() + BEFORE + AFTER) / 1000 * SAMPLE_RATE)
-    sound = synthesise(notes, sample_rate=SAMPLE_RATE).mean(axis=1)[:length].astype(np.float64)
+    sound = sound_of(notes, SAMPLE_RATE, 0.0, length / SAMPLE_RATE).mean(axis=1).astype(np.float64)
     fade = min(len(sound), SAMPLE_RATE // 2)
     sound[len(sound) - fade :] *= np.linspace(1, 0, fade)
     sound *= PEAK / max(float(np.abs(sound).max()), 1e-9)

@@ -79,10 +79,10 @@ def write_extras(
             if extras.plot and len(drawn) < MOST_DRAWN and "file" in own["editable"]:
                 drawn.append((f"performance {len(metadata) + 1}", map_tempo(rendering.grid, notes, "beat")))
         if extras.audio:
-            from pianist_jax.audio import write_wav
+            from pianist_jax.audio import write_audio
 
             path = name.with_name(name.name + AUDIO)
-            write_wav(path, notes)
+            write_audio(path, notes)
             own["audio"] = _file(path)
         metadata.append(own)
     if not drawn:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pianist_jax.audio import write_wav
+from pianist_jax.audio import write_audio
 from pianist_jax.errors import PianistError
 from pianist_jax.music.notes import Notes
 from pianist_jax.rendering.hashes import content_hash
@@ -50,7 +50,7 @@ class Sounds:
 
 def _make(path: Path, notes: Notes, part: tuple[int, int] | None) -> Path:
     if not path.exists():
-        write_wav(path, notes if part is None else cut(notes, *part))
+        write_audio(path, notes if part is None else cut(notes, *part))
     return path
 
 
