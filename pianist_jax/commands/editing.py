@@ -36,6 +36,8 @@ def apply(
     pedal_threshold: options.PedalThreshold = 0,
     binary_pedal: options.BinaryPedal = False,
     tempo_events: options.TempoEvents = None,
+    ppq: options.Ppq = None,
+    halve_values: options.HalveValues = None,
     plot: options.Plot = False,
     plot_bars: options.PlotBars = None,
     overlay: options.Overlay = None,
@@ -54,7 +56,7 @@ def apply(
     wanted = Wanted(
         options.expression_of(keep, strength, tempo_scale, pedal_threshold, binary_pedal),
         options.pace_of(tempo, duration) if tempo is not None or duration is not None else None,
-        options.extras_of(tempo_events, plot, plot_bars, overlay, audio),
+        options.extras_of(tempo_events, plot, plot_bars, overlay, audio, ppq, halve_values),
         tempo_events,
         None if edited is None else Path(edited),
         None if output is None else Path(output),
@@ -105,7 +107,7 @@ def _apply_to(name: str, wanted: Wanted) -> None:
         say(f"  {printable(str(wanted.edited))}: {taken.in_words()}")
     if stored.released:
         say(f"  {stored.released} notes are released earlier, where their key is struck again")
-    options.tell_error(rendering, saved.worst_error_ms)
+    options.tell_error(rendering, saved.worst_error_ms, saved.beyond)
 
 
 @commands.command()

@@ -50,7 +50,19 @@ BinaryPedal = Annotated[bool, typer.Option("--binary-pedal", help="Pedal is up o
 TempoEvents = Annotated[
     str | None,
     typer.Option(
-        "--tempo-events", metavar="onset|beat", help="Where NAME.daw.mid changes tempo: at every onset, or on beats."
+        "--tempo-events",
+        metavar="onset|beat|bar",
+        help="Where NAME.daw.mid changes tempo: at every onset, on beats, or on bar lines (for notation programs).",
+    ),
+]
+Ppq = Annotated[
+    int | None, typer.Option("--ppq", metavar="480|960|1920|3840", help="Ticks a quarter of NAME.daw.mid (960).")
+]
+HalveValues = Annotated[
+    bool | None,
+    typer.Option(
+        "--halve-values/--full-values",
+        help="NAME.daw.mid in half the note values: for music beyond 300 quarters a minute.",
     ),
 ]
 Plot = Annotated[bool, typer.Option("--plot", help="Also draw it (NAME.png).")]
@@ -149,7 +161,13 @@ def tell_remarks(rendering: "Rendering", tell: Callable[[str], None] = say) -> N
 
 
 def extras_of(
-    tempo_events: str | None, plot: bool, plot_bars: str | None, overlay: list[str] | None, audio: bool
+    tempo_events: str | None,
+    plot: bool,
+    plot_bars: str | None,
+    overlay: list[str] | None,
+    audio: bool,
+    ppq: int | None = None,
+    halved: bool | None = None,
 ) -> "Extras":
     """The files that these options want beside the performance; bars or an overlay mean a plot. Raises PianistError."""
     from pianist_jax.rendering.extras import Extras
@@ -157,7 +175,7 @@ def extras_of(
 
     bars = parse_bars(plot_bars) if plot_bars is not None else None
     overlays = tuple(overlay or ())
-    return Extras(tempo_events or "onset", plot or bool(bars or overlays), audio, bars, overlays)
+    return Extras(tempo_events or "onset", plot or bool(bars or overlays), audio, bars, overlays, ppq, halved)
 
 
 def strengths_among(paths: list[str], strength: list[str] | None) -> tuple[list[str], list[str] | None]:
@@ -175,8 +193,12 @@ def take_in_words(number: int) -> str:
     return f" (take {number}; `pianist undo` goes back)" if number > 1 else ""
 
 
-def tell_error(rendering: "Rendering", error: float | None, tell: Callable[[str], None] = say) -> None:
-    """Say by how many ms the editable file misses the performance, or that there is none."""
+def tell_error(
+    rendering: "Rendering", error: float | None, beyond: tuple[str, ...] = (), tell: Callable[[str], None] = say
+) -> None:
+    """Say by how many ms the editable file misses the performance, what limits cost it, or that there is none."""
+    for line in beyond:
+        tell(f"  editable file, {line}")
     if error is not None:
         tell(f"  on the score's beats it sounds the same within {error:.2f} ms")
     elif rendering.grid is not None:

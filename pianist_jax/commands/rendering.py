@@ -52,6 +52,8 @@ def render(
     pedal_threshold: options.PedalThreshold = 0,
     binary_pedal: options.BinaryPedal = False,
     tempo_events: options.TempoEvents = None,
+    ppq: options.Ppq = None,
+    halve_values: options.HalveValues = None,
     plot: options.Plot = False,
     plot_bars: options.PlotBars = None,
     overlay: options.Overlay = None,
@@ -76,7 +78,7 @@ def render(
         pace=options.pace_of(tempo, duration),
         sampling=Sampling(temperature, top_p, top_k, draws=draws, residual_scale=residual_scale),
         expression=options.expression_of(keep, strength, tempo_scale, pedal_threshold, binary_pedal),
-        extras=options.extras_of(tempo_events, plot, plot_bars, overlay, audio),
+        extras=options.extras_of(tempo_events, plot, plot_bars, overlay, audio, ppq, halve_values),
         tempo_events=tempo_events,
         takes=takes,
         force=force,
@@ -146,7 +148,7 @@ def _render_scores(scores: list[str], folder: Path, model: str, share: str | Non
                 tell(f"{outcome.score} -> {' '.join(map(str, outcome.files))} ({speed:.0f} notes/s){take}")
                 options.tell_remarks(outcome.rendering, tell)
                 options.tell_tempo(outcome.rendering, order.pace, tell)
-                options.tell_error(outcome.rendering, outcome.worst_error_ms, tell)
+                options.tell_error(outcome.rendering, outcome.worst_error_ms, outcome.beyond, tell)
             elif outcome.again:
                 take = options.take_in_words(outcome.take)
                 tell(f"{outcome.score} -> {' '.join(map(str, outcome.files))}, from what was performed before{take}")
@@ -184,7 +186,7 @@ def _render_bars(scores: list[str], folder: Path, name: str, bars: str, wanted: 
         files = " ".join(map(str, outcome.files))
         if outcome.rendering:
             say(f"{outcome.score}, bars {bars} -> {files}{options.take_in_words(outcome.take)}")
-            options.tell_error(outcome.rendering, outcome.worst_error_ms)
+            options.tell_error(outcome.rendering, outcome.worst_error_ms, outcome.beyond)
         elif outcome.files:
             say(f"{outcome.score}: bars {bars} were made before with these settings ({files})")
     conclude([outcome.error for outcome in outcomes])
@@ -212,4 +214,4 @@ def _bars_of(job: "Job", folder: Path, model: "Model", bars: tuple[int, int], wa
             )
     except Exception as error:  # one bad score never stops the others
         return Outcome(job.score, error=in_words(job.score, error, wanted.log))
-    return Outcome(job.score, saved.files, saved.worst_error_ms, rendering, take=saved.take)
+    return Outcome(job.score, saved.files, saved.worst_error_ms, rendering, take=saved.take, beyond=saved.beyond)

@@ -12,7 +12,6 @@ from __future__ import annotations
 import io
 import os
 import stat
-import struct
 from collections import defaultdict, deque
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
@@ -22,7 +21,6 @@ from pathlib import Path
 import miditoolkit
 import mido
 import numpy as np
-from mido.midifiles.meta import encode_variable_int
 
 from pianist_jax.errors import PianistError
 from pianist_jax.files import printable, replace_file
@@ -39,7 +37,6 @@ DEFAULT_TEMPO = 500_000  # µs a quarter, before the first tempo event
 # mido reads a number of many bytes in quadratic time; no file needs 4096 in a row with the high bit set.
 HIGH_BITS = bytes(byte >> 7 for byte in range(256))
 ENDLESS_NUMBER = b"\x01" * 4096
-_TRACK_SIZE, _TRACK_NAME = 18, (0xFF, 0x03)  # where the first track's size stands; a meta event
 
 
 class MidiError(PianistError):
@@ -295,11 +292,13 @@ def write_parts(
     time_signatures: Iterable[tuple[int, int, int]] = (),
     key_signatures: Iterable[tuple[int, str]] = (),
     title: str = "",
+    texts: Iterable[str] = (),
 ) -> None:
     """Write parts (name, notes in ticks) as tracks of one file, after a track of tempi and signatures.
 
-    `key_signatures` are (tick, name as in `Bbm`); `title` names the first track. At one tick the pedal comes
-    before releases, releases before strikes. Otherwise, and in what it raises, as `write_ticks`.
+    `key_signatures` are (tick, name as in `Bbm`); they stand in every track, since MuseScore overlooks those of the
+    first. `title` names the first track, `texts` are told in it. At one tick the pedal comes before releases, releases
+    before strikes. Otherwise, and in what it raises, as `write_ticks`.
     """
     if not 1 <= ticks_per_quarter <= 32767:
         raise ValueError(f"ticks_per_quarter {ticks_per_quarter} is outside 1..32767")
@@ -309,7 +308,6 @@ def write_parts(
     # As beats a minute in float64, whole microseconds come back as they were: all 2^24 of them.
     file.tempo_changes = [miditoolkit.TempoChange(mido.tempo2bpm(micros), tick) for tick, micros in tempo]
     file.time_signature_changes = [miditoolkit.TimeSignature(over, under, at) for at, over, under in time_signatures]
-    file.key_signature_changes = [miditoolkit.KeySignature(key, tick) for tick, key in key_signatures]
     for name, notes in parts:
         require_writable(notes)
         part = miditoolkit.Instrument(program=0, name=name)
@@ -320,16 +318,29 @@ def write_parts(
         file.instruments.append(part)
     content = io.BytesIO()
     file.dump(file=content, charset="utf-8")
-    replace_file(path, _titled(content.getvalue(), title) if title else content.getvalue())
+    signs = [(tick, mido.MetaMessage("key_signature", key=key)) for tick, key in key_signatures]
+    spoken = [mido.MetaMessage("track_name", name=title)] if title else []
+    spoken += [mido.MetaMessage("text", text=text) for text in texts]
+    replace_file(path, _with_meta(content.getvalue(), spoken, signs) if spoken or signs else content.getvalue())
 
 
-def _titled(content: bytes, title: str) -> bytes:
-    """A MIDI file whose first track says its name first: miditoolkit has no place for it."""
-    name = title.encode("utf-8")
-    message = bytes([0, *_TRACK_NAME, *encode_variable_int(len(name)), *name])
-    size = struct.unpack_from(">L", content, _TRACK_SIZE)[0] + len(message)
-    body = _TRACK_SIZE + 4
-    return content[:_TRACK_SIZE] + struct.pack(">L", size) + message + content[body:]
+def _with_meta(content: bytes, first: list[mido.MetaMessage], every: list[tuple[int, mido.MetaMessage]]) -> bytes:
+    """A MIDI file with messages at the start of its first track, and (tick, message) in every track.
+
+    miditoolkit has no place for them. They come before whatever else there is at their tick, but for a track's name.
+    """
+    file = mido.MidiFile(file=io.BytesIO(content), charset="utf-8")
+    file.tracks[0][:0] = first
+    times = [tick for tick, _ in every]
+    added = mido.MidiTrack(
+        message.copy(time=tick - before) for (tick, message), before in zip(every, [0, *times], strict=False)
+    )
+    for number, track in enumerate(file.tracks):
+        named = int(bool(track) and track[0].type == "track_name")
+        file.tracks[number] = mido.merge_tracks([track[:named], added, track[named:]])
+    out = io.BytesIO()
+    file.save(file=out)
+    return out.getvalue()
 
 
 def _require(what: str, values: np.ndarray, low: int, high: int) -> None:

@@ -3,35 +3,61 @@
 Score onsets become points through which a tempo map is drawn: at the first note of every chord the score's
 tick comes when that note was played. Whatever else sounds (other notes of a chord, releases, pedal) gets the
 tick at which that map reaches its time. Tempi are whole microseconds a quarter, as MIDI stores them; what
-rounding one leaves over goes into the next, so that nothing drifts. Every event comes within half a millisecond of
-its time, within 0.9 ms where a key passes from hand to hand.
+rounding one leaves over goes into the next, so that nothing drifts. Every event comes within half a tick of its
+time: within 1 ms down to 32 quarters a minute at 960 ticks a quarter. Two events of one key are a tick apart.
 
-Where no tempo between 5 and 600 bpm leads from one onset to the next (a chord struck together though written
-apart, hands that cross in time, a minute's rest over a semiquaver), that onset makes no point and its notes
-stand off the grid: the points kept are the longest chain in which every tempo is sound.
+Tempi stay within what sequencers document (Live plays 20 to 999 bpm, Cubase up to 300). Where no such tempo leads
+from one onset to the next (a chord struck together though written apart, hands that cross in time, a minute's rest
+over a semiquaver), that onset makes no point and its notes stand off the grid: the points kept are the longest
+chain in which every tempo is sound.
 """
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from pianist_jax.errors import PianistError
 from pianist_jax.music import midi
 from pianist_jax.music.notes import Notes
 from pianist_jax.score.grid import ScoreGrid
+from pianist_jax.score.sequencer import scaled
 
-TEMPO_EVENTS = ("onset", "beat")
-SLOWEST, FASTEST = 12_000.0, 100.0  # ms a quarter: 5 and 600 bpm, which common sequencers can play
+TEMPO_EVENTS = ("onset", "beat", "bar")
 NEAREST = 1 / 32  # quarters between points; ornaments written closer move off the grid
-LONGEST_TICK = 0.5  # ms
 SNAP = 0.4  # ms by which a note may move to stand exactly on the grid
-LEAST_TICKS, MOST_TICKS = 480, 32767  # a quarter
+LONGEST_TICK = 2.0  # ms; twice as far as the nearest tick may be from an event
+ENOUGH = 0.95  # of the points that longer ticks would give
+ENDING = 0.5  # quarters before the last point over which the tempo of the end is measured
+SUSTAINED = 64  # from this value on a pedal holds
 US = 1000  # µs in a ms
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a tempo map keeps to: `slowest` and `fastest` in quarters a minute, so many ticks a quarter."""
+
+    slowest: float = 20.0
+    fastest: float = 300.0
+    ticks_per_quarter: int = 960
+
+    @property
+    def longest(self) -> float:
+        """ms a quarter at the slowest tempo."""
+        return 60_000 / self.slowest
+
+    @property
+    def shortest(self) -> float:
+        """ms a quarter at the fastest tempo."""
+        return 60_000 / self.fastest
+
+
+SEQUENCERS = Limits()
+PICTURES = Limits(5.0, 600.0, 3840)  # nothing has to play these
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,12 +110,13 @@ class Mapped:
         return float(np.mean(self.notes.onset == self.grid))
 
 
-def map_tempo(score: ScoreGrid, performance: Notes, events: str = "onset") -> Mapped:
+def map_tempo(score: ScoreGrid, performance: Notes, events: str = "onset", limits: Limits = SEQUENCERS) -> Mapped:
     """Lay a performance (ms; note n plays note n of the score) on the beats of the score.
 
     Args:
         events: "onset": a tempo change at every onset of the score, whose first note then stands exactly on
-            the grid; "beat": changes on beats only, notes between them keep small offsets.
+            the grid; "beat": changes on beats only, notes between them keep small offsets; "bar": on bar lines
+            only, for notation programs, which show every tempo.
 
     The notes must be such as `write_midi` takes: those of one pitch may not overlap. Raises ValueError where
     the two differ in length or `events` is unknown, PianistError for what is too long for a MIDI file.
@@ -99,35 +126,48 @@ def map_tempo(score: ScoreGrid, performance: Notes, events: str = "onset") -> Ma
     if events not in TEMPO_EVENTS:
         raise ValueError(f"tempo events {events!r} are none of {TEMPO_EVENTS}")
     midi.require_writable(performance)
-    place, time, offset, last_pace = _points(score, performance)
-    if events == "beat":
-        place, time = _at_beats(score, place, time, last_pace)
-    ticks_per_quarter = _ticks_per_quarter(score, place, time, last_pace)
-    tempo = _tempo_map(place, time, last_pace, ticks_per_quarter)
-    grid = _to_ticks(score.onset, score.ticks_per_quarter, ticks_per_quarter)
+    quarter = limits.ticks_per_quarter
+    place, time, offset, last_pace = _points(score, performance, limits)
+    if events != "onset":
+        marks = score.beats() if events == "beat" else score.bars()
+        place, time = _at_marks(scaled(marks, score.ticks_per_quarter, quarter) / quarter, place, time, last_pace)
+    tempo = _tempo_map(place, time, last_pace, limits)
+    grid = scaled(score.onset, score.ticks_per_quarter, quarter)
     notes = _in_ticks(performance, offset, tempo, grid)
     return Mapped(_part_hands(notes, score.part), grid, tempo, score, events, offset)
 
 
-def _points(score: ScoreGrid, performance: Notes) -> tuple[np.ndarray, np.ndarray, int, float]:
+def _points(score: ScoreGrid, performance: Notes, limits: Limits) -> tuple[np.ndarray, np.ndarray, int, float]:
     """Points of the map (quarters, ms of the file), offset (ms), and ms a quarter after the last point."""
     written = np.unique(score.onset)
     earliest = np.full(len(written), np.iinfo(np.int64).max)
     np.minimum.at(earliest, np.searchsorted(written, score.onset), performance.onset)
     earliest[0] = performance.onset.min()  # nothing sounds before the first point
-    place, time = written / score.ticks_per_quarter, earliest.astype(np.float64)
-    kept = longest_chain(place, time)
+    place = scaled(written, score.ticks_per_quarter, limits.ticks_per_quarter) / limits.ticks_per_quarter
+    time = earliest.astype(np.float64)
+    kept = _chain(place, time, limits)
+    final = score.onset == written[kept[-1]]
     place, time = place[kept], time[kept]
-    pace = np.diff(time) / np.diff(place)
-    last_pace = _last_pace(score, performance, place, time, pace)
-    offset = _offset(place[0], time[0], pace[0] if len(pace) else last_pace)
+    last_pace = _last_pace(score, performance, final, place, time, limits)
+    pace = np.diff(time[:2]) / np.diff(place[:2])
+    offset = _offset(place[0], time[0], pace[0] if len(pace) else last_pace, limits)
     time = time + offset
     if place[0] > 0:
         place, time = np.append(0.0, place), np.append(0.0, time)
     return place, time, offset, last_pace
 
 
-def longest_chain(place: np.ndarray, time: np.ndarray) -> np.ndarray:
+def _chain(place: np.ndarray, time: np.ndarray, limits: Limits) -> np.ndarray:
+    """The onsets that make points: ticks grow longer than `LONGEST_TICK` only where many onsets need it."""
+    every = longest_chain(place, time, limits)
+    slowest = 60_000 / (LONGEST_TICK * limits.ticks_per_quarter)
+    if slowest <= limits.slowest:
+        return every
+    exact = longest_chain(place, time, replace(limits, slowest=slowest))
+    return exact if len(exact) >= ENOUGH * len(every) else every
+
+
+def longest_chain(place: np.ndarray, time: np.ndarray, limits: Limits = SEQUENCERS) -> np.ndarray:
     """int64[K]: the most of M onsets, the first among them, between which every tempo is sound.
 
     `place` float64[M] quarters ascending, `time` float64[M] ms in any order.
@@ -137,7 +177,7 @@ def longest_chain(place: np.ndarray, time: np.ndarray) -> np.ndarray:
     length[0] = 1
     for k in range(1, len(place)):
         quarters, ms = place[k] - place[:k], time[k] - time[:k]
-        sound = (quarters >= NEAREST) & (ms >= FASTEST * quarters) & (ms <= SLOWEST * quarters)
+        sound = (quarters >= NEAREST) & (ms >= limits.shortest * quarters) & (ms <= limits.longest * quarters)
         reach = np.where(sound, length[:k], 0)[::-1]
         nearest = k - 1 - int(np.argmax(reach))  # of equals the last
         if length[nearest] and sound[nearest]:
@@ -148,61 +188,62 @@ def longest_chain(place: np.ndarray, time: np.ndarray) -> np.ndarray:
     return np.array(chain[::-1], np.int64)
 
 
-def _last_pace(score: ScoreGrid, performance: Notes, place: np.ndarray, time: np.ndarray, pace: np.ndarray) -> float:
-    """ms a quarter after the last point: so that the last chord fills its written length, within reason."""
-    last = np.rint(place[-1] * score.ticks_per_quarter).astype(np.int64)
-    final = score.onset == last
+def _last_pace(
+    score: ScoreGrid, performance: Notes, final: np.ndarray, place: np.ndarray, time: np.ndarray, limits: Limits
+) -> float:
+    """ms a quarter after the last point, under which the notes `final` bool[N] begin.
+
+    It is the tempo at which the music came there, so that a ritardando is not undone at its last chord; slower where
+    that chord sounds, with its pedal, for longer than it is written.
+    """
     written = score.duration[final].max() / score.ticks_per_quarter
-    held = max(float(performance.end[final].max() - time[-1]), 1.0)
-    low, high = (pace[-1] / 2, pace[-1] * 4) if len(pace) else (FASTEST, SLOWEST)
-    return float(np.clip(held / written, max(low, FASTEST), min(high, SLOWEST)))
+    held = max(_silence(performance, int(performance.end[final].max())) - time[-1], 1.0)
+    low, high = limits.shortest, limits.longest
+    if len(place) > 1:
+        before = min(int(np.searchsorted(place, place[-1] - ENDING, side="right")) - 1, len(place) - 2)
+        low = (time[-1] - time[max(before, 0)]) / (place[-1] - place[max(before, 0)])
+        high = min(4 * low, high)
+    return float(np.clip(held / written, low, high))
 
 
-def _offset(place: float, time: float, pace: float) -> int:
+def _silence(performance: Notes, end: int) -> int:
+    """When (ms) a key that comes up at `end` stops sounding: then, or when the pedal comes up."""
+    after = int(np.searchsorted(performance.pedal_time, end, side="right"))
+    if after == 0 or performance.pedal_value[after - 1] < SUSTAINED:
+        return end
+    up = np.flatnonzero(performance.pedal_value[after:] < SUSTAINED)
+    return int(performance.pedal_time[after + up[0]]) if len(up) else end
+
+
+def _offset(place: float, time: float, pace: float, limits: Limits) -> int:
     """ms between performance and file: none where what the score has before its first note can hold the silence."""
-    if place > 0 and FASTEST * place <= time <= SLOWEST * place:
+    if place > 0 and limits.shortest * place <= time <= limits.longest * place:
         return 0
     return round(place * pace - time)
 
 
-def _at_beats(score: ScoreGrid, place: np.ndarray, time: np.ndarray, last_pace: float) -> tuple[np.ndarray, np.ndarray]:
-    """The map's points at the beats from the first to the one after the last point."""
-    beats = score.beats() / score.ticks_per_quarter
-    beats = beats[: np.searchsorted(beats, place[-1]) + 1]
-    beyond = np.maximum(beats - place[-1], 0) * last_pace
-    return beats, np.interp(beats, place, time) + beyond
+def _at_marks(
+    marks: np.ndarray, place: np.ndarray, time: np.ndarray, last_pace: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """The map's points at beats or bar lines `marks` (quarters), to the first one after the last point."""
+    marks = np.unique(marks[: np.searchsorted(marks, place[-1]) + 1])
+    beyond = np.maximum(marks - place[-1], 0) * last_pace
+    return marks, np.interp(marks, place, time) + beyond
 
 
-def _ticks_per_quarter(score: ScoreGrid, place: np.ndarray, time: np.ndarray, last_pace: float) -> int:
-    """So many that the longest tick has at most half a millisecond; a multiple of what the score's grid needs."""
-    paces = np.append(np.diff(time) / np.diff(place), last_pace)
-    needed = max(float(paces.max()) / LONGEST_TICK, LEAST_TICKS)
-    starts = [*(tick for tick, *_ in score.time_signatures), *(tick for tick, _ in score.key_signatures)]
-    common = np.gcd.reduce(np.concatenate([score.onset, np.array(starts), [score.ticks_per_quarter]]))
-    base = int(score.ticks_per_quarter // common)
-    for step in (int(np.lcm(base, LEAST_TICKS)), base, LEAST_TICKS):
-        ticks = step * int(np.ceil(needed / step))
-        if ticks <= MOST_TICKS:
-            break
-    return ticks
-
-
-def _to_ticks(ticks: ArrayLike, old: int, new: int) -> np.ndarray:
-    """int64: ticks of `old` to a quarter in ticks of `new`, to the nearest."""
-    return (2 * np.asarray(ticks, np.int64) * new + old) // (2 * old)
-
-
-def _tempo_map(place: np.ndarray, time: np.ndarray, last_pace: float, ticks_per_quarter: int) -> TempoMap:
+def _tempo_map(place: np.ndarray, time: np.ndarray, last_pace: float, limits: Limits) -> TempoMap:
     """Whole µs a quarter between points, each chosen from where the ones before it really lead."""
+    ticks_per_quarter = limits.ticks_per_quarter
+    fewest, most = int(np.ceil(limits.shortest * US)), int(min(limits.longest * US, (1 << 24) - 1))
     tick = np.rint(place * ticks_per_quarter).astype(np.int64).tolist()
     target = [round(ms * US * ticks_per_quarter) for ms in time]  # µs × ticks a quarter
     reached, micros = 0, []
     for k in range(len(tick) - 1):
         span = tick[k + 1] - tick[k]
         wanted = round((target[k + 1] - reached) / span)
-        micros.append(int(np.clip(wanted, 0.99 * FASTEST * US, (1 << 24) - 1)))
+        micros.append(min(max(wanted, fewest), most))
         reached += micros[-1] * span
-    micros.append(round(last_pace * US))
+    micros.append(min(max(round(last_pace * US), fewest), most))
     changed = np.append(True, np.diff(micros) != 0)
     return TempoMap(np.array(tick)[changed], np.array(micros)[changed], ticks_per_quarter)
 
@@ -222,14 +263,23 @@ def _in_ticks(performance: Notes, offset: int, tempo: TempoMap, grid: np.ndarray
     if ticks[-1] >= midi.MAX_DELTA:
         raise PianistError("too long for one MIDI file with exact times: split the score")
     begin, stop, pedal = np.split(ticks[index], [len(onset), 2 * len(onset)])
-    return Notes(
-        performance.pitch,
-        begin,
-        np.maximum(stop - begin, 1),
-        performance.velocity,
-        pedal,
-        performance.pedal_value,
-    )
+    begin, stop = _keys_apart(performance, begin, stop)
+    columns = (performance.pitch, begin, stop - begin, performance.velocity)
+    return Notes(*columns, pedal, performance.pedal_value)
+
+
+def _keys_apart(performance: Notes, begin: np.ndarray, stop: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Ticks of strikes and releases, a key's strikes a tick apart at least and each released by the next."""
+    order = np.lexsort((performance.onset, performance.pitch))
+    rank = np.arange(len(order))
+    own = performance.pitch[order].astype(np.int64) * (1 << 32) - rank
+    struck = np.maximum.accumulate(begin[order] + own) - own
+    until = np.maximum(stop[order], struck + 1)
+    again = performance.pitch[order][1:] == performance.pitch[order][:-1]
+    until[:-1] = np.where(again, np.minimum(until[:-1], struck[1:]), until[:-1])
+    begin, stop = begin.copy(), stop.copy()
+    begin[order], stop[order] = struck, until
+    return begin, stop
 
 
 def _part_hands(notes: Notes, part: np.ndarray) -> Notes:
@@ -243,11 +293,12 @@ def _part_hands(notes: Notes, part: np.ndarray) -> Notes:
     return Notes(notes.pitch, notes.onset, duration, notes.velocity, notes.pedal_time, notes.pedal_value)
 
 
-def write_mapped(path: str | os.PathLike[str], mapped: Mapped) -> None:
+def write_mapped(path: str | os.PathLike[str], mapped: Mapped, texts: Sequence[str] = ()) -> None:
     """Write the editable MIDI file (format 1): a track with tempi and signatures, then one for every part.
 
-    The pedal stands in every part, so that each can have its own instrument. The file appears whole or not
-    at all. Raises MidiError where it cannot be written.
+    The pedal stands in every part, so that each can have its own instrument, and so do key signatures. `texts` are
+    told at the start of the first track. The file appears whole or not at all. Raises MidiError where it cannot be
+    written.
     """
     score, notes = mapped.score, mapped.notes
     old, new = score.ticks_per_quarter, mapped.tempo.ticks_per_quarter
@@ -262,7 +313,10 @@ def write_mapped(path: str | os.PathLike[str], mapped: Mapped) -> None:
         parts,
         ticks_per_quarter=new,
         tempo=zip(mapped.tempo.tick.tolist(), mapped.tempo.micros.tolist(), strict=True),
-        time_signatures=[(int(_to_ticks(tick, old, new)), over, under) for tick, over, under in score.time_signatures],
-        key_signatures=[(int(_to_ticks(tick, old, new)), key) for tick, key in score.key_signatures],
+        time_signatures=[
+            (int(scaled(np.array(tick), old, new)), over, under) for tick, over, under in score.time_signatures
+        ],
+        key_signatures=[(int(scaled(np.array(tick), old, new)), key) for tick, key in score.key_signatures],
         title=Path(os.fsdecode(path)).name.split(".")[0].encode("utf-8", "replace").decode(),
+        texts=texts,
     )

@@ -83,7 +83,7 @@ class Order:
 class Outcome:
     """What became of a score: a `rendering` now written to `files`, or those `files` left alone, or an `error`.
 
-    `again`: they were made again without performing. `worst_error_ms` and `take` as in `Saved`.
+    `again`: they were made again without performing. `worst_error_ms`, `take` and `beyond` as in `Saved`.
     """
 
     score: Path
@@ -93,6 +93,7 @@ class Outcome:
     error: PianistError | None = None
     take: int = 1
     again: bool = False
+    beyond: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass
@@ -379,7 +380,8 @@ def _write(job: Job, source: str, rendering: Rendering, run: _Run) -> Outcome:
             saved = keep_take(rendering, stem, order.extras, force=order.force)
         else:  # forced, as `_read_one` has asked what is in the way
             saved = save_rendering(rendering, stem, force=True, extras=order.extras)
-        outcome = Outcome(job.score, saved.files, saved.worst_error_ms, rendering, take=saved.take)
+        told = (saved.files, saved.worst_error_ms, rendering)
+        outcome = Outcome(job.score, *told, take=saved.take, beyond=saved.beyond)
     except Exception as error:
         outcome = Outcome(job.score, error=in_words(job.score, error, order.log))
     run.notebook.note(job, outcome, source)

@@ -11,11 +11,13 @@ import numpy as np
 
 from pianist_jax.errors import PianistError
 from pianist_jax.music.notes import Notes, normalise
+from pianist_jax.performance.beyond import beyond
 from pianist_jax.performance.fidelity import compare
 from pianist_jax.performance.playable import make_playable
-from pianist_jax.performance.tempo_map import TEMPO_EVENTS, Mapped, map_tempo, write_mapped
+from pianist_jax.performance.tempo_map import PICTURES, TEMPO_EVENTS, Limits, Mapped, map_tempo, write_mapped
 from pianist_jax.rendering.hashes import file_hash
 from pianist_jax.score.bars import require_bars
+from pianist_jax.score.sequencer import for_sequencers
 
 if TYPE_CHECKING:
     from pianist_jax.rendering.result import Rendering
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 DAW, PLOT, AUDIO = ".daw.mid", ".png", ".wav"
 MOST_DRAWN = 4  # performances in one picture
+PPQ = (960, 480, 1920, 3840)  # ticks a quarter of an editable file, first what it has where nothing is said
 LEAST_MATCHED = 0.5  # of the score's notes that a performance laid over it must play
 
 
@@ -30,9 +33,10 @@ LEAST_MATCHED = 0.5  # of the score's notes that a performance laid over it must
 class Extras:
     """Which files to write beside the performance; `tempo_events` is where the editable one changes tempo.
 
-    The plot shows the bars from first to last of `plot_bars` (all, without it), and over the performances those of
-    the MIDI files `overlay`, which somebody else played. Raises PianistError for `tempo_events` that there are not,
-    and for more overlays than a plot has room for.
+    The editable file has `ppq` ticks a quarter, and half the score's note values where `halved` is set; None means what
+    files before it had, or 960 and no. The plot shows the bars from first to last of `plot_bars` (all, without it), and
+    over the performances those of the MIDI files `overlay`, which somebody else played. Raises PianistError for
+    `tempo_events` or `ppq` that there are not, and for more overlays than a plot has room for.
     """
 
     tempo_events: str = "onset"
@@ -40,18 +44,42 @@ class Extras:
     audio: bool = False
     plot_bars: tuple[int, int] | None = None
     overlay: tuple[str, ...] = ()
+    ppq: int | None = None
+    halved: bool | None = None
 
     def __post_init__(self) -> None:
         if len(self.overlay) >= MOST_DRAWN:
             raise PianistError(f"{len(self.overlay)} performances to lay over a plot; it has room for {MOST_DRAWN - 1}")
         if self.tempo_events not in TEMPO_EVENTS:
-            modes = " or ".join(TEMPO_EVENTS)
-            raise PianistError(f"tempo events {self.tempo_events!r} are none; choose {modes}")
+            modes = ", ".join(TEMPO_EVENTS[:-1])
+            raise PianistError(f"tempo events {self.tempo_events!r} are none; choose {modes} or {TEMPO_EVENTS[-1]}")
+        if self.ppq is not None and self.ppq not in PPQ:
+            raise PianistError(f"{self.ppq} ticks a quarter are none to choose from; take one of {sorted(PPQ)}")
 
     def also(self, other: Extras) -> Extras:
-        """These and the sounds and the picture of another wish, which if there is one takes the place of this one's."""
+        """These and the sounds and the picture of another wish, which if there is one takes the place of this one's.
+
+        What the other wish says of the editable file's ticks and note values counts.
+        """
         drawn = other if other.plot else self
-        return Extras(self.tempo_events, drawn.plot, self.audio or other.audio, drawn.plot_bars, drawn.overlay)
+        halved = self.halved if other.halved is None else other.halved
+        audio, ppq = self.audio or other.audio, other.ppq or self.ppq
+        return Extras(self.tempo_events, drawn.plot, audio, drawn.plot_bars, drawn.overlay, ppq, halved)
+
+    @property
+    def editable(self) -> dict[str, Any]:
+        """How an editable file is made, as the JSON file tells it."""
+        made = {"tempo_events": self.tempo_events, "ticks_per_quarter": self.ppq or PPQ[0]}
+        return {**made, "halved": bool(self.halved)}
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """What of `editable` was asked for; files that have it are as wanted."""
+        known = {"ticks_per_quarter": self.ppq, "halved": self.halved}
+        return {
+            "tempo_events": self.tempo_events,
+            **{name: value for name, value in known.items() if value is not None},
+        }
 
 
 def extra_paths(names: Sequence[Path], stem: Path, extras: Extras, *, has_bars: bool) -> list[Path]:
@@ -77,7 +105,7 @@ def write_extras(
         if rendering.grid is not None:
             own["editable"] = _write_editable(name.with_name(name.name + DAW), rendering.grid, notes, extras)
             if extras.plot and len(drawn) < MOST_DRAWN and "file" in own["editable"]:
-                drawn.append((f"performance {len(metadata) + 1}", map_tempo(rendering.grid, notes, "beat")))
+                drawn.append((f"performance {len(metadata) + 1}", map_tempo(rendering.grid, notes, "beat", PICTURES)))
         if extras.audio:
             from pianist_jax.audio import write_audio
 
@@ -133,21 +161,24 @@ def _overlay(file: str, score: Notes, grid: ScoreGrid) -> tuple[str, Mapped]:
         column[chosen] for column in (played.pitch, played.onset, played.duration, played.velocity)
     )
     notes = Notes(pitch, onset, duration, velocity, played.pedal_time, played.pedal_value)
-    return path.name.split(".")[0], map_tempo(part, make_playable(notes, as_struck=True), "beat")
+    return path.name.split(".")[0], map_tempo(part, make_playable(notes, as_struck=True), "beat", PICTURES)
 
 
 def _write_editable(path: Path, grid: ScoreGrid, notes: Notes, extras: Extras) -> dict[str, Any]:
     """Write an editable file; tell how it was made, how far from the performance it sounds, or why it is not there."""
+    limits = Limits(ticks_per_quarter=extras.ppq or PPQ[0])
     try:
-        mapped = map_tempo(grid, notes, extras.tempo_events)
+        written, changed = for_sequencers(grid, limits.ticks_per_quarter, halved=bool(extras.halved))
+        mapped = map_tempo(written, notes, extras.tempo_events, limits)
     except PianistError as error:  # the performance itself is worth having
         return {"left_out": str(error)}
-    write_mapped(path, mapped)
+    remarks = beyond(mapped, notes, limits, changed)
+    write_mapped(path, mapped, remarks)
     found = compare(path, notes, mapped.offset)
     return {
         **_file(path),
-        "tempo_events": mapped.events,
-        "ticks_per_quarter": mapped.tempo.ticks_per_quarter,
+        **extras.editable,
+        "beyond_limits": list(remarks),
         "tempo_changes": len(mapped.tempo.tick),
         "offset_ms": mapped.offset,
         "on_grid": round(mapped.on_grid, 4),
@@ -159,6 +190,11 @@ def worst_error(metadata: Sequence[dict[str, Any]]) -> float | None:
     """ms by which an editable file misses its performance at worst; None where there is none."""
     errors = [error["worst"] for own in metadata for error in own.get("editable", {}).get("error_ms", {}).values()]
     return max(errors) if errors else None
+
+
+def told_beyond(metadata: Sequence[dict[str, Any]]) -> tuple[str, ...]:
+    """Where editable files are not what they would be without the limits of sequencers, each line once."""
+    return tuple(dict.fromkeys(line for own in metadata for line in own.get("editable", {}).get("beyond_limits", ())))
 
 
 def _file(path: Path) -> dict[str, str]:

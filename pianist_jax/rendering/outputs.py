@@ -23,6 +23,7 @@ from pianist_jax.rendering.extras import (
     extra_paths,
     plot_options,
     read_overlays,
+    told_beyond,
     worst_error,
     write_extras,
 )
@@ -85,21 +86,25 @@ def is_made(stem: Path, identity: dict[str, Any], extras: Extras, *, has_bars: b
     for path in paths:
         if path not in missing and made.get(path.name, {}).get("sha256") != file_hash(path):
             raise PianistError(f"{path}: was changed since it was rendered; --force replaces it")
-    modes = {about["tempo_events"] for about in made.values() if "tempo_events" in about}
+    editable = [about for about in made.values() if "tempo_events" in about]
+    as_asked = all({"halved": False, **about}.items() >= extras.asked.items() for about in editable)
     plots = [about for about in made.values() if "overlay" in about] if extras.plot else []
     as_wanted = all(about.items() >= plot_options(extras).items() for about in plots)
-    return not missing and modes <= {extras.tempo_events} and as_wanted
+    return not missing and as_asked and as_wanted
 
 
 @dataclasses.dataclass(frozen=True)
 class Saved:
     """The files that were written, by how many ms an editable one misses its performance (None: there is none), which
     take they are.
+
+    `beyond` says in words where what sequencers take did not allow more.
     """
 
     files: tuple[Path, ...] = ()
     worst_error_ms: float | None = None
     take: int = 1
+    beyond: tuple[str, ...] = ()
 
 
 def save_rendering(
@@ -125,11 +130,12 @@ def save_rendering(
     overlaid = read_overlays(rendering, extras)
     make_folder(stem.parent)
     with _placed(stem, wanted, gone) as stage:
-        worst = _write_files(rendering, stage, extras, overlaid, take)
+        beside = _write_files(rendering, stage, extras, overlaid, take)
         kept = take_path(stem, take.number)
         if take != FIRST and not kept.exists():
             replace_file(kept, output_paths(stage, 1)[1].read_bytes(), make_folder=True)
-    return Saved(tuple(path for path in wanted if path.exists()), worst, take.number)
+    files = tuple(path for path in wanted if path.exists())
+    return Saved(files, worst_error(beside), take.number, told_beyond(beside))
 
 
 def take_path(stem: Path, number: int) -> Path:
@@ -162,8 +168,8 @@ def _placed(stem: Path, wanted: list[Path], gone: Sequence[Path]) -> Iterator[Pa
 
 def _write_files(
     rendering: "Rendering", stem: Path, extras: Extras, overlaid: Sequence[tuple[str, "Mapped"]], take: Numbered
-) -> float | None:
-    """Write all files; gives by how many ms an editable one misses its performance."""
+) -> list[dict[str, Any]]:
+    """Write all files; gives what is told of those beside each performance."""
     midi_paths, json_path = output_paths(stem, len(rendering.performances))
     for midi_path, notes in zip(midi_paths, rendering.performances, strict=True):
         try:
@@ -190,7 +196,7 @@ def _write_files(
         "format": FORMAT, **report, **rendering.identity, **numbered, "performances": performances, **together, **grid
     }  # fmt: skip
     replace_file(json_path, json_text(content, rendering))
-    return worst_error(beside)
+    return beside
 
 
 def note_lines(rendering: "Rendering") -> list[dict[str, Any]]:

@@ -99,11 +99,14 @@ class Rendering:
         audio: bool = False,
         plot_bars: tuple[int, int] | None = None,
         overlay: Sequence[str | os.PathLike[str]] = (),
+        ppq: int = 960,
+        halved: bool = False,
     ) -> list[Path]:
         """Write `PATH.performance.mid` (with several samples `PATH-1.performance.mid` …) and `PATH.json`.
 
         Of a score that came from a file also `PATH.daw.mid`, the same on the score's beats, with tempo changes at every
-        "onset" or on every "beat" only; `plot` adds `PATH.png` (of up to four performances), `audio` adds `PATH.wav`.
+        "onset", or on every "beat" or "bar" only, of `ppq` ticks a quarter, in half the note values where `halved`;
+        `plot` adds `PATH.png` (of up to four performances), `audio` adds `PATH.wav`.
         The plot shows all bars or those from first to last of `plot_bars`; `overlay` are MIDI files of performances
         of the same score, as humans play it, to be drawn over it.
 
@@ -116,5 +119,5 @@ class Rendering:
 
         path = Path(path)
         stem = path / self.name if path.is_dir() else path
-        extras = Extras(tempo_events, plot, audio, plot_bars, tuple(map(os.fsdecode, overlay)))
+        extras = Extras(tempo_events, plot, audio, plot_bars, tuple(map(os.fsdecode, overlay)), ppq, halved)
         return list(save_rendering(self, stem, force=force, extras=extras).files)

@@ -19,7 +19,7 @@ from pianist_jax.music.notes import Notes, normalise, survivors
 from pianist_jax.performance.expression import NEUTRAL, Expression
 from pianist_jax.performance.pace import Pace, at_pace
 from pianist_jax.performance.playable import make_playable
-from pianist_jax.rendering.extras import Extras
+from pianist_jax.rendering.extras import PPQ, Extras
 from pianist_jax.rendering.hashes import content_hash, file_hash, grid_hash
 from pianist_jax.rendering.outputs import FIRST, FORMAT, Numbered, files_made, json_text, output_paths, renamed
 from pianist_jax.rendering.result import Rendering
@@ -312,7 +312,10 @@ def _performance(content: dict[str, Any], lines: list[Any], pitch: np.ndarray, s
 def _extras(content: dict[str, Any]) -> Extras:
     """The extras that were written with the rendering."""
     performances = content["performances"]
-    modes = [own["editable"]["tempo_events"] for own in performances if "file" in own.get("editable", {})]
+    made: dict[str, Any] = next((own["editable"] for own in performances if "file" in own.get("editable", {})), {})
     plot = content.get("plot", {})
     bars = tuple(plot["bars"]) if plot.get("bars") else None
-    return Extras(modes[0] if modes else "onset", bool(plot), any("audio" in own for own in performances), bars)
+    ppq = made["ticks_per_quarter"] if made.get("ticks_per_quarter") in PPQ else None
+    events, halved = made.get("tempo_events", "onset"), bool(made.get("halved"))
+    audio = any("audio" in own for own in performances)
+    return Extras(events, bool(plot), audio, bars, ppq=ppq, halved=halved)

@@ -211,12 +211,17 @@ def test_parts_signatures_and_title(tmp_path: Path):
         time_signatures=[(0, 6, 8)],
         key_signatures=[(0, "Bbm"), (96, "C")],
         title="Прелюдия" * 20,
+        texts=["½"],
     )
     file = miditoolkit.MidiFile(tmp_path / "out.mid", charset="utf-8")
     assert [part.name for part in file.instruments] == ["Right hand", "Left hand"]
-    assert [(key.key_name, key.time) for key in file.key_signature_changes] == [("Bbm", 0), ("C", 96)]
+    assert {(key.key_name, key.time) for key in file.key_signature_changes} == {("Bbm", 0), ("C", 96)}
     assert [(sign.numerator, sign.denominator) for sign in file.time_signature_changes] == [(6, 8)]
-    assert mido.MidiFile(tmp_path / "out.mid", charset="utf-8").tracks[0].name == "Прелюдия" * 20
+    tracks = mido.MidiFile(tmp_path / "out.mid", charset="utf-8").tracks
+    assert tracks[0].name == "Прелюдия" * 20
+    assert [message.text for message in tracks[0] if message.type == "text"] == ["½"]
+    assert [[m.key for m in track if m.type == "key_signature"] for track in tracks] == [["Bbm", "C"]] * 3
+    assert [[m.type for m in track][:2] for track in tracks[1:]] == [["track_name", "key_signature"]] * 2
     assert rows_of(read_midi(tmp_path / "out.mid")) == [(72, 0, 26, 64), (40, 10, 26, 64)]
 
 

@@ -13,6 +13,7 @@ from pianist_jax.errors import PianistError
 from pianist_jax.music.midi import read_midi
 from pianist_jax.music.notes import Notes, normalise, survivors
 from pianist_jax.performance import tempo_map as tempo
+from pianist_jax.performance.beyond import beyond
 from pianist_jax.performance.fidelity import compare
 from pianist_jax.score.facts import Bar, KeySignature, TimeSignature
 from pianist_jax.score.grid import ScoreGrid
@@ -92,9 +93,9 @@ def adversarial(draw):
 def test_anything_sounds_as_it_was_played(events, case, tmp_path_factory):
     grid, performance = case
     mapped, error = worst(tmp_path_factory.mktemp("daw") / "a.mid", grid, performance, events)
-    assert error <= tempo.SNAP + tempo.LONGEST_TICK  # where a key passes from hand to hand; else the larger
-    assert mapped.tempo.micros.min() >= 99_000
-    assert mapped.tempo.micros.max() <= 12_120_000
+    longest = mapped.tempo.micros.max() / 960_000
+    assert error <= tempo.SNAP + 2 * longest  # where keys pass from hand to hand; else half of it
+    assert 200_000 <= mapped.tempo.micros.min() <= mapped.tempo.micros.max() <= 3_000_000
 
 
 @MODES
@@ -112,7 +113,7 @@ def test_five_thousand_notes_do_not_drift(events, tmp_path):
     kept = survivors(raw)
     assert len(kept) == n
     mapped, error = worst(tmp_path / "a.mid", grid_of(onset[kept]), normalise(raw)[0], events)
-    assert error <= 0.5
+    assert error <= 1
     assert mapped.tempo.tick[-1] > 0.99 * mapped.grid.max()
 
 
@@ -123,11 +124,11 @@ def test_a_fermata_longer_than_midi_can_say(events, hold, tmp_path):
     time = np.arange(200) * 130 + np.where(np.arange(200) > 100, hold, 0)
     grid = grid_of(onset)
     mapped, error = worst(tmp_path / "a.mid", grid, notes_of(30 + np.arange(200) % 60, time), events)
-    assert error <= 0.5
+    assert error <= 1.6  # half a tick at 20 bpm
     on_grid = mapped.notes.onset == mapped.grid
     if events == "onset":
-        # At 5 bpm the hold takes its length / 12 s quarters, whose semiquavers lose their place.
-        assert np.count_nonzero(~on_grid) <= min(hold // 3000, 99)
+        # At 20 bpm the hold takes its length / 3 s quarters, whose semiquavers lose their place.
+        assert np.count_nonzero(~on_grid) <= min(hold // 600, 99)
 
 
 @MODES
@@ -142,7 +143,7 @@ def test_everything_at_once(events, tmp_path):
 def test_the_first_note_of_every_chord_stands_on_the_grid(played, tmp_path):
     grid, performance = played
     mapped, error = worst(tmp_path / "a.mid", grid, performance, "onset")
-    assert error <= 0.25
+    assert error <= 0.5
     for place in np.unique(grid.onset):
         chord = np.flatnonzero(grid.onset == place)
         first = chord[np.argmin(performance.onset[chord])]
@@ -155,11 +156,47 @@ def test_beats_alone_carry_tempi(played, tmp_path):
     grid, performance = played
     mapped, error = worst(tmp_path / "a.mid", grid, performance, "beat")
     assert error <= 0.5
-    assert len(mapped.tempo.tick) == 13  # the last onset is an off-beat
+    assert len(mapped.tempo.tick) == 12
     assert (mapped.tempo.tick % mapped.tempo.ticks_per_quarter == 0).all()
+    barwise = tempo.map_tempo(grid, performance, "bar").tempo
+    assert barwise.tick.tolist() == [0, 2880, 5760, 8640, 11520]
     compound = dataclasses.replace(grid, time_signatures=((0, 6, 8),))
     mapped = tempo.map_tempo(compound, performance, "beat")
     assert (mapped.tempo.tick % (mapped.tempo.ticks_per_quarter * 3 // 2) == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("held", "pedal", "last"), [(300, [], 800), (300, [(100, 90), (9000, 0)], 1200), (4000, [], 1000)]
+)
+def test_the_last_chord_keeps_the_tempo_of_the_ritardando_or_fills_its_length(held, pedal, last):
+    time = np.cumsum([0, 500, 500, 600, 700, 800])
+    duration = np.append(np.full(5, 100), held)
+    performance = notes_of(60 + np.arange(6), time, duration, pedal=pedal)
+    score = grid_of(np.arange(6) * 480, np.append(np.full(5, 480), 1920 if held == 4000 else 2400))
+    mapped = tempo.map_tempo(score, performance)
+    expected = (9000 - 3100) / 5 * 1000 if pedal else last * 1000
+    assert mapped.tempo.micros[-1] == pytest.approx(expected, abs=1)
+
+
+def test_strikes_of_one_key_stay_apart_where_a_tick_is_long(tmp_path):
+    performance = notes_of([60, 60, 60, 62], [0, 1, 2, 6000], [1, 1, 1, 500])
+    mapped, error = worst(tmp_path / "a.mid", grid_of([0, 1, 2, 960]), performance, "onset")
+    assert mapped.notes.onset.tolist() == [0, 1, 2, 1920]
+    assert error == pytest.approx(2 * 3.125 - 2, abs=0.01)
+    said = beyond(mapped, performance, tempo.SEQUENCERS)
+    assert said == ("bar 1: some events are up to 4.2 ms off, so long are ticks there (--ppq 3840 is finer)",)
+
+
+def test_what_the_limits_cost_is_told_bar_by_bar():
+    onset, time = np.arange(24) * 480, np.cumsum(np.repeat([0, 150, 500, 3500, 500], [1, 7, 8, 4, 4]))
+    grid, performance = grid_of(onset), notes_of(40 + np.arange(24), time)
+    mapped = tempo.map_tempo(grid, performance)
+    fast, slow = beyond(mapped, performance, tempo.SEQUENCERS, changed=(2, 3, 4, 6))[-2:]
+    assert fast == "bars 1-2: faster than 300 quarters a minute; notes leave their beats"
+    assert slow == "bar 4: slower than 20 quarters a minute; notes leave their beats"
+    wider = tempo.map_tempo(grid, performance, limits=tempo.PICTURES)
+    assert beyond(wider, performance, tempo.PICTURES) == ()
+    assert (wider.notes.onset == wider.grid).all()
 
 
 @MODES
@@ -180,7 +217,7 @@ def test_other_readers_see_the_score(events, played, tmp_path):
     notes = score.note_array()
     beats = sorted(zip(notes["pitch"].tolist(), np.rint(notes["onset_beat"] * whole).tolist(), strict=True))
     assert beats == sorted(zip(performance.pitch.tolist(), mapped.notes.onset.tolist(), strict=True))
-    assert np.abs(mapped.notes.onset - mapped.grid).max() < whole / 4
+    assert np.abs(mapped.notes.onset - mapped.grid).max() < whole / (2 if events == "bar" else 4)
 
 
 def test_a_key_passes_from_hand_to_hand(tmp_path):
@@ -278,8 +315,8 @@ def test_what_makes_no_sense_is_refused(played, tmp_path):
     grid, performance = played
     with pytest.raises(ValueError, match="score has 36 notes, the performance 2"):
         tempo.map_tempo(grid, notes_of([60, 61], [0, 1]))
-    with pytest.raises(ValueError, match="tempo events 'bar'"):
-        tempo.map_tempo(grid, performance, "bar")
+    with pytest.raises(ValueError, match="tempo events 'half'"):
+        tempo.map_tempo(grid, performance, "half")
     with pytest.raises(ValueError, match="overlap"):
         tempo.map_tempo(grid_of([0, 480]), notes_of([60, 60], [0, 50]))
     far = grid_of([0, 480_000_000])

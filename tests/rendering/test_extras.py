@@ -36,9 +36,13 @@ def test_the_editable_file_sounds_like_the_performance(chorale, tmp_path, events
     assert (editable["file"], editable["tempo_events"]) == ("x.daw.mid", events)
     found = compare(tmp_path / "x.daw.mid", read_midi(tmp_path / "x.performance.mid"), editable["offset_ms"])
     for kind, difference in found.items():
-        assert difference.worst == editable["error_ms"][kind]["worst"] < 0.8
+        assert difference.worst == editable["error_ms"][kind]["worst"] < 1.6  # half a tick at 20 bpm
     assert found["note_on"].count == len(chorale.score)
-    assert told["editable_worst_error_ms"] == max(difference.worst for difference in found.values())
+    worst = max(difference.worst for difference in found.values())
+    assert told["editable_worst_error_ms"] == worst
+    assert any("ms off" in line for line in editable["beyond_limits"]) == (worst > 1)
+    texts = [message.text for message in mido.MidiFile(tmp_path / "x.daw.mid").tracks[0] if message.type == "text"]
+    assert texts == editable["beyond_limits"]
 
     grid, score = load(tmp_path / "x.daw.mid", whole=True).grid, load(CHORALE, whole=True).grid
     assert grid.part_names == score.part_names == ("Right hand", "Left hand")
@@ -78,6 +82,10 @@ def test_another_wish_is_fulfilled_and_nothing_else_changes(chorale, tmp_path):
     assert chorale.save(tmp_path / "x") == []
     assert len(chorale.save(tmp_path / "x", tempo_events="beat")) == 3
     assert chorale.save(tmp_path / "x", tempo_events="beat") == []
+    assert len(chorale.save(tmp_path / "x", tempo_events="beat", ppq=480, halved=True)) == 3
+    assert chorale.save(tmp_path / "x", tempo_events="beat", ppq=480, halved=True) == []
+    halved = load(tmp_path / "x.daw.mid", whole=True).grid
+    assert (halved.ticks_per_quarter, halved.time_signatures) == (480, ((0, 4, 8),))
     assert len(chorale.save(tmp_path / "x", tempo_events="beat", plot=True)) == 4
     assert (tmp_path / "x.performance.mid").read_bytes() == performed
 
@@ -103,8 +111,10 @@ def test_a_performance_too_long_for_an_editable_file_is_written_all_the_same(cho
 
 def test_what_cannot_be_wished(tmp_path):
     rendering = render(made_up_score(5), lively_model())
-    with pytest.raises(PianistError, match="choose onset or beat"):
-        rendering.save(tmp_path, tempo_events="bar")
+    with pytest.raises(PianistError, match="choose onset, beat or bar"):
+        rendering.save(tmp_path, tempo_events="half")
+    with pytest.raises(PianistError, match=r"100 ticks a quarter.*\[480, 960, 1920, 3840\]"):
+        rendering.save(tmp_path, ppq=100)
     with pytest.raises(PianistError, match="a plot needs a score file"):
         rendering.save(tmp_path, plot=True)
     assert list(tmp_path.iterdir()) == []
@@ -116,22 +126,22 @@ def test_sequencers_and_notation_programs_find_what_they_look_for(tmp_path, monk
     """MuseScore, Logic and Cubase take tempi, time and key signatures from the first track, and only from there."""
     score = EXAMPLES / "petzold-minuet-bwvanh114.musicxml"
     monkeypatch.setattr(renderer, "within_limits", lambda score, performance: performance)
-    rendering = render(score, lively_model(), tempo="free", expression=Expression(timing=0.1))
+    rendering = render(score, lively_model(), expression=Expression(timing=0.1))
     rendering.save(tmp_path / "x", tempo_events=events)
     file = mido.MidiFile(tmp_path / "x.daw.mid")
     assert file.type == 1
-    assert 480 <= file.ticks_per_beat <= 32767
+    assert file.ticks_per_beat == 960
     conductor, *hands = file.tracks
     assert all(message.is_meta for message in conductor)
     at_once = {message.type for message in itertools.takewhile(lambda m: m.time == 0, conductor)}
     assert at_once >= {"track_name", "time_signature", "key_signature", "set_tempo"}
     for hand in hands:
-        kinds = {message.type for message in hand}
-        assert kinds <= {"track_name", "program_change", "control_change", "note_on", "note_off", "end_of_track"}
+        kinds = {message.type for message in hand} - {"track_name", "program_change", "control_change"}
+        assert kinds == {"key_signature", "note_on", "note_off", "end_of_track"}
         assert sum(message.type == "end_of_track" for message in hand) == 1
     assert [hand.name for hand in hands] == ["Right hand", "Left hand"]
     tempi = [message.tempo for message in conductor if message.type == "set_tempo"]
-    assert all(100_000 * 0.98 <= tempo < 1 << 24 for tempo in tempi)
+    assert all(200_000 <= tempo <= 3_000_000 for tempo in tempi)
 
     import partitura
 
