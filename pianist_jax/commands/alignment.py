@@ -22,15 +22,15 @@ def align(
     """Find which performed note plays which score note, and write it as a table.
 
     Tab-separated: a line for every score note with the onset, duration and velocity at which it was played (match) or
-    without (deletion), then the performed notes that are in no score (insertion).
+    without (deletion), then the performed notes that are in no score (insertion). Of the score's repeats those
+    are taken that were played.
     """
     from pianist_jax.data.pairs import LEAST_MATCHED
     from pianist_jax.files import printable, replace_file
     from pianist_jax.music.midi import read_midi
-    from pianist_jax.performance.alignment_table import align_score, to_table
-    from pianist_jax.score.load import load
+    from pianist_jax.performance.alignment_table import align_file, to_table
 
-    aligned = align_score(load(score), read_midi(performance))
+    aligned, form = align_file(score, read_midi(performance))
     path = output or Path(f"{performance.stem}.alignment.tsv")
     replace_file(path, to_table(aligned))
     missing = int((aligned.played < 0).sum())
@@ -38,6 +38,8 @@ def align(
         f"{printable(path)}: {aligned.matched:.1%} of {len(aligned.played)} score notes matched; "
         f"{missing} not played, {len(aligned.insertions)} played besides"
     )
+    if form:
+        say(f"  the form that was played: {form}")
     if aligned.matched < LEAST_MATCHED:
         say(f"  less than {LEAST_MATCHED:.0%}: another piece or edition, other repeats, or trills the score writes out")
 

@@ -9,6 +9,7 @@ the performed notes from 0, ordered by onset and pitch.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,10 @@ import numpy as np
 from pianist_jax.music.notes import Notes, normalise
 from pianist_jax.performance.alignment import align
 from pianist_jax.score.facts import Score
+from pianist_jax.score.load import load, sections
+
+FITS = 0.02  # of the score's notes: with fewer that disagree, no other form of the score is tried
+MOST_TOGGLED = 12  # repeats that are tried one by one
 
 COLUMNS = (
     "label", "score_id", "bar", "onset_quarters", "duration_quarters", "pitch",
@@ -51,6 +56,46 @@ def align_score(score: Score, performance: Notes) -> Aligned:
     written, index = normalise(score.notes)
     heard = normalise(performance)[0]
     return Aligned(score, heard, align(written, heard)[index])
+
+
+def align_file(path: str | os.PathLike[str], performance: Notes) -> tuple[Aligned, str]:
+    """Align a performance with a score file in the form that it was played in: with these repeats and without those.
+
+    All repeats are tried, none, and, from the better of these, each in turn the other way; the form is taken that
+    leaves the fewest notes unmatched on either side. Gives also what it is in words: "" where all repeats are taken.
+    Raises what `load` and `align` raise.
+    """
+    aligned = align_score(load(path), performance)
+    found = sections(path)
+    if misfit(aligned) <= FITS * len(aligned.score):
+        return aligned, ""
+    form, taken = "", [True] * len(found)
+    plain = align_score(load(path, repeats=False), performance)
+    if misfit(plain) < misfit(aligned):
+        aligned, form, taken = plain, in_words([]), [False] * len(found)
+    for toggled in range(min(len(found), MOST_TOGGLED)):
+        if misfit(aligned) <= FITS * len(aligned.score):
+            break
+        tried = [own != (number == toggled) for number, own in enumerate(taken)]
+        once = frozenset().union(*(bars for bars, own in zip(found, tried, strict=True) if not own))
+        other = align_score(load(path, once=once), performance)
+        if misfit(other) < misfit(aligned):
+            aligned, taken, form = other, tried, in_words(tried)
+    return aligned, form
+
+
+def in_words(taken: list[bool]) -> str:
+    """Which repeats are taken, as in `repeats 1, 3 of 4`; "" for all."""
+    if taken and all(taken):
+        return ""
+    own = [str(number) for number, one in enumerate(taken, start=1) if one]
+    many = "s" if len(own) > 1 else ""
+    return f"repeat{many} {', '.join(own)} of {len(taken)}" if own else "no repeat taken"
+
+
+def misfit(aligned: Aligned) -> int:
+    """How many notes disagree: of the score those that were not played, and those that were played besides."""
+    return int((aligned.played < 0).sum()) + len(aligned.insertions)
 
 
 def to_table(aligned: Aligned) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Collection
 from pathlib import Path
 
 from pianist_jax.files import printable
@@ -25,6 +26,7 @@ from pianist_jax.score.musicxml import read_musicxml
 from pianist_jax.score.ornaments import PLAIN, Style
 from pianist_jax.score.parts import keep_parts
 from pianist_jax.score.played import play
+from pianist_jax.score.repeats import repeated_sections
 from pianist_jax.score.tempi import settle_tempi
 from pianist_jax.score.written import DEFAULT_VELOCITY, LEVELS, Mark, Written
 
@@ -52,12 +54,14 @@ def load(
     whole: bool = False,
     repeats: bool = True,
     style: Style = PLAIN,
+    once: Collection[int] = (),
 ) -> Score:
     """Read a score of any format and play out its repeats (or every bar once).
 
     The suffix tells the format; of a file of another suffix, its first bytes whether it is MIDI.
     Of voltas each is played on its pass; with `repeats=False` the last alone. After a da capo or dal segno no
-    repeat is played again. MIDI files have no repeats to play out.
+    repeat is played again, nor are those of the written bars `once` (`sections`). MIDI files have no repeats to
+    play out.
     Ornaments are played in a `style`: those of MIDI files are written out already.
     Of several instruments the keyboards play, or the `part` of a name or number (`parts.chosen_parts`);
     all where the `whole` is wanted.
@@ -81,12 +85,24 @@ def load(
     check(written)
     deal_out(written)
     try:
-        score = play(written, repeats=repeats, style=style)
+        score = play(written, repeats=repeats, style=style, once=once)
     except ValueError as error:
         raise ScoreError(f"{name}: {error}; split it or export it again") from error
     if score.notes.end.max() > MAX_MS:
         raise ScoreError(f"{name}: lasts more than 24 hours; check its tempo marks")
     return dataclasses.replace(score, format=FORMATS[suffix])
+
+
+def sections(path: str | os.PathLike[str]) -> list[frozenset[int]]:
+    """The written bars of every repeat of a score that signs tell, in order: none in MIDI files. Raises ScoreError."""
+    if Path(os.fsdecode(path)).suffix.lower() not in NOTATION:
+        return []
+    written = read_written(path)
+    settle_form(written)
+    try:
+        return [] if written.orders else repeated_sections([bar.jumps for bar in written.bars])
+    except ValueError as error:
+        raise ScoreError(f"{printable(path)}: {error}; split it or export it again") from error
 
 
 def _starts_as_midi(path: str | os.PathLike[str]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from itertools import pairwise
 from typing import TypeVar
 
@@ -50,18 +50,19 @@ SAME = 10.0**-PLACE_DIGITS
 Fact = TypeVar("Fact")
 
 
-def play(written: Written, *, repeats: bool = True, style: Style = PLAIN) -> Score:
+def play(written: Written, *, repeats: bool = True, style: Style = PLAIN, once: Collection[int] = ()) -> Score:
     """Play out a score whose notes have been dealt their marks (`score_marks.deal_out`), ornaments in this style.
 
-    What is played for ornaments and grace notes: `ornaments`, `graces`, `chords`. A tie joins a note to the next of its
-    pitch in its part that begins where it ends, over bar lines and into voltas. What is in force at a place
+    Repeats of the written bars `once` are not taken. What is played for ornaments and grace notes: `ornaments`,
+    `graces`, `chords`. A tie joins a note to the next of its pitch in its part that begins where it ends, over bar lines and into voltas. What is in force at a place
     (tempo, signatures, pedal) is what the page says there, whichever way the player came.
     Raises ValueError where it grows beyond the limits of a score.
     """
     if sum(map(len, (written.times, written.keys, written.tempos, written.pedal))) > MAX_NOTES:
         raise ValueError(f"more than {MAX_NOTES} tempo marks, signatures and pedal marks")
-    named = written.orders.get(repeats)
-    form = Form(list(named)) if named else played_form([bar.jumps for bar in written.bars], repeats=repeats)
+    named = written.orders.get(repeats) if not once else None
+    jumps = [bar.jumps for bar in written.bars]
+    form = Form(list(named)) if named else played_form(jumps, repeats=repeats, once=once)
     order, breaks_off = form
     lengths = [written.bars[bar].length for bar in order]
     if breaks_off:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby, pairwise
 from typing import NamedTuple
@@ -77,12 +77,24 @@ class _Section:
         self.start, self.turn, self.row = bar, 1, row
 
 
-def played_form(bars: Sequence[Jumps], *, repeats: bool = True) -> Form:
+def repeated_sections(bars: Sequence[Jumps]) -> list[frozenset[int]]:
+    """The written bars of each section that a repeat sign has played again, with its brackets, in order."""
+    passes = _volta_passes(bars)
+    found: dict[int, frozenset[int]] = {}
+    for bar, following in pairwise(played_form(bars).order):
+        if following <= bar and not (bars[bar].da_capo or bars[bar].dal_segno):
+            row = [other for other in passes if passes[other] is passes.get(bar)]
+            found[following] = found.get(following, frozenset()) | {*range(following, bar + 1), *row}
+    return [found[start] for start in sorted(found)]
+
+
+def played_form(bars: Sequence[Jumps], *, repeats: bool = True, once: Collection[int] = ()) -> Form:
     """In what order the written bars are played, at most `MAX_BARS`.
 
     Repeats are played out, each volta on its pass, those under a bracket inside it. A da capo or dal segno is taken
     once; after it, in bars that were heard before, repeats are not played again, the last volta is taken, and the piece
-    ends at the fine or goes on from the coda. With `repeats=False` every bar is played once; of voltas the last alone.
+    ends at the fine or goes on from the coda. So are repeats of the bars `once` from the start. With `repeats=False`
+    every bar is played once; of voltas the last alone.
     A bracket that no repeat leads to is played as it stands. Raises ValueError where it makes more than `MAX_BARS`.
     """
     passes = _volta_passes(bars)
@@ -98,7 +110,7 @@ def played_form(bars: Sequence[Jumps], *, repeats: bool = True) -> Form:
     again = False
     while bar < len(bars):
         here, row = bars[bar], passes.get(bar)
-        quiet = bar in heard and not again
+        quiet = bar in once or (bar in heard and not again)
         if row is not None:
             turn = max(row) if quiet else section.row_pass if section.row is row else section.turn
             if turn not in here.endings:

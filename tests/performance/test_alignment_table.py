@@ -6,8 +6,10 @@ import pytest
 from pianist_jax.music.midi import write_midi
 from pianist_jax.music.notes import Notes
 from pianist_jax.performance.alignment import AlignmentError
-from pianist_jax.performance.alignment_table import COLUMNS, Aligned, align_score, to_table
-from pianist_jax.score.load import Score, load
+from pianist_jax.performance.alignment_table import COLUMNS, Aligned, align_file, align_score, to_table
+from pianist_jax.score.load import Score, load, sections
+from tests.score.xml_text import attributes, barline, score_xml
+from tests.score.xml_text import note as xml_note
 
 
 def make_notes(pitch, onset, duration=200, velocity=64) -> Notes:
@@ -67,3 +69,50 @@ def test_too_large_a_table_is_refused(score, monkeypatch):
     monkeypatch.setattr("pianist_jax.performance.alignment.MAX_CELLS", 10)
     with pytest.raises(AlignmentError, match="more than 10 cells"):
         align_score(score, make_notes([60, 64, 67], [0, 500, 1000]))
+
+
+@pytest.fixture(scope="module")
+def repeated(tmp_path_factory):
+    """Two bars repeated, a bar with two endings repeated, and one to close with: 1 2 1 2 3 4 3 5 6."""
+    rng = np.random.default_rng(3)
+    names = [f"{step}{octave}" for octave in (3, 4, 5) for step in "CDEFGAB"]
+    bars = ["".join(xml_note(names[k], 12) for k in rng.permutation(21)[:8]) for _ in range(6)]
+    back, left, stop = barline("backward", kind="stop"), barline("forward"), "stop"
+    bars[0] = attributes() + bars[0]
+    bars[1] += back
+    bars[2] = left + bars[2]
+    bars[3] = barline(ending="1") + bars[3] + barline("backward", "1", stop)
+    bars[4] = barline(ending="2") + bars[4] + barline("", "2", stop)
+    path = tmp_path_factory.mktemp("repeats") / "score.musicxml"
+    path.write_text(score_xml(*bars))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("once", "form"),
+    [
+        ((), ""),
+        ((0,), "repeat 2 of 2"),
+        ((1,), "repeat 1 of 2"),
+        ((0, 1), "no repeat taken"),
+    ],
+)
+def test_the_form_that_was_played_is_found(repeated, once, form):
+    bars = sections(repeated)
+    assert bars == [{0, 1}, {2, 3, 4}]
+    played = load(repeated, once=frozenset().union(*(bars[number] for number in once)))
+    assert len(played) == 8 * (9 - 2 * len(once))
+    rng = np.random.default_rng(7)
+    onset = np.cumsum(rng.integers(180, 320, len(played)))
+    aligned, found = align_file(repeated, make_notes(played.notes.pitch, onset))
+    assert found == form
+    assert aligned.score.note_id == played.note_id
+    assert aligned.played.tolist() == list(range(len(played)))
+
+
+def test_a_part_of_a_repeated_piece_is_laid_on_its_bars_once(repeated):
+    part = load(repeated, repeats=False).notes
+    aligned, form = align_file(repeated, make_notes(part.pitch[:24], 250 * np.arange(24)))
+    assert form == "no repeat taken"
+    assert aligned.played[:24].tolist() == list(range(24))
+    assert (aligned.played[24:] == -1).all()
