@@ -1,21 +1,24 @@
 """Are editable files within what sequencers document, and do they sound as performed? A human on every score of ASAP.
 
-    python -m experiments.daw_files --asap DIR --cache DIR [--every 1] [--readers] [--sample DIR]
+    python -m experiments.daw_files --asap DIR --cache DIR [--every 1] [--modes onset beat] [--readers] [--lines FILE]
 
 Of each distinct MIDI score of ASAP the first human performance is laid on the score's beats as `pianist render` does it
 (`score.sequencer`, `performance.tempo_map`), written, read back by mido alone (`performance.fidelity`) and compared
-event by event, in all modes. Notes are those that the alignment matches, at the performer's own times. Everything that
-sequencers limit is looked up in the written file. `--readers` has pretty_midi, symusic, mido and partitura read each
-file (those that are installed). What came out stands in experiments/validation.md.
+event by event, in each mode. Notes are those that the alignment matches, at the performer's own times. Everything that
+sequencers limit is looked up in the written file. `--readers` has pretty_midi, symusic and mido read each file of the
+first mode, partitura, which takes seconds, every eighth (those that are installed). `--lines` keeps figures as they
+come, and goes on from them. What came out stands in experiments/validation.md.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import importlib
-import os
+import json
+import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +27,11 @@ import numpy as np
 
 from experiments.tempo_mapping import matched
 from pianist_jax.data.pairs import Performance, load_alignment, read_metadata
+from pianist_jax.music.notes import Notes
 from pianist_jax.performance.beyond import beyond
 from pianist_jax.performance.fidelity import KINDS, compare
 from pianist_jax.performance.tempo_map import SEQUENCERS, TEMPO_EVENTS, map_tempo, write_mapped
+from pianist_jax.score.grid import ScoreGrid
 from pianist_jax.score.load import load
 from pianist_jax.score.sequencer import DENOMINATORS, MOST_BEATS, for_sequencers
 
@@ -36,14 +41,15 @@ READERS: dict[str, Callable[[Any, str], Any]] = {
     "mido": lambda library, path: library.MidiFile(path),
     "partitura": lambda library, path: library.load_performance_midi(path),
 }
+SLOW = "partitura"
 
 
-def distinct(asap: Path, every: int = 1) -> list[Performance]:
+def distinct(asap: Path) -> list[Performance]:
     """The first performance of each score, files of the same bytes being one score."""
     found: dict[bytes, Performance] = {}
     for row in read_metadata(asap):
         found.setdefault((asap / row.score).read_bytes(), row)
-    return list(found.values())[::every]
+    return list(found.values())
 
 
 def outside(path: Path) -> list[str]:
@@ -60,72 +66,82 @@ def outside(path: Path) -> list[str]:
     return wrong
 
 
-def refusals(path: Path) -> dict[str, str]:
-    """Which installed readers do not read a file, and what they say; "" for those that do."""
+def refusals(path: Path, names: Sequence[str]) -> dict[str, str]:
+    """What the readers of these names that are installed say of a file that they do not read; "" where they do."""
     said = {}
-    for name, read in READERS.items():
+    for name in names:
         try:
             library = importlib.import_module(name)
         except ImportError:
             continue
         try:
-            read(library, str(path))
+            READERS[name](library, str(path))
             said[name] = ""
         except Exception as error:  # whatever somebody's library says
             said[name] = f"{type(error).__name__}: {error}"
     return said
 
 
-def measure(asap: Path, cache: Path, every: int, *, readers: bool, sample: Path | None) -> Iterator[dict[str, Any]]:
-    """A line of figures for every score and mode."""
-    folder = sample or Path(tempfile.mkdtemp())
-    folder.mkdir(exist_ok=True, parents=True)
-    for number, row in enumerate(distinct(asap, every)):
-        _, played, match = load_alignment(asap, row, cache)
-        given, notes = matched(load(asap / row.score, whole=True).grid, played, match)
-        grid, changed = for_sequencers(given, SEQUENCERS.ticks_per_quarter)
-        for events in TEMPO_EVENTS:
-            mapped = map_tempo(grid, notes, events)
-            path = folder / f"{number:03}.{events}.daw.mid"
-            remarks = beyond(mapped, notes, SEQUENCERS, changed)
-            write_mapped(path, mapped, remarks)
-            micros = mapped.tempo.micros
-            yield {
-                "score": row.score,
-                "events": events,
-                "outside": outside(path),
-                "remarks": remarks,
-                "tempi": (60e6 / micros.max(), 60e6 / micros.min()),
-                "doubles": len(micros) > 1 and bool(micros[-1] <= 0.55 * micros[-2]),
-                "on_grid": len(np.unique(mapped.grid[mapped.notes.onset == mapped.grid])) / len(np.unique(mapped.grid)),
-                "refused": refusals(path) if readers else {},
-                **compare(path, notes, mapped.offset),
-            }
-            if sample is None:
-                path.unlink()
+def measure(path: Path, grid: ScoreGrid, notes: Notes, events: str, readers: Sequence[str]) -> dict[str, Any]:
+    """Figures of one performance (ms) on one score in one mode, written to `path`."""
+    written, changed = for_sequencers(grid, SEQUENCERS.ticks_per_quarter)
+    mapped = map_tempo(written, notes, events)
+    remarks = beyond(mapped, notes, SEQUENCERS, changed)
+    write_mapped(path, mapped, remarks)
+    micros = mapped.tempo.micros
+    found = compare(path, notes, mapped.offset)
+    return {
+        "events": events,
+        "outside": outside(path),
+        "remarks": remarks,
+        "doubles": len(micros) > 1 and bool(micros[-1] <= 0.55 * micros[-2]),
+        "on_grid": len(np.unique(mapped.grid[mapped.notes.onset == mapped.grid])) / len(np.unique(mapped.grid)),
+        "refused": refusals(path, readers),
+        **{kind: dataclasses.asdict(difference) for kind, difference in found.items()},
+    }
+
+
+def gather(asap: Path, cache: Path, every: int, modes: Sequence[str], readers: bool, kept: Path) -> None:
+    """Append a line of figures for every score and mode to the file `kept`, those left out that it has."""
+    done = {json.loads(line)["score"] for line in kept.read_text().splitlines()} if kept.exists() else set()
+    rows = distinct(asap)[::every]
+    order = np.random.default_rng(0).permutation(len(rows))  # so that a part of it stands for the whole
+    with tempfile.TemporaryDirectory() as folder, kept.open("a") as file:
+        for count, row in enumerate(rows[k] for k in order):
+            if row.score in done:
+                continue
+            _, played, match = load_alignment(asap, row, cache)
+            grid, notes = matched(load(asap / row.score, whole=True).grid, played, match)
+            lines = []
+            for events in modes:
+                names = [name for name in READERS if name != SLOW or count % 8 == 0]
+                names = names if readers and events == modes[0] else []
+                lines.append({"score": row.score, **measure(Path(folder) / "a.mid", grid, notes, events, names)})
+            file.write("".join(f"{json.dumps(line)}\n" for line in lines))
+            file.flush()
 
 
 def table(lines: list[dict[str, Any]]) -> str:
     """Worst and mean ms by kind of event, and how many files each limit touches, in every mode."""
-    rows = ["| tempo events | files | outside the limits | " + " | ".join(f"{kind} worst, mean (ms)" for kind in KINDS)]
-    rows[0] += " | above 1 ms (files) | onsets on the grid | tempo doubles at the end |"
-    rows.append("|---|---|---|" + "---|" * (len(KINDS) + 3))
-    for events in TEMPO_EVENTS:
+    heads = [f"{kind} worst, mean (ms)" for kind in KINDS]
+    heads = ["tempo events", "files", "outside the limits", *heads, "files beyond 1 ms", "onsets on the grid"]
+    rows = [heads + ["tempo doubles at the end"], ["---"] * (len(heads) + 1)]
+    for events in dict.fromkeys(line["events"] for line in lines):
         own = [line for line in lines if line["events"] == events]
         cells = [events, str(len(own)), str(sum(bool(line["outside"]) for line in own))]
         for kind in KINDS:
-            count = sum(line[kind].count for line in own)
-            mean = sum(line[kind].mean * line[kind].count for line in own) / max(count, 1)
-            cells.append(f"{max(line[kind].worst for line in own):.2f}, {mean:.3f}")
-        loud = sum(max(line[kind].worst for kind in KINDS) > 1 for line in own)
-        cells += [str(loud), f"{np.mean([line['on_grid'] for line in own]):.1%}"]
-        cells.append(str(sum(line["doubles"] for line in own)))
-        rows.append("| " + " | ".join(cells) + " |")
+            count = sum(line[kind]["count"] for line in own)
+            mean = sum(line[kind]["mean"] * line[kind]["count"] for line in own) / max(count, 1)
+            cells.append(f"{max(line[kind]['worst'] for line in own):.2f}, {mean:.3f}")
+        cells.append(str(sum(max(line[kind]["worst"] for kind in KINDS) > 1 for line in own)))
+        rows.append(
+            [*cells, f"{np.mean([line['on_grid'] for line in own]):.1%}", str(sum(line["doubles"] for line in own))]
+        )
+    said = ["| " + " | ".join(row) + " |" for row in rows]
     for name in READERS:
-        tried = [line for line in lines if name in line["refused"]]
-        if tried:
-            rows.append(f"{name}: refuses {sum(bool(line['refused'][name]) for line in tried)} of {len(tried)} files")
-    return "\n".join(rows)
+        tried = [line["refused"][name] for line in lines if name in line["refused"]]
+        said += [f"{name}: refuses {sum(map(bool, tried))} of {len(tried)} files"] if tried else []
+    return "\n".join(said)
 
 
 def main() -> None:
@@ -134,23 +150,16 @@ def main() -> None:
     parser.add_argument("--asap", type=Path, required=True, help="the folder that ASAP was unpacked to")
     parser.add_argument("--cache", type=Path, required=True, help="folder of kept alignments")
     parser.add_argument("--every", type=int, default=1, help="every so many scores only")
+    parser.add_argument("--modes", nargs="+", default=["onset", "beat"], choices=TEMPO_EVENTS)
     parser.add_argument("--readers", action="store_true", help="let other programs' readers read the files")
-    parser.add_argument("--sample", type=Path, help="keep the files in this folder")
-    arguments = parser.parse_args()
-    os.environ.setdefault("PYTHONWARNINGS", "ignore")
-    lines = list(
-        measure(arguments.asap, arguments.cache, arguments.every, readers=arguments.readers, sample=arguments.sample)
-    )
+    parser.add_argument("--lines", type=Path, default=Path("daw_files.jsonl"), help="where figures are kept")
+    given = parser.parse_args()
+    gather(given.asap, given.cache, given.every, given.modes, given.readers, given.lines)
+    lines = [json.loads(line) for line in given.lines.read_text().splitlines()]
     for line in lines:
-        if line["remarks"] or line["outside"] or any(line["refused"].values()):
-            print(
-                line["score"],
-                line["events"],
-                *line["outside"],
-                *line["remarks"],
-                *filter(None, line["refused"].values()),
-                sep="\n    ",
-            )
+        said = [*line["outside"], *line["remarks"], *filter(None, line["refused"].values())]
+        if said:
+            print(line["score"], line["events"], *said, sep="\n    ", file=sys.stderr)
     print(table(lines))
 
 

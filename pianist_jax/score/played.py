@@ -54,8 +54,9 @@ def play(written: Written, *, repeats: bool = True, style: Style = PLAIN, once: 
     """Play out a score whose notes have been dealt their marks (`score_marks.deal_out`), ornaments in this style.
 
     Repeats of the written bars `once` are not taken. What is played for ornaments and grace notes: `ornaments`,
-    `graces`, `chords`. A tie joins a note to the next of its pitch in its part that begins where it ends, over bar lines and into voltas. What is in force at a place
-    (tempo, signatures, pedal) is what the page says there, whichever way the player came.
+    `graces`, `chords`. A tie joins a note to the next of its pitch in its part that begins where it ends, over bar
+    lines and into voltas. What is in force at a place (tempo, signatures, pedal) is what the page says there, whichever
+    way the player came.
     Raises ValueError where it grows beyond the limits of a score.
     """
     if sum(map(len, (written.times, written.keys, written.tempos, written.pedal))) > MAX_NOTES:
