@@ -16,7 +16,7 @@ from tests.rendering.models import made_up_score
 
 HEAD = load_head("chords")[0]
 NOTHING = np.zeros(0, np.int64)
-CHORDS = 2_000
+CHORDS = 800
 
 
 def chords(*pitches, velocity=None, gap=500):
@@ -34,8 +34,8 @@ def offsets(score, seed=0, hand=None):
     for turn in range(12):
         onset = touched(score, score, hand, HEAD, np.random.default_rng([seed, turn])).onset
         made.append(onset.reshape(CHORDS, -1))
-    made = np.concatenate(made).astype(np.float64)
-    return made - made.mean(axis=1, keepdims=True)
+    together = np.concatenate(made).astype(np.float64)
+    return together - together.mean(axis=1, keepdims=True)
 
 
 def test_spreads_are_those_of_pianists():
