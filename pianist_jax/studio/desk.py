@@ -2,6 +2,7 @@
 
 import dataclasses
 import tempfile
+import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -9,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from pianist_jax.errors import PianistError
 from pianist_jax.music.notes import Notes, normalise
-from pianist_jax.rendering.hashes import content_hash, json_hash
-from pianist_jax.rendering.stored import Stored, read_rendering
+from pianist_jax.rendering.hashes import content_hash
+from pianist_jax.rendering.takes import list_takes, name_take, switch_to, undo
 from pianist_jax.score.grid import ScoreGrid
 from pianist_jax.score.load import load
 from pianist_jax.studio.engraving import Engraver
@@ -18,6 +19,7 @@ from pianist_jax.studio.events import Hub
 from pianist_jax.studio.jobs import Job, Worker
 from pianist_jax.studio.performing import Wish, perform, perform_bars
 from pianist_jax.studio.sheets import make_sheet, on_page
+from pianist_jax.studio.shelf import performance_of, shape, shape_of, takes_of
 from pianist_jax.studio.sound import Sounds
 from pianist_jax.studio.view import score_view, take_view
 from pianist_jax.studio.workspace import Workspace
@@ -55,6 +57,8 @@ class Desk:
         self.sounds = Sounds(Path(self._scratch.name))
         self.worker = Worker(load_model, self.hub.tell, warm_up)
         self._read: dict[str, Read] = {}
+        self._undone: dict[str, list[int]] = {}
+        self._writing = threading.Lock()
         self._previews: dict[str, dict[str, Any]] = {}
 
     def close(self) -> None:
@@ -119,29 +123,22 @@ class Desk:
 
     def _shelf(self, name: str, read: Read) -> dict[str, Any]:
         """What is performed of a score, as far as it can be read."""
-        nothing = {"takes": [], "problem": "", "can_undo": False, "can_redo": False, "shape": None, "history": False}
+        stem = self.workspace.stem(name)
+        shelf: dict[str, Any] = {"takes": [], "problem": "", "can_undo": False, "can_redo": False, "shape": None}
         try:
-            stored = self._stored(name)
-            if stored is not None:
-                _require_same(stored, read.content, name)
+            takes = list_takes(stem)
+            current = next((take for take in takes if take.current), None)
+            shelf["takes"] = takes_of(stem, read.content)
+            if shelf["takes"] and current is not None:
+                undone = self._undone.get(name, [])
+                shelf["can_undo"] = current.edited or current.parent is not None
+                shelf["can_redo"] = bool(undone) and undone[-1] in [take.number for take in takes]
+                shelf["shape"] = shape_of(stem)
+            elif current is not None:
+                shelf["problem"] = f"{name}: was performed from another version of this score; perform it anew"
         except PianistError as error:
-            return {**nothing, "problem": self._words(error)}
-        if stored is None:
-            return nothing
-        count, identity = len(stored.rendering.performances), stored.rendering.identity
-        takes = [
-            {
-                "key": str(sample + 1),
-                "number": sample + 1,
-                "label": "Performance" if count == 1 else f"Performance {sample + 1}",
-                "told": f"seed {identity['seed']}, {stored.rendering.tempo_in_words()}",
-                "seed": identity["seed"],
-                "current": True,
-                "version": json_hash([identity, sample]),
-            }
-            for sample in range(count)
-        ]
-        return {**nothing, "takes": takes}
+            shelf["problem"] = self._words(error)
+        return shelf
 
     def take(self, name: str, key: str) -> dict[str, Any]:
         """A performance of a score, or the score itself. Raises PianistError where there is none."""
@@ -151,14 +148,36 @@ class Desk:
             return take_view(read.grid, read.notes, read.notes)
         if key == PREVIEW and name in self._previews:
             return self._previews[name]
-        stored = self._stored(name)
-        if stored is None or not key.isdecimal() or not 0 < int(key) <= len(stored.rendering.performances):
-            raise PianistError(f"{name}: there is no take {key[:20]!r}")
-        _require_same(stored, read.content, name)
-        rendering = stored.rendering
-        notes = rendering.performances[int(key) - 1]
+        rendering, at = performance_of(self.workspace.stem(name), key, read.content)
+        notes = rendering.performances[at]
         self.sounds.know(notes)
         return take_view(read.grid, rendering.score, notes)
+
+    def change(self, name: str, what: str, number: int = 0, wish: Wish | None = None, title: str = "") -> None:
+        """Do what needs no model: "shape" the current take, "undo", "redo", "use", "name" one. Raises PianistError."""
+        stem = self.workspace.stem(name)
+        undone = self._undone.setdefault(name, [])
+        try:
+            with self._writing:
+                before = [take.number for take in list_takes(stem) if take.current]
+                goes_back = what == "undo"
+                if what == "shape":
+                    goes_back = not shape(stem, wish or Wish())
+                elif what == "undo":
+                    undo(stem)
+                elif what == "redo" and undone:
+                    switch_to(stem, undone.pop())
+                elif what == "use":
+                    switch_to(stem, number)
+                elif what == "name":
+                    name_take(stem, number, title)
+        except PianistError as error:
+            raise PianistError(self._words(error)) from error
+        if goes_back:
+            undone += before
+        elif what in ("shape", "use"):
+            undone.clear()
+        self.hub.tell({"event": "changed", "name": name, "what": what})
 
     def pages(self, name: str, width: int) -> list[str]:
         """SVG of the score's pages. Raises PianistError where it has none."""
@@ -169,20 +188,21 @@ class Desk:
 
     def perform(self, name: str, wish: Wish) -> Job:
         """Put a performance of the score, or of some bars of it, in the queue. Raises PianistError."""
-        self.workspace.score(name)
+        stem, score = self.workspace.stem(name), self.workspace.score(name)
         if wish.bars is None:
-            run = perform(self.workspace, name, wish, partial(self._preview, name))
+            run = perform(stem, score, wish, partial(self._preview, name))
         elif not self._json(name).exists():
             raise PianistError(f"{name}: nothing is performed yet; perform the whole score first")
         else:
-            run = perform_bars(self.workspace, name, wish)
+            run = perform_bars(stem, score, wish)
 
         def then_tell(model: "Model", job: Job) -> None:
             try:
                 run(model, job)
             except PianistError as error:
                 raise PianistError(self._words(error)) from error
-            self.hub.tell({"event": "changed", "name": name})
+            self._undone.pop(name, None)
+            self.hub.tell({"event": "changed", "name": name, "what": job.kind})
 
         return self.worker.submit("perform" if wish.bars is None else "bars", name, then_tell)
 
@@ -198,10 +218,6 @@ class Desk:
     def _json(self, name: str) -> Path:
         stem = self.workspace.stem(name)
         return stem.with_name(stem.name + ".json")
-
-    def _stored(self, name: str) -> Stored | None:
-        path = self._json(name)
-        return read_rendering(path) if path.exists() else None
 
     def _read_score(self, name: str) -> Read:
         path = self.workspace.score(name)
@@ -226,8 +242,3 @@ class Desk:
 def examples() -> list[str]:
     """The names of the examples that are there."""
     return sorted(path.stem for path in EXAMPLES.glob("*.musicxml"))
-
-
-def _require_same(stored: Stored, content: str, name: str) -> None:
-    if stored.rendering.identity["score"]["content"] != content:
-        raise PianistError(f"{name}: was performed from another version of this score; perform it anew")

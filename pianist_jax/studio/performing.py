@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pianist_jax.errors import PianistError
@@ -12,7 +13,6 @@ if TYPE_CHECKING:
     from pianist_jax.inference.engine import Model
     from pianist_jax.studio.jobs import Job
     from pianist_jax.studio.preview import OnNotes
-    from pianist_jax.studio.workspace import Workspace
 
 MOST = 2**31 - 1  # of a seed
 
@@ -62,36 +62,36 @@ def _bars(value: Any) -> tuple[int, int] | None:
     return value[0], value[1]
 
 
-def perform(workspace: "Workspace", name: str, wish: Wish, on_notes: "OnNotes") -> Callable[["Model", "Job"], None]:
-    """A job that performs a score as `pianist render` does, and writes its files; `on_notes` hears the beginning."""
+def perform(stem: Path, score: Path, wish: Wish, on_notes: "OnNotes") -> Callable[["Model", "Job"], None]:
+    """A job that makes a take as `pianist render` does; `on_notes` hears the beginning before the rest is there."""
 
     def run(model: "Model", job: "Job") -> None:
         from pianist_jax.config import DEFAULT_SAMPLING
-        from pianist_jax.rendering.outputs import save_rendering
-        from pianist_jax.rendering.renderer import needed_draws, read_piece, render_all, set_pace
+        from pianist_jax.rendering.outputs import DEFAULT_EXTRAS
+        from pianist_jax.rendering.renderer import identity_of, needed_draws, read_piece, render_all, set_pace
+        from pianist_jax.rendering.reuse import made_again
+        from pianist_jax.rendering.takes import keep_edits, keep_take
         from pianist_jax.studio.preview import Preview
 
-        piece, draws = read_piece(workspace.score(name)), needed_draws(1, DEFAULT_SAMPLING)
+        piece, draws = read_piece(score), needed_draws(1, DEFAULT_SAMPLING)
         job.expected = len(piece.score) * draws
+        if stem.with_name(f"{stem.name}.json").exists():
+            keep_edits(stem)
+        settings: dict[str, Any] = {"seed": wish.seed, "pace": wish.pace, "expression": wish.expression}
+        identity = identity_of(piece, model, samples=1, sampling=DEFAULT_SAMPLING, **settings)
+        if made_again(stem, identity, DEFAULT_EXTRAS, wish.expression, takes=True).files:
+            return
         paced = set_pace(piece, model, wish.pace, wish.expression)
         preview = Preview(paced, draws, DEFAULT_SAMPLING, wish.pace, wish.expression, on_notes)
-        made = render_all(
-            [piece],
-            model,
-            seed=wish.seed,
-            pace=wish.pace,
-            expression=wish.expression,
-            advance=job.advance,
-            on_played=preview.on_played,
-        )
+        made = render_all([piece], model, **settings, advance=job.advance, on_played=preview.on_played)
         ((_, rendering),) = made
         job.check()
-        save_rendering(rendering, workspace.stem(name), force=True)
+        keep_take(rendering, stem, DEFAULT_EXTRAS)
 
     return run
 
 
-def perform_bars(workspace: "Workspace", name: str, wish: Wish) -> Callable[["Model", "Job"], None]:
+def perform_bars(stem: Path, score: Path, wish: Wish) -> Callable[["Model", "Job"], None]:
     """A job that performs some bars anew as `pianist render --bars` does."""
 
     def run(model: "Model", job: "Job") -> None:
@@ -99,10 +99,7 @@ def perform_bars(workspace: "Workspace", name: str, wish: Wish) -> Callable[["Mo
 
         assert wish.bars is not None
         job.check()
-        stem = workspace.stem(name)
-        rerender_file(
-            workspace.score(name), stem, model, wish.bars, seed=wish.seed, expression=wish.expression, force=True
-        )
+        rerender_file(score, stem, model, wish.bars, seed=wish.seed, expression=wish.expression)
 
     return run
 

@@ -68,7 +68,12 @@ def run(
             webbrowser.open(address)
 
     config = uvicorn.Config(
-        make_app(desk, token), log_level="error", timeout_graceful_shutdown=1, server_header=False, lifespan="on"
+        make_app(desk, token),
+        log_level="error",
+        timeout_graceful_shutdown=1,
+        server_header=False,
+        lifespan="on",
+        ws="none",
     )
     with suppress(KeyboardInterrupt):  # uvicorn raises the signal again when it has ended well
         _Server(config, desk, ready).run([listening])

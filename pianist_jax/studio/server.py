@@ -19,11 +19,13 @@ from pianist_jax.errors import PianistError, in_words
 from pianist_jax.studio.desk import Desk
 from pianist_jax.studio.guard import LOCAL, Guard
 from pianist_jax.studio.performing import read_wish
+from pianist_jax.studio.sound import WAV
 from pianist_jax.studio.workspace import TooLarge, received
 
 STATIC = Path(__file__).with_name("static")
 MOST_JSON = 1 << 16  # bytes of a wish
 LONGEST_PART = 60_000  # ms of sound that are made apart
+CHANGES = ("shape", "undo", "redo", "use", "name")
 LONGEST_WAIT = 60.0  # s
 FRESH = {"cache-control": "no-store"}
 Answer = Callable[[Request], Awaitable[Response]]
@@ -100,6 +102,18 @@ async def _perform(desk: Desk, request: Request) -> Response:
     return JSONResponse(job.event())
 
 
+async def _change(desk: Desk, request: Request) -> Response:
+    """Undo, redo, shape; use or name a take."""
+    given, asked = request.path_params, await _json(request)
+    what, number = given["what"], given.get("number", 0)
+    if what not in CHANGES:
+        raise PianistError(f"{what[:20]!r}: there is no such change; load the page anew")
+    wish = read_wish(asked) if what == "shape" else None
+    title = str(asked.get("name", "")) if what == "name" and isinstance(asked, dict) else ""
+    await anyio.to_thread.run_sync(desk.change, given["name"], what, number, wish, title)
+    return JSONResponse({"done": True})
+
+
 async def _job(desk: Desk, request: Request) -> Response:
     """A job as it is, or with `wait` as it is when it has ended."""
     job = desk.worker.jobs.get(request.path_params["number"])
@@ -117,8 +131,9 @@ async def _cancel(desk: Desk, request: Request) -> Response:
 async def _sound(desk: Desk, request: Request) -> Response:
     start, stop = _whole(request, "start", -1), _whole(request, "stop", -1)
     part = (start, min(stop, start + LONGEST_PART)) if 0 <= start < stop else None
-    path = await desk.sounds.file(request.path_params["key"], part)
-    return FileResponse(path, filename=_plain(request.query_params.get("as")))
+    name = _plain(request.query_params.get("as"))
+    path = await desk.sounds.file(request.path_params["key"], part, WAV if name is None else name.rpartition(".")[2])
+    return FileResponse(path, filename=name)
 
 
 async def _file(desk: Desk, request: Request) -> Response:
@@ -153,6 +168,8 @@ ROUTES: list[tuple[str, str, Callable[[Desk, Request], Awaitable[Response]]]] = 
     ("GET", "/api/scores/{name}/takes/{key}", _take),
     ("GET", "/api/scores/{name}/pages", _pages),
     ("POST", "/api/scores/{name}/perform", _perform),
+    ("POST", "/api/scores/{name}/takes/{number:int}/{what}", _change),
+    ("POST", "/api/scores/{name}/change/{what}", _change),
     ("GET", "/api/scores/{name}/files/{file}", _file),
     ("GET", "/api/scores/{name}/archive", _archive),
     ("GET", "/api/jobs/{number:int}", _job),

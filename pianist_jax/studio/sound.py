@@ -1,28 +1,33 @@
-"""The sound of performances, kept for as long as the studio runs: made once each, in a thread of its own."""
+"""The sound of performances, kept for as long as the studio runs: made once each, in threads of their own."""
 
 import asyncio
-import dataclasses
+import wave
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
-from pianist_jax.audio import write_audio
+from pianist_jax.audio import FORMATS, SAMPLE_RATE, AudioFormat, Piano, load_piano, render_blocks, write_audio
 from pianist_jax.errors import PianistError
+from pianist_jax.files import replacing
 from pianist_jax.music.notes import Notes
 from pianist_jax.rendering.hashes import content_hash
 
 KEPT = 200  # performances that can be asked for
+WAV = "wav"
 
 
 class Sounds:
-    """Sound files of the performances that pages have been told of, by the hash of their notes."""
+    """Sound files of the performances that pages have been told of, by the hash of their notes.
+
+    Wholes and parts have a thread and a piano each: who waits for a part, to hear it now, waits for no whole.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._notes: OrderedDict[str, Notes] = OrderedDict()
-        self._thread = ThreadPoolExecutor(1, "sound")
+        self._wholes, self._parts = _Maker("sound"), _Maker("part")
 
     def know(self, notes: Notes) -> str:
         """Remember a performance, so that it can be asked for; gives its hash."""
@@ -33,42 +38,52 @@ class Sounds:
             self._notes.popitem(last=False)
         return key
 
-    async def file(self, key: str, part: tuple[int, int] | None = None) -> Path:
+    async def file(self, key: str, part: tuple[int, int] | None = None, kind: str = WAV) -> Path:
         """The sound of a performance, or of a part in ms. Raises PianistError where it is unknown."""
         notes = self._notes.get(key)
         if notes is None:
             raise PianistError("that performance is no longer there; load the page anew")
-        suffix = "" if part is None else f"-{part[0]}-{part[1]}"
-        return await asyncio.get_running_loop().run_in_executor(
-            self._thread, _make, self._folder / f"{key}{suffix}.wav", notes, part
-        )
+        if kind not in FORMATS:
+            raise PianistError(f"{kind[:10]!r} is no audio format; choose {' or '.join(FORMATS)}")
+        loop = asyncio.get_running_loop()
+        if part is None:
+            path = self._folder / f"{key}.{kind}"
+            return await loop.run_in_executor(self._wholes.thread, self._wholes.whole, path, notes, kind)
+        path = self._folder / f"{key}-{part[0]}-{part[1]}.{WAV}"
+        return await loop.run_in_executor(self._parts.thread, self._parts.part, path, notes, part)
 
     def close(self) -> None:
         """Make nothing more."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        for maker in (self._wholes, self._parts):
+            maker.thread.shutdown(wait=False, cancel_futures=True)
 
 
-def _make(path: Path, notes: Notes, part: tuple[int, int] | None) -> Path:
-    if not path.exists():
-        write_audio(path, notes if part is None else cut(notes, *part))
-    return path
+class _Maker:
+    """A thread with a piano, loaded when it is first played."""
 
+    def __init__(self, name: str) -> None:
+        self.thread = ThreadPoolExecutor(1, name)
+        self._piano: Piano | None = None
 
-def cut(notes: Notes, start: int, stop: int) -> Notes:
-    """What sounds between two times in ms, from 0 on; notes that begin before are left out."""
-    inside = (notes.onset >= start) & (notes.onset < stop)
-    if not inside.any():
-        raise PianistError("there are no notes to be heard")
-    pitch, onset, duration, velocity = (
-        column[inside] for column in (notes.pitch, notes.onset, notes.duration, notes.velocity)
-    )
-    time, value = notes.pedal_time, notes.pedal_value
-    before = np.flatnonzero(time <= start)
-    kept = (time > start) & (time < stop)
-    time, value = time[kept], value[kept]
-    if len(before):
-        time, value = np.append(start, time), np.append(notes.pedal_value[before[-1]], value)
-    return dataclasses.replace(
-        notes, pitch=pitch, onset=onset - start, duration=duration, velocity=velocity,
-        pedal_time=time - start, pedal_value=value,
-    )  # fmt: skip
+    def whole(self, path: Path, notes: Notes, kind: str) -> Path:
+        """A file of the whole, as loud as `pianist render --audio` makes it."""
+        if not path.exists():
+            write_audio(path, notes, AudioFormat(kind), piano=self._loaded())
+        return path
+
+    def part(self, path: Path, notes: Notes, part: tuple[int, int]) -> Path:
+        """A WAV file from one time to another, at the piano's own level, which is near that of the whole."""
+        if path.exists():
+            return path
+        start, stop = (time / 1000 for time in part)
+        with replacing(path) as unfinished, unfinished.open("wb") as stream, wave.open(stream, "wb") as file:
+            file.setnchannels(2)
+            file.setsampwidth(2)
+            file.setframerate(SAMPLE_RATE)
+            for block in render_blocks(notes, SAMPLE_RATE, start, stop, self._loaded()):
+                file.writeframes(np.rint(np.clip(block, -1, 1) * 32767).astype("<i2").tobytes())
+        return path
+
+    def _loaded(self) -> Piano:
+        self._piano = self._piano or load_piano()
+        return self._piano

@@ -12,6 +12,12 @@ from pianist_jax.studio.server import make_app
 from pianist_jax.studio.workspace import open_workspace
 from tests.rendering.models import lively_model
 
+_BARS = [("4C 4E", "4c"), ("4D", "4e"), ("4E", "4g"), ("4F", "4a")]
+KERN = "\n".join(
+    ["**kern\t**kern", "*clefF4\t*clefG2", "*M4/4\t*M4/4"]
+    + [line for bar in range(1, 5) for line in (f"={bar}\t={bar}", *("\t".join(beat) for beat in _BARS))]
+    + ["==\t==", "*-\t*-", ""]
+).encode()  # four bars of 9 notes
 TOKEN = "token"
 ROOT = "http://127.0.0.1:8000"
 BASE = f"{ROOT}/{TOKEN}/api"

@@ -11,13 +11,13 @@ import pytest
 from pianist_jax.music.notes import normalise
 from pianist_jax.rendering.renderer import render
 from pianist_jax.rendering.stored import read_rendering
+from pianist_jax.rendering.takes import list_takes
 from pianist_jax.score.load import load
 from tests.rendering.models import lively_model
-from tests.studio.desks import BASE, EXAMPLES, ROOT, TOKEN, client_of, finished
+from tests.studio.desks import BASE, EXAMPLES, KERN, ROOT, TOKEN, client_of, finished
 
 NAME = "chopin-prelude-op28-20"
 CHOPIN = EXAMPLES / f"{NAME}.musicxml"
-KERN = b"**kern\t**kern\n*clefF4\t*clefG2\n*M4/4\t*M4/4\n=1\t=1\n4C 4E\t4c\n4D\t8d\n.\t8e\n2E\t2f\n==\t==\n*-\t*-\n"
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def test_the_view_tells_what_is_played(studio):
     written, performed = (client.get(f"{BASE}/scores/small/takes/{key}").json() for key in ("score", "1"))
     for take in (written, performed):
         at, ms = take["clock"]["at"], take["clock"]["ms"]
-        assert at == sorted(set(at)) == [0, 1, 1.5, 2, 4]
+        assert at == sorted(set(at)) == list(range(17))
         assert ms == sorted(set(ms))
     notes = read_rendering(folder / "small.json").rendering.notes
     assert performed["velocity"] == notes.velocity.tolist()
@@ -70,7 +70,7 @@ def test_the_view_tells_what_is_played(studio):
 
 def test_every_note_is_found_on_the_page(studio):
     client, _ = studio
-    for name, notes in ((NAME, len(load(CHOPIN).grid)), ("small", 8)):
+    for name, notes in ((NAME, len(load(CHOPIN).grid)), ("small", 36)):
         ids = client.get(f"{BASE}/scores/{name}").json()["notes"]["id"]
         pages = "".join(client.get(f"{BASE}/scores/{name}/pages", params={"width": 700}).json())
         assert len(ids) == notes
@@ -84,19 +84,65 @@ def test_the_beginning_is_told_of_while_it_is_performed(studio):
     assert client.get(f"{BASE}/sounds/{preview['sound']}", params={"start": 0, "stop": 500}).content[:4] == b"RIFF"
 
 
+def takes(client):
+    return client.get(f"{BASE}/scores/small").json()["takes"][1:]
+
+
+def changed(client, what, wish=None, place="change"):
+    answer = client.post(f"{BASE}/scores/small/{place}/{what}", json=wish or {})
+    assert answer.status_code == 200, answer.text
+
+
+def current(client):
+    (key,) = (take["key"] for take in takes(client) if take["current"])
+    return client.get(f"{BASE}/scores/small/takes/{key}").json()
+
+
+def test_shaping_makes_takes_that_can_be_undone(studio):
+    client, _ = studio
+    before, count = current(client), len(takes(client))
+    changed(client, "shape", {"tempo": 60, "strength": {"dynamics": 2}})
+    view = client.get(f"{BASE}/scores/small").json()
+    assert view["shape"]["tempo"] == 60
+    assert view["shape"]["strength"]["dynamics"] == 2
+    bold = current(client)
+    assert np.std(bold["velocity"]) > 1.2 * np.std(before["velocity"])
+    changed(client, "shape", {"tempo": 60, "strength": {"dynamics": 0}})  # from what was performed, not on top
+    np.testing.assert_allclose(np.std(current(client)["velocity"]), 0, atol=1)
+    changed(client, "undo")
+    assert current(client) == bold
+    changed(client, "undo")
+    assert current(client) == before
+    changed(client, "redo")
+    assert current(client) == bold
+    changed(client, "shape", {})
+    assert current(client) == before
+    assert len(takes(client)) == count + 2
+
+
+def test_takes_have_names_and_are_the_command_lines(studio):
+    client, folder = studio
+    number = takes(client)[0]["number"]
+    changed(client, f"{number}/name", {"name": "first"}, place="takes")
+    assert [take.name for take in list_takes(folder / "small") if take.number == number] == ["first"]
+    changed(client, f"{number}/use", place="takes")
+    assert [take.number for take in list_takes(folder / "small") if take.current] == [number]
+    answer = client.post(f"{BASE}/scores/small/takes/99/use")
+    assert answer.status_code == 400
+    assert "there is no take 99" in answer.json()["error"]
+
+
 @pytest.mark.slow
 def test_bars_alone_are_performed_anew(studio):
     client, _ = studio
-    assert finished(client, client.post(f"{BASE}/scores/{NAME}/perform", json={}))["state"] == "done"
-    before = client.get(f"{BASE}/scores/{NAME}/takes/1").json()
-    done = finished(client, client.post(f"{BASE}/scores/{NAME}/perform", json={"seed": 8, "bars": [5, 6]}))
+    before = current(client)
+    done = finished(client, client.post(f"{BASE}/scores/small/perform", json={"seed": 8, "bars": [2, 3]}))
     assert done["state"] == "done", done
-    view = client.get(f"{BASE}/scores/{NAME}").json()
-    after = client.get(f"{BASE}/scores/{NAME}/takes/1").json()
-    inside = [16 <= at < 24 for at in view["notes"]["at"]]
-    changed = [a != b for a, b in zip(before["velocity"], after["velocity"], strict=True)]
-    assert any(changed)
-    assert not any(c and not i for c, i in zip(changed, inside, strict=True))
+    after = current(client)
+    inside = [4 <= at < 12 for at in client.get(f"{BASE}/scores/small").json()["notes"]["at"]]
+    differs = [a != b for a, b in zip(before["velocity"], after["velocity"], strict=True)]
+    assert any(differs)
+    assert not any(d and not i for d, i in zip(differs, inside, strict=True))
 
 
 def test_sound_comes_in_ranges(studio):

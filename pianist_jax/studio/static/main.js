@@ -9,7 +9,7 @@ import { Sheet } from "./sheet.js";
 const $ = (id) => document.getElementById(id);
 const state = { overview: null, view: null, takes: new Map(), heard: null, before: null, selection: null, loop: false, job: null };
 
-const player = new Player(() => showTransport());
+const player = new Player(() => showTransport(), () => complain("the sound cannot be had; load the page anew"));
 const roll = new Roll(
   { canvas: $("canvas"), scroller: $("scroller"), width: $("width"), tip: $("tip") },
   { onSeek: (place) => seek(place), onSelect: select, place: () => player.place },
@@ -112,9 +112,9 @@ async function refresh(name, hear) {
   sheet.view = view;
   if (isNew) roll.show(view); else { roll.view = view; roll.resize(); }
   const current = view.takes.findLast((take) => take.current) || view.takes[0];
-  const wanted = hear || (view.takes.some((take) => take.key === state.heard) && !view.takes.find((take) => take.key === state.heard).stale ? state.heard : null);
+  const kept = view.takes.some((take) => take.key === (hear || state.heard));
   showPanel();
-  await hearTake(wanted && wanted !== "newest" ? wanted : current.key);
+  await hearTake(kept ? hear || state.heard : current.key);
   if (isNew) await attempt(() => sheet.show(view, () => player.place));
   select(state.selection);
 }
@@ -159,8 +159,8 @@ function showPanel() {
   const { view } = state;
   showTakes($("takes"), view.takes, state.heard, {
     onHear: hearTake,
-    onUse: view.history ? (take) => act(["scores", view.name, "takes", String(take.number), "use"]) : null,
-    onName: view.history ? (take, name) => act(["scores", view.name, "takes", String(take.number), "name"], { name }) : null,
+    onUse: (take) => act(["scores", view.name, "takes", String(take.number), "use"]),
+    onName: (take, name) => act(["scores", view.name, "takes", String(take.number), "name"], { name }),
   });
   $("keys").replaceChildren(...view.takes.slice(0, 10).map((take, index) => {
     const button = document.createElement("button");
@@ -195,14 +195,13 @@ async function act(parts, body) { // what changes the takes and needs no model
   $("pending").textContent = "Not rendered yet…";
   await attempt(async () => {
     await post(parts, body);
-    state.heard = parts.includes("name") ? state.heard : null;
-    if (state.view.name === name) await refresh(name);
+    if (state.view.name === name) await refresh(name, parts.includes("name") ? state.heard : "newest");
   });
   $("pending").textContent = "";
   showPanel();
 }
 
-const shape = () => act(["scores", state.view.name, "shape"], { ...readSliders($("sliders")), binary_pedal: $("binary").checked });
+const shape = () => act(["scores", state.view.name, "change", "shape"], { ...readSliders($("sliders")), binary_pedal: $("binary").checked });
 
 function perform(bars) {
   const seeds = state.view.takes.map((take) => take.seed ?? -1);
@@ -330,10 +329,10 @@ $("anew").onclick = () => perform(state.selection);
 $("clear").onclick = () => select(null);
 $("loop").onclick = toggleLoop;
 $("first").onchange = $("last").onchange = selectTyped;
-$("undo").onclick = () => act(["scores", state.view.name, "undo"]);
-$("redo").onclick = () => act(["scores", state.view.name, "redo"]);
+$("undo").onclick = () => act(["scores", state.view.name, "change", "undo"]);
+$("redo").onclick = () => act(["scores", state.view.name, "change", "redo"]);
 $("binary").onchange = shape;
-$("reset").onclick = () => act(["scores", state.view.name, "shape"], {});
+$("reset").onclick = () => act(["scores", state.view.name, "change", "shape"], {});
 $("job-cancel").onclick = () => { if (state.job) attempt(() => post(["jobs", String(state.job.number), "cancel"])); };
 $("problem").querySelector("button").onclick = () => complain(null);
 $("wider").onclick = () => roll.zoom(1.4);
@@ -356,8 +355,7 @@ listen((event) => {
     if (event.state === "failed") complain(event.error);
   } else if (event.event === "notes" && state.view?.name === event.name) attempt(hearPreview);
   else if (event.event === "changed" && state.view?.name === event.name) {
-    state.heard = null;
-    attempt(() => refresh(event.name));
+    attempt(() => refresh(event.name, event.what === "name" || player.playing && !["perform", "bars"].includes(event.what) ? state.heard : "newest"));
   }
 }, () => attempt(async () => { await lookAround(); if (state.view) await refresh(state.view.name); }));
 

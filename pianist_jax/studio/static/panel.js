@@ -1,6 +1,5 @@
 // The side of the page: takes, sliders, files.
 import { archiveAddress, fileAddress, soundAddress } from "./api.js";
-import { minutes } from "./music.js";
 
 export const STRENGTHS = [["timing", "Timing"], ["dynamics", "Dynamics"], ["articulation", "Articulation"], ["pedal", "Pedal depth"]];
 
@@ -82,7 +81,10 @@ export function showDownloads(list, view, take) {
       links.push(link(fileAddress(view.name, file), file, kind[1] + (which ? ` ${which.slice(1)}` : "")));
     }
   }
-  if (take) links.push(link(soundAddress(take.sound, `?as=${encodeURIComponent(`${view.name}.wav`)}`), `${view.name}.wav`, `Sound (${minutes(take.end)})`));
+  for (const kind of take ? ["wav", "flac", "mp3"] : []) {
+    const name = `${view.name}.${kind}`;
+    links.push(link(soundAddress(take.sound, `?as=${encodeURIComponent(name)}`), name, kind.toUpperCase()));
+  }
   if (view.files.length) links.push(link(archiveAddress(view.name), `${view.name}.zip`, "All as a zip"));
   list.replaceChildren(...links);
 }

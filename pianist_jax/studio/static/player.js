@@ -4,8 +4,9 @@ import { soundAddress } from "./api.js";
 const PART = 12000; // ms
 
 export class Player {
-  constructor(onState) {
+  constructor(onState, onSilence) {
     this.onState = onState;
+    this.onSilence = onSilence;
     this.take = null;
     this.whole = new Map(); // by sound key: audio element of the whole
     this.audio = null;
@@ -90,7 +91,7 @@ export class Player {
     const offset = Math.floor(time);
     const audio = new Audio(soundAddress(take.sound, `?start=${offset}&stop=${offset + PART}`));
     audio.preload = "auto";
-    if (!whole) this._fetch(take.sound);
+    if (!whole && take.key !== "preview") this._fetch(take.sound); // a preview is soon replaced
     return { audio, offset };
   }
 
@@ -111,7 +112,7 @@ export class Player {
     const from = (time - offset) / 1000;
     if (Math.abs(audio.currentTime - from) > 0.002) audio.currentTime = from;
     audio.onended = () => this._ended(audio);
-    audio.onerror = () => { if (this.audio === audio) this.pause(); };
+    audio.onerror = () => { if (this.audio === audio) { this.pause(); this.onSilence(); } };
     audio.onplaying = () => this.onState();
     audio.play().catch(() => { if (this.audio === audio) this.pause(); });
   }

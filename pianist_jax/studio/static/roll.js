@@ -120,7 +120,7 @@ export class Roll {
 
   _notes(g, c, from, to) {
     const { notes } = this.view, { take } = this, step = (this.bottom - RULER) / (this.high - this.low);
-    const tall = Math.max(2, Math.min(step - 0.5, 9));
+    const tall = Math.max(4, Math.min(step - 0.5, 10));
     g.lineWidth = 1;
     const first = below(notes.at, from - this.lengthiest);
     const y = (n) => this.bottom - (notes.pitch[n] - this.low + 0.5) * step - tall / 2;
@@ -133,7 +133,7 @@ export class Roll {
     for (let n = first; n < notes.at.length && notes.at[n] <= to + 1; n++) {
       if (take.onset[n] === undefined) break;
       const x = this.x(take.from[n]), lit = this.active.has(n);
-      g.globalAlpha = lit ? 1 : 0.25 + 0.7 * (take.velocity[n] / 127);
+      g.globalAlpha = lit ? 1 : 0.35 + 0.65 * (take.velocity[n] / 127);
       g.fillStyle = lit ? c.ink : notes.hand[n] === 2 ? c.left : c.accent;
       g.beginPath();
       g.roundRect(x, y(n), Math.max(2.5, this.x(take.to[n]) - x), tall, 1.5);

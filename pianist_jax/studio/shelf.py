@@ -1,0 +1,138 @@
+"""The takes of a score as the page knows them, made and kept by the same functions as on the command line."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from pianist_jax.errors import PianistError
+from pianist_jax.performance.expression import NEUTRAL, STRENGTHS
+from pianist_jax.performance.pace import first_mark
+from pianist_jax.rendering.result import Rendering
+from pianist_jax.rendering.stored import Stored, apply_edits, edit_in_words, read_rendering, wanted_in_words
+from pianist_jax.rendering.takes import Take, keep_edits, keep_take, list_takes, read_take, switch_to
+from pianist_jax.studio.performing import Wish
+
+SHAPES = ("pace", "expression")  # edits that need no model
+
+
+@dataclasses.dataclass(frozen=True)
+class Shape:
+    """A performance before it was shaped, and what tempo and strengths were then asked for."""
+
+    base: Take
+    asked: dict[str, Any]
+
+
+def takes_of(stem: Path, content: str) -> list[dict[str, Any]]:
+    """What the page is told of each performance: those of the score with this `content`."""
+    told = []
+    for take in list_takes(stem):
+        if not take.identity or take.identity["score"]["content"] != content:
+            continue
+        samples, seeds = take.identity["settings"]["samples"], [take.identity["seed"]]
+        seeds += [edit["seed"] for edit in take.identity["edits"] if "seed" in edit]
+        for sample in range(samples):
+            which = f".{sample + 1}" if samples > 1 else ""
+            told.append(
+                {
+                    "key": f"{take.number}{which}",
+                    "number": take.number,
+                    "name": take.name,
+                    "label": f"Take {take.number}{which}",
+                    "told": _in_words(take),
+                    "seed": max(seeds),
+                    "current": take.current,
+                    "version": f"{take.body} {take.path.stat().st_mtime_ns if take.current else ''}",
+                }
+            )
+    return told
+
+
+def performance_of(stem: Path, key: str, content: str) -> tuple[Rendering, int]:
+    """The rendering that has a performance, and its number there from 0. Raises PianistError where there is none."""
+    number, _, sample = key.partition(".")
+    missing = PianistError(f"{stem.name}: there is no take {key[:20]!r}")
+    if not (number.isdecimal() and (sample or "1").isdecimal() and len(key) < 12):
+        raise missing
+    takes = {take.number: take for take in list_takes(stem)}
+    if int(number) not in takes:
+        raise missing
+    take = takes[int(number)]
+    rendering = _stored(stem, take).rendering
+    if rendering.identity["score"]["content"] != content:
+        raise PianistError(f"{stem.name}: was performed from another version of this score; perform it anew")
+    at = int(sample or "1") - 1
+    if not 0 <= at < len(rendering.performances):
+        raise missing
+    return rendering, at
+
+
+def shape_of(stem: Path) -> dict[str, Any] | None:
+    """Where the sliders stand for the current take: its tempo in beats a minute, and strengths upon what was performed.
+
+    None where nothing is performed.
+    """
+    found = _shape(stem)
+    if found is None:
+        return None
+    expression = found.asked.get("expression", {})
+    return {
+        "tempo": round(_beats(_stored(stem, _current(stem)).rendering)),
+        "strength": {name: expression.get(name, 1.0) for name in STRENGTHS},
+        "binary_pedal": bool(expression.get("binary_pedal", False)),
+    }
+
+
+def shape(stem: Path, wish: Wish) -> bool:
+    """Make a take of another tempo or other strengths, from what was performed; False: that is there as it was.
+
+    Raises PianistError.
+    """
+    found = _shape(stem)
+    if found is None:
+        raise PianistError(f"{stem.name}: nothing is performed yet; perform it first")
+    keep_edits(stem)
+    base = read_take(stem, found.base.number)
+    pace = wish.pace if isinstance(wish.pace.tempo, float) else None
+    if pace is not None and round(wish.pace.tempo) == round(_beats(base.rendering)):  # type: ignore[arg-type]
+        pace = None
+    if pace is None and wish.expression == NEUTRAL:
+        switch_to(stem, found.base.number)
+        return False
+    keep_take(apply_edits(base, wish.expression, pace), stem, base.extras)
+    return True
+
+
+def _shape(stem: Path) -> Shape | None:
+    """The take that the current one was shaped from: it has the same edits up to the last ones that need no model."""
+    takes = list_takes(stem)
+    current = next((take for take in takes if take.current), None)
+    if current is None or not current.identity:
+        return None
+    edits, asked = list(current.identity["edits"]), {}
+    if not current.edited:
+        while edits and (kind := next((kind for kind in SHAPES if kind in edits[-1]), None)) and kind not in asked:
+            asked[kind] = edits.pop()[kind]
+    plain = {**current.identity, "edits": edits}
+    base = next((take for take in takes if take.identity == plain), None)
+    return Shape(current, {}) if base is None else Shape(base, asked)
+
+
+def _current(stem: Path) -> Take:
+    return next(take for take in list_takes(stem) if take.current)
+
+
+def _stored(stem: Path, take: Take) -> Stored:
+    """A take as it is, edits by hand that wait in NAME.json with it."""
+    return read_rendering(take.path) if take.current else read_take(stem, take.number)
+
+
+def _beats(rendering: Rendering) -> float:
+    factor = float(rendering.report.get("tempo", {}).get("factor", 1.0))
+    return 120.0 / factor if rendering.grid is None else first_mark(rendering.grid)[0] / factor
+
+
+def _in_words(take: Take) -> str:
+    settings, edits = take.identity["settings"], take.identity["edits"]
+    words = [f"seed {take.identity['seed']}", wanted_in_words(settings["expression"]), *map(edit_in_words, edits[-3:])]
+    return ", ".join(filter(None, [*words, "edited by hand" if take.edited else ""]))

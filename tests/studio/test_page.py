@@ -1,0 +1,204 @@
+"""The page in a real browser: what is clicked is heard, seen and kept. Skipped where there is no Chromium."""
+
+import shutil
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import uvicorn
+
+from pianist_jax.studio.desk import Desk
+from pianist_jax.studio.server import make_app
+from pianist_jax.studio.workspace import open_workspace
+from tests.rendering.models import lively_model
+from tests.studio.desks import EXAMPLES, KERN, TOKEN
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+ARGUMENTS = [
+    "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update",
+    "--disable-sync", "--autoplay-policy=no-user-gesture-required",
+]  # fmt: skip
+LONG = 240_000  # ms, on a busy machine
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")]
+sync_api = pytest.importorskip("playwright.sync_api", reason="no Playwright in this environment")
+expect = sync_api.expect
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("workspace")
+    desk = Desk(open_workspace(folder), lively_model)
+    server = uvicorn.Server(uvicorn.Config(make_app(desk, TOKEN), port=0, log_level="error", ws="none"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.05)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    yield f"http://127.0.0.1:{port}/{TOKEN}/", folder
+    desk.hub.close()
+    server.should_exit = True
+    thread.join()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_api.sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield launched
+        launched.close()
+
+
+def is_wrong(message) -> bool:
+    """Whether a line of the console tells of an error of the page; a refused upload is logged by Chromium itself."""
+    return message.type == "error" and "status of 400" not in message.text
+
+
+@pytest.fixture(scope="module")
+def first(browser, address, tmp_path_factory):
+    """The page on which a score was added and performed, and everything that went wrong on it."""
+    page, wrong = browser.new_page(viewport={"width": 1280, "height": 820}), []
+    page.set_default_timeout(LONG)
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("console", lambda message: wrong.append(message.text) if is_wrong(message) else None)
+    page.goto(address[0])
+    expect(page.get_by_role("heading", name="Drop a score here")).to_be_visible(timeout=LONG)
+    score = tmp_path_factory.mktemp("upload") / "small.krn"
+    score.write_bytes(KERN)
+    page.set_input_files("#file", score)
+    expect(page.locator("#sheet .note")).to_have_count(36, timeout=LONG)
+    page.get_by_role("button", name="Perform", exact=True).click()
+    expect(page.locator("#takes li")).to_have_count(2, timeout=LONG)
+    yield page, wrong
+    assert wrong == []
+
+
+@pytest.fixture
+def page(first):
+    """That page, nothing playing, at the beginning, no bars selected."""
+    page = first[0]
+    if "playing" in (page.get_attribute("#play", "class") or ""):
+        page.click("#play")
+    page.locator("h1").click()
+    page.keyboard.press("Escape")
+    page.keyboard.press("Home")
+    return page
+
+
+def place(page) -> int:
+    """Thousandths of the piece that are over."""
+    return int(page.input_value("#place"))
+
+
+def test_space_plays_and_notes_light_up(page):
+    page.keyboard.press("Space")
+    expect(page.get_by_role("button", name="Pause")).to_be_visible()
+    expect(page.locator("#sheet .note.on").first).to_be_visible(timeout=LONG)
+    page.wait_for_function("Number(document.getElementById('place').value) > 100", timeout=LONG)
+    page.keyboard.press("Space")
+    expect(page.get_by_role("button", name="Play")).to_be_visible()
+    there = place(page)
+    page.wait_for_timeout(300)
+    assert place(page) == there
+
+
+def test_a_click_on_a_note_goes_there(page):
+    page.locator("#sheet .measure").nth(2).locator(".note").first.locator(".notehead").click()
+    expect(page.locator("#where")).to_have_text("Bar 3")
+    expect(page.locator("#sheet .note.on").first).to_be_visible()
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator("#where")).to_have_text("Bar 2")
+
+
+def test_a_click_in_the_roll_goes_there(page):
+    page.locator("#canvas").click(position={"x": 76 + 13 * 34, "y": 60})  # the fourteenth quarter
+    expect(page.locator("#where")).to_have_text("Bar 4")
+
+
+def test_takes_are_switched_at_the_same_place(page):
+    page.locator("#sheet .measure").nth(2).locator(".note").first.locator(".notehead").click()
+    for key in ("0", "1", "t"):
+        page.keyboard.press(key)
+        expect(page.locator("#where")).to_have_text("Bar 3")
+    expect(page.locator("#takes li").first).to_have_attribute("aria-checked", "true")
+    page.keyboard.press("1")
+    expect(page.locator("#takes li").nth(1)).to_have_attribute("aria-checked", "true")
+
+
+def drag(page, first: float, last: float) -> None:
+    box = page.locator("#canvas").bounding_box()
+    page.mouse.move(box["x"] + 76 + first * 34, box["y"] + 60)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 76 + last * 34, box["y"] + 70, steps=5)
+    page.mouse.up()
+
+
+def test_dragging_selects_bars_which_are_performed_anew(page, address):
+    drag(page, 4.5, 9)
+    assert (page.input_value("#first"), page.input_value("#last")) == ("2", "3")
+    assert page.locator("#sheet .chosen").count() == 2
+    page.keyboard.press("l")
+    expect(page.get_by_role("button", name="Loop")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#where")).to_have_text("Bar 2")
+    count = page.locator("#takes li").count()
+    page.get_by_role("button", name="Perform these bars anew").click()
+    expect(page.locator("#takes li")).to_have_count(count + 1, timeout=LONG)
+    expect(page.locator("#takes li").last).to_contain_text("bars 2-3")
+
+
+def test_a_slider_makes_a_take_that_is_undone(page):
+    count = page.locator("#takes li").count()
+    page.locator("#slide-dynamics").fill("1.5")
+    page.locator("#slide-dynamics").dispatch_event("change")
+    expect(page.locator("#takes li")).to_have_count(count + 1, timeout=LONG)
+    expect(page.locator("#takes li").last).to_have_attribute("aria-checked", "true")
+    expect(page.get_by_role("button", name="Redo")).to_be_disabled()
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator("#slide-dynamics")).to_have_value("1", timeout=LONG)
+    expect(page.get_by_role("button", name="Redo")).to_be_enabled()
+    page.get_by_role("button", name="Redo").click()
+    expect(page.locator("#slide-dynamics")).to_have_value("1.5", timeout=LONG)
+
+
+def test_downloads_are_the_workspaces_files(page, address):
+    for label, suffix in (("Performance MIDI", ".performance.mid"), ("MIDI for a DAW", ".daw.mid"), ("JSON", ".json")):
+        with page.expect_download() as waiting:
+            page.get_by_role("link", name=label).click()
+        content = Path(waiting.value.path()).read_bytes()
+        assert content == (address[1] / f"small{suffix}").read_bytes()
+
+
+def test_a_broken_file_is_told_of_in_words(page, tmp_path):
+    broken = tmp_path / "broken.musicxml"
+    broken.write_text("<score-partwise>")
+    page.set_input_files("#file", broken)
+    expect(page.get_by_role("alert")).to_contain_text("broken.musicxml", timeout=LONG)
+    page.get_by_role("button", name="Dismiss").click()
+    expect(page.locator("#takes li").first).to_be_visible()
+
+
+def test_two_pages_see_the_same(page, browser, address):
+    other = browser.new_page(viewport={"width": 390, "height": 844})
+    other.goto(address[0])
+    expect(other.locator("#sheet .note")).to_have_count(36, timeout=LONG)
+    assert other.evaluate("document.documentElement.scrollWidth") <= 390
+    count = page.locator("#takes li").count()
+    page.locator("#slide-timing").fill("0.5")
+    page.locator("#slide-timing").dispatch_event("change")
+    expect(other.locator("#takes li")).to_have_count(count + 1, timeout=LONG)
+    other.close()
+
+
+@pytest.mark.parametrize(("suffix", "engraved"), [(".musicxml", True), (".mid", False)])
+def test_each_format_is_shown(page, suffix, engraved, tmp_path):
+    score = tmp_path / f"minuet{suffix}"
+    score.write_bytes((EXAMPLES / f"petzold-minuet-bwvanh114{suffix}").read_bytes())
+    page.set_input_files("#file", score)
+    name = "minuet" if engraved else "minuet-2"
+    expect(page).to_have_title(f"{name} – Pianist studio", timeout=LONG)
+    if engraved:
+        expect(page.locator("#sheet .note").first).to_be_visible(timeout=LONG)
+    else:
+        expect(page.locator("#no-sheet")).to_be_visible(timeout=LONG)
+    page.locator("#score").select_option("small")
+    expect(page.locator("#sheet .note")).to_have_count(36, timeout=LONG)
