@@ -101,6 +101,13 @@ SIGNS = [
     "(4c",
     "}",
 ]
+TUNES = [
+    "|:", ":|", "::", "|]", "[|", "[1", "|2", "[1-99", ":::::|", "||", "[", "]", "{", "}", "(3", "(9:9:99", "(2::0",
+    "Z9999", "z////////", "c9999/9999", "c/0", "^^c", "__C,,,,,,,,,", "c'''''''''", "-", "&", "&&", "<<<", ">>>",
+    "[K:none]", "[K:C exp ^c]", "[M:0/0]", "[M:999/128]", "[M:1/0]", "[L:0/1]", "[L:1/9999]", "[Q:0]", "[Q:1/0=9]",
+    "[Q:9999]", "[V:2]", "[V:]", "!segno!", "!D.S.!", "!fine!", "!<(!", "!trill!", "!!", '"', '"^x"', "(", ")", "\n",
+    "\n\n", "\nX:2\n", "\nK:\n", "\nV:1\n", "%", "%%score {1|2}", "T", "S", "O", "½", "٣", "²",
+]  # fmt: skip
 EVENTS = [
     b"\xff\x58\x04\x00\x00\x00\x00",
     b"\xff\x58\x04\x04\xff\x18\x08",
@@ -299,6 +306,24 @@ def _walk(value: Any, places: list[tuple[Any, Any]]) -> None:
     for key in value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ():
         places.append((value, key))
         _walk(value[key], places)
+
+
+def abc(seeds: list[bytes], draw: Draw) -> bytes:
+    """A tune with signs put in or taken out, and lines in another order."""
+    text = _one(seeds, draw).decode("utf-8")
+    for _ in range(int(draw.integers(1, 6))):
+        at, length = (int(draw.integers(high)) for high in (len(text) + 1, 6))
+        way = draw.integers(3)
+        if way == 0:
+            text = text[:at] + _one(TUNES, draw) + text[at:]
+        elif way == 1:
+            text = text[:at] + text[at + length :]
+        else:
+            lines = text.split("\n")
+            first, second = (int(place) for place in draw.integers(len(lines), size=2))
+            lines[first], lines[second] = lines[second], _one([lines[first], *WORDS], draw)
+            text = "\n".join(lines)
+    return text.encode("utf-8", errors="replace")
 
 
 def stored(seeds: list[bytes], draw: Draw) -> bytes:

@@ -113,7 +113,8 @@ def _apply_to(name: str, wanted: Wanted) -> None:
 @commands.command()
 def inspect(
     files: Annotated[
-        list[str], typer.Argument(metavar="FILE", help="MIDI, MusicXML, MEI and kern files, NAME.json of renderings.")
+        list[str],
+        typer.Argument(metavar="FILE", help="MIDI, MusicXML, MEI, kern and ABC files, NAME.json of renderings."),
     ],
     part: options.Part = None,
     repeats: options.Repeats = True,

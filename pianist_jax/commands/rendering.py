@@ -27,7 +27,7 @@ NAMED = 10  # scores that are left alone; the others are counted
 @commands.command()
 def render(
     scores: Annotated[
-        list[str], typer.Argument(metavar="SCORE", help="MIDI, MusicXML, MEI or kern scores, or folders of them.")
+        list[str], typer.Argument(metavar="SCORE", help="MIDI, MusicXML, MEI, kern or ABC scores, or folders of them.")
     ],
     output: Annotated[str, typer.Option("-o", "--output", metavar="DIR", help="Folder of the performances.")] = ".",
     model: Annotated[str, typer.Option(metavar="PATH|NAME", help="Weights file or bundled weights.")] = "default",

@@ -29,7 +29,7 @@ PITCHES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 
 
 def describe(path: str | os.PathLike[str], reading: Reading = AS_IT_STANDS) -> Rows:
-    """(what, how it is) of a MIDI, MusicXML, MEI or kern file, read as is wanted. Raises PianistError."""
+    """(what, how it is) of a score or MIDI file, read as is wanted. Raises PianistError."""
     score = reading.load(path)
     rows = [("format", _format(score))]
     rows += _bars(score)

@@ -24,10 +24,11 @@ from pianist_jax.music.midi import printable
 # What is read, by suffix. Of files that differ in it alone the first is meant: notation knows bars, hands, dynamics.
 FORMATS = {
     ".musicxml": "MusicXML", ".mxl": "MusicXML, compressed", ".xml": "MusicXML", ".mei": "MEI",
-    ".krn": "kern", ".kern": "kern", ".mid": "MIDI", ".midi": "MIDI",
+    ".krn": "kern", ".kern": "kern", ".abc": "ABC", ".mid": "MIDI", ".midi": "MIDI",
 }  # fmt: skip
 MIDI = tuple(suffix for suffix, kind in FORMATS.items() if kind == "MIDI")
 KERN = tuple(suffix for suffix, kind in FORMATS.items() if kind == "kern")
+ABC = tuple(suffix for suffix, kind in FORMATS.items() if kind == "ABC")
 NOTATION = tuple(suffix for suffix in FORMATS if suffix not in MIDI)
 
 MAX_BYTES = 32 << 20  # the longest piano scores take 4 MB of MusicXML

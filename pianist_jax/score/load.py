@@ -1,5 +1,5 @@
-"""Scores: MusicXML (.musicxml, .xml, .mxl), MEI (.mei), kern (.krn), MIDI (.mid, .midi) -> notes and what is
-written about them.
+"""Scores: MusicXML (.musicxml, .xml, .mxl), MEI (.mei), kern (.krn), ABC (.abc), MIDI (.mid, .midi) -> notes and what
+is written about them.
 
 Repeats are played out, ties joined, ornaments written out, the staves of a pianist merged. Onsets are quantised: tempo
 marks count, fermatas are facts that change no time. Files are read as from a stranger: within
@@ -14,9 +14,20 @@ from collections.abc import Collection
 from pathlib import Path
 
 from pianist_jax.files import printable
+from pianist_jax.score.abc import read_abc
 from pianist_jax.score.check import check, sound_metres
 from pianist_jax.score.facts import Bar, KeySignature, Score, Tempo, TimeSignature
-from pianist_jax.score.files import FORMATS, KERN, MAX_BYTES, NOTATION, ScoreError, parse_xml, read_bytes, unpack_mxl
+from pianist_jax.score.files import (
+    ABC,
+    FORMATS,
+    KERN,
+    MAX_BYTES,
+    NOTATION,
+    ScoreError,
+    parse_xml,
+    read_bytes,
+    unpack_mxl,
+)
 from pianist_jax.score.form import settle_form
 from pianist_jax.score.kern import read_kern
 from pianist_jax.score.marks import deal_out
@@ -123,6 +134,8 @@ def read_written(path: str | os.PathLike[str]) -> Written:
         raise ScoreError(f"{name}: not an .mxl archive; rename it to .musicxml if it is plain MusicXML")
     if suffix in KERN:
         return read_kern(data, name)
+    if suffix in ABC:
+        return read_abc(data, name)
     root = parse_xml(data, name)
     if root.tag.rpartition("}")[2] == "mei" or suffix == ".mei":
         return read_mei(root, name)

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from itertools import count
 from pathlib import Path
 
-from pianist_jax.score.files import KERN, MAX_BYTES, MIDI, parse_xml, read_bytes, unpack_mxl
+from pianist_jax.score.files import ABC, KERN, MAX_BYTES, MIDI, parse_xml, read_bytes, unpack_mxl
 
 ENGRAVED = "engraved"  # ids that are given begin so
 _NOTE = re.compile(r"<note(?=[\s/>])([^>]*)")
@@ -20,12 +20,12 @@ _AGAIN = re.compile(r"(~\d+)?(-\d+)?$")
 
 
 def make_sheet(score: Path, folder: Path) -> Path | None:
-    """A copy of a score in `folder`, ids on all its notes; None where there is nothing to engrave, as of MIDI files.
+    """A copy of a score in `folder`, ids on all its notes; None of MIDI and ABC, which are not engraved.
 
     Raises ScoreError where the score cannot be read.
     """
     suffix = score.suffix.lower()
-    if suffix in MIDI:
+    if suffix in (*MIDI, *ABC):
         return None
     data = read_bytes(score, MAX_BYTES)
     if data.startswith(b"PK\x03\x04"):

@@ -9,7 +9,7 @@ from experiments import fuzz
 KEPT = sorted(path for path in (Path(__file__).parents[1] / "data" / "fuzz").iterdir() if path.is_file())
 
 
-@pytest.fixture(scope="module", params=["midi", "musicxml", "mei", "kern", "mxl", "json", "parts"])
+@pytest.fixture(scope="module", params=["midi", "musicxml", "mei", "kern", "mxl", "json", "parts", "abc"])
 def kind(request):
     return request.param, fuzz.seeds_of(request.param)
 
