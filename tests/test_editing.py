@@ -108,6 +108,12 @@ def test_samples_side_by_side_have_it_too(run):
         ["--bars", "4-2"],
         ["--bars", "3"],
         ["--plot-bars", "x"],
+        ["--hit", "4=1:00", "--hit", "5=0:59"],
+        ["--hit", "4=9999"],
+        ["--hit", "99=1:00"],
+        ["--balance", "left=-3"],
+        ["--strength", "timing=1.5@90-99"],
+        ["--swing", "99"],
         ["--plot-bars", "90-99"],
         ["--overlay", "none.mid"],
         ["--overlay", "1", "--overlay", "2", "--overlay", "3", "--overlay", "4"],
@@ -224,6 +230,25 @@ def test_edits_of_another_program(run):
         code, out, err = run("apply", path, "--from", *wrong)
         assert (code, out, len(err)) == (2, [], 1)
     assert contents("out") == before
+
+
+def test_a_finer_say(run):
+    """Rendered so, or applied to what is rendered: the same notes."""
+    wishes = ["--balance", "left=-6", "--strength", "dynamics=0@5-6", "--hit", "8=40", "--lead-in", "1"]
+    assert run("render", CHORALE, "-o", "one", *wishes)[0] == 0
+    assert run("render", CHORALE, "-o", "two")[0] == 0
+    path = Path("two") / f"{CHORALE.stem}.json"
+    code, _, err = run("apply", path, *wishes)
+    assert (code, err) == (0, [])
+    name = f"{CHORALE.stem}.performance.mid"
+    assert Path("one", name).read_bytes() == Path("two", name).read_bytes()
+    assert run("history", path)[1][-1] == (
+        "*  2 after 1: left -6 dB, dynamics 0 in bars 5-6, lead-in 1 s, bar 8 at 40 s"
+    )
+    told = json.loads(path.read_text())["notes"]
+    assert min(note["performed"][0]["onset"] for note in told) == 1000
+    eighth = [note["performed"][0]["onset"] for note in told if note["bar"] == 8]
+    assert abs(sum(eighth) / len(eighth) - 40_000) < 60
 
 
 def test_apply_what_is_wrong(run):

@@ -35,6 +35,10 @@ def apply(
     tempo_scale: options.TempoScale = 1.0,
     pedal_threshold: options.PedalThreshold = 0,
     binary_pedal: options.BinaryPedal = False,
+    balance: options.Balance = None,
+    swing: options.Swing = None,
+    lead_in: options.LeadIn = None,
+    hit: options.Hit = None,
     tempo_events: options.TempoEvents = None,
     ppq: options.Ppq = None,
     halve_values: options.HalveValues = None,
@@ -54,7 +58,7 @@ def apply(
     if edited is not None and len(renderings) > 1:
         raise PianistError(f"--from has the edits of one rendering, and {len(renderings)} are given; give one")
     wanted = Wanted(
-        options.expression_of(keep, strength, tempo_scale, pedal_threshold, binary_pedal),
+        options.expression_of(keep, strength, tempo_scale, pedal_threshold, binary_pedal, balance, swing, lead_in, hit),
         options.pace_of(tempo, duration) if tempo is not None or duration is not None else None,
         options.extras_of(tempo_events, plot, plot_bars, overlay, audio, ppq, halve_values),
         tempo_events,

@@ -29,7 +29,7 @@ Strength = Annotated[
     typer.Option(
         "--strength",
         metavar="WHAT=TIMES",
-        help="timing=0.8 dynamics=1.2 articulation=1 pedal=1: less or more of it than the model plays.",
+        help="timing=0.8 dynamics=1.2 articulation=1 pedal=1: less or more of it; timing=1.5@17-24: in these bars.",
     ),
 ]
 Tempo = Annotated[
@@ -85,6 +85,18 @@ Ornaments = Annotated[
         "(ms a note of a trill), or none: only what is written.",
     ),
 ]
+Balance = Annotated[
+    list[str] | None,
+    typer.Option(metavar="HAND=DB", help="left=-3: the left hand softer, right=2: the right one louder."),
+]
+Swing = Annotated[
+    float | None, typer.Option(metavar="50-80", help="How many percent of a beat its first half takes; 67: a triplet.")
+]
+LeadIn = Annotated[float | None, typer.Option("--lead-in", metavar="SECONDS", help="Silence before the first note.")]
+Hit = Annotated[
+    list[str] | None,
+    typer.Option(metavar="BAR=M:SS", help="24=1:03.5: bar 24 comes then; 24.5 is its middle. The tempo is bent to it."),
+]
 Bars = Annotated[
     str | None, typer.Option(metavar="17-32", help="Perform these bars of a rendering in DIR anew, and nothing else.")
 ]
@@ -104,17 +116,25 @@ def expression_of(
     tempo_scale: float,
     pedal_threshold: int,
     binary_pedal: bool,
+    balance: list[str] | None = None,
+    swing: float | None = None,
+    lead_in: float | None = None,
+    hit: list[str] | None = None,
 ) -> "Expression":
     """What these options want. Raises PianistError."""
     from pianist_jax.performance.expression import Expression, parse_strengths
+    from pianist_jax.performance.shaping import parse_shape
 
-    strengths = parse_strengths(strength or [])
+    given = [part for text in strength or [] for part in text.replace(",", " ").split()]
+    strengths = parse_strengths([part for part in given if "@" not in part])
+    ranges = [part for part in given if "@" in part]
     return Expression(
         **strengths,
         keep=tuple(part for name in keep or [] for part in name.replace(",", " ").split()),
         tempo_scale=tempo_scale,
         pedal_threshold=pedal_threshold,
         binary_pedal=binary_pedal,
+        shape=parse_shape(balance or (), ranges, swing, lead_in, hit or ()),
     )
 
 

@@ -51,6 +51,10 @@ def render(
     tempo_scale: options.TempoScale = 1.0,
     pedal_threshold: options.PedalThreshold = 0,
     binary_pedal: options.BinaryPedal = False,
+    balance: options.Balance = None,
+    swing: options.Swing = None,
+    lead_in: options.LeadIn = None,
+    hit: options.Hit = None,
     tempo_events: options.TempoEvents = None,
     ppq: options.Ppq = None,
     halve_values: options.HalveValues = None,
@@ -77,7 +81,9 @@ def render(
         samples=samples,
         pace=options.pace_of(tempo, duration),
         sampling=Sampling(temperature, top_p, top_k, draws=draws, residual_scale=residual_scale),
-        expression=options.expression_of(keep, strength, tempo_scale, pedal_threshold, binary_pedal),
+        expression=options.expression_of(
+            keep, strength, tempo_scale, pedal_threshold, binary_pedal, balance, swing, lead_in, hit
+        ),
         extras=options.extras_of(tempo_events, plot, plot_bars, overlay, audio, ppq, halve_values),
         tempo_events=tempo_events,
         takes=takes,

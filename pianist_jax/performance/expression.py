@@ -38,6 +38,7 @@ from pianist_jax.performance.parameters import (
     placed,
 )
 from pianist_jax.performance.playable import drop_repeated_pedal, make_playable
+from pianist_jax.performance.shape import AS_PLAYED, Shape
 
 STRENGTHS = ("timing", "dynamics", "articulation", "pedal")
 KEEPS = {"velocity": "dynamics", "timing": "timing", "articulation": "articulation", "pedal": "pedal"}
@@ -65,8 +66,11 @@ class Expression:
     tempo_scale: float = 1.0
     pedal_threshold: int = 0
     binary_pedal: bool = False
+    shape: Shape = AS_PLAYED
 
     def __post_init__(self) -> None:
+        for name, times, _ in self.shape.ranges:
+            _require_strength(name, times)
         object.__setattr__(self, "keep", tuple(name for name in KEEPS if name in self.keep) + _unknown(self.keep))
         for name in self.keep:
             if name not in KEEPS:
@@ -74,9 +78,7 @@ class Expression:
             if getattr(self, KEEPS[name]) != 1:
                 raise PianistError(f"{name} is kept as written, so the strength of {KEEPS[name]} means nothing")
         for name in STRENGTHS:
-            strength = getattr(self, name)
-            if not 0 <= strength <= STRONGEST:
-                raise PianistError(f"the strength of {name} is {strength}, but it must be 0 to {STRONGEST:g}")
+            _require_strength(name, getattr(self, name))
         if not TEMPO_SCALES[0] <= self.tempo_scale <= TEMPO_SCALES[1]:
             low, high = TEMPO_SCALES
             raise PianistError(f"the tempo scale is {self.tempo_scale}, but it must be {low:g} to {high:g}")
@@ -85,20 +87,28 @@ class Expression:
 
     def metadata(self) -> dict[str, Any]:
         """What a JSON file tells of it."""
-        return {**dataclasses.asdict(self), "keep": list(self.keep)}
+        told = {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name != "shape"}
+        return {**told, "keep": list(self.keep), **({"shape": self.shape.metadata()} if self.shape else {})}
 
     @classmethod
     def of(cls, metadata: Mapping[str, Any]) -> Expression:
         """The expression that a JSON file tells of. Raises PianistError for what makes no sense."""
         known = {field.name for field in dataclasses.fields(cls)}
-        return cls(
-            **{**{key: value for key, value in metadata.items() if key in known}, "keep": tuple(metadata["keep"])}
-        )
+        told = {key: value for key, value in metadata.items() if key in known}
+        shape = Shape.of(told["shape"]) if "shape" in told else AS_PLAYED
+        return cls(**{**told, "keep": tuple(told["keep"]), "shape": shape})
 
     @property
     def changes_time(self) -> bool:
         """Whether onsets may move."""
         return self.timing != 1 or self.tempo_scale != 1 or "timing" in self.keep
+
+
+def _require_strength(name: str, strength: float) -> None:
+    if name not in STRENGTHS:
+        raise PianistError(f"{name!r} is no kind of expression; choose {', '.join(STRENGTHS)}")
+    if not 0 <= strength <= STRONGEST:
+        raise PianistError(f"the strength of {name} is {strength}, but it must be 0 to {STRONGEST:g}")
 
 
 def _unknown(names: Sequence[str]) -> tuple[str, ...]:

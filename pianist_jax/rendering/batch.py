@@ -17,6 +17,7 @@ from pianist_jax.errors import PianistError, in_words
 from pianist_jax.inference.engine import Model
 from pianist_jax.performance.expression import NEUTRAL, Expression
 from pianist_jax.performance.pace import AS_WRITTEN, Pace
+from pianist_jax.performance.shaping import require_shape
 from pianist_jax.rendering.ahead import ahead, in_background
 from pianist_jax.rendering.claims import Claims, clear_stale
 from pianist_jax.rendering.extras import Extras, check_plot, plot_options
@@ -350,6 +351,7 @@ def _read_one(job: Job, path: Path, run: _Run) -> Outcome | Piece | None:
     piece = read_piece(path) if order.reading == AS_IT_STANDS else read_piece(path, order.reading)
     check_pace(piece, order.pace, order.expression)
     check_plot(piece.grid, order.extras)
+    require_shape(piece.grid, order.expression.shape)
     has_bars = piece.grid is not None
     paths = wanted_paths(stem, order.samples, order.extras, has_bars=has_bars)
     for wanted in paths:

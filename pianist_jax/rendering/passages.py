@@ -31,9 +31,10 @@ from pianist_jax.music.tokens import (
 )
 from pianist_jax.performance.averaging import averaged
 from pianist_jax.performance.detokenize import detokenize
-from pianist_jax.performance.expression import NEUTRAL, Expression, express
+from pianist_jax.performance.expression import NEUTRAL, Expression
 from pianist_jax.performance.fitting import ends, graft, lead_back
 from pianist_jax.performance.parameters import log_odds
+from pianist_jax.performance.shaping import express_all, require_shape
 from pianist_jax.rendering.extras import Extras, check_plot
 from pianist_jax.rendering.outputs import DEFAULT_EXTRAS, Saved, is_made, wanted_paths
 from pianist_jax.rendering.renderer import Piece, Score, at_factor, at_own, model_identity, read_piece, sample_key
@@ -105,8 +106,8 @@ def perform_bars(
         common = (0, 1, sampling.residual_scale, agreed)
         alone = (averaged(piece.score, [detokenize(piece.score, take)], *common) for take in played)
         struck = (touch(piece.score, piece.tokens, *own, sampling) for own in zip(alone, keys, strict=False))
-        led = (_in_style(piece.score, old, notes, free, styles) for notes in struck)
-        new = [express(piece.score, notes, expression) for notes in led]
+        led = (_in_style(piece, old, notes, free, styles) for notes in struck)
+        new = [express_all(piece.score, piece.grid, notes, expression) for notes in led]
         fitted = [graft(old, take, piece.score, free) for take in new]
         performances.append(fitted[likeliest_take(tokens, fitted, free, model)])
     edit = edit_of(model, bars, seed, sampling, expression)
@@ -127,14 +128,15 @@ def styles_of(rendering: Rendering) -> list[Expression]:
         identity["settings"]["expression"],
         *(own["expression"] for own in identity["edits"] if "expression" in own),
     ]
-    return [at_own(Expression.of(metadata)) for metadata in told]
+    styles = [at_own(Expression.of(metadata)) for metadata in told]
+    return [dataclasses.replace(style, shape=style.shape.in_place()) for style in styles]
 
 
-def _in_style(score: Notes, old: Notes, new: Notes, free: np.ndarray, styles: Sequence[Expression]) -> Notes:
+def _in_style(piece: Piece, old: Notes, new: Notes, free: np.ndarray, styles: Sequence[Expression]) -> Notes:
     """The new performance with the expression of the old one, whose loudness it is led back to."""
     middle = float(log_odds(old.velocity).mean())
     for style in styles:
-        new = express(score, new, style, middle)
+        new = express_all(piece.score, piece.grid, new, style, middle)
     as_written = any("velocity" in style.keep for style in styles)
     return new if as_written else lead_back(old, new, free)
 
@@ -199,6 +201,9 @@ def passage_of(piece: Piece, rendering: Rendering, bars: Bars, expression: Expre
         raise PianistError(f"{piece.name}: notes without bars; give a score file")
     if expression.tempo_scale != 1:
         raise PianistError("--bars keep their place in time, so that --tempo-scale has no room; leave one of them out")
+    if expression.shape != expression.shape.in_place():
+        raise PianistError("--bars keep their place in time, so that hits and a lead-in have no room; leave them out")
+    require_shape(piece.grid, expression.shape)
     free = notes_in(piece.grid, bars)
     if not free.any():
         raise PianistError(f"{piece.name}: no note begins in bars {bars[0]}-{bars[1]}; choose others")

@@ -19,10 +19,11 @@ from pianist_jax.music.notes import Notes, normalise
 from pianist_jax.music.tokens import ScoreTokens, encode
 from pianist_jax.performance.averaging import averaged, in_tempo
 from pianist_jax.performance.detokenize import detokenize
-from pianist_jax.performance.expression import NEUTRAL, Expression, express
+from pianist_jax.performance.expression import NEUTRAL, Expression
 from pianist_jax.performance.limits import within_limits
 from pianist_jax.performance.pace import AS_WRITTEN, FREE, SCORE, Pace, at_pace, factor_of, sane
 from pianist_jax.performance.pace import to_pace as pace_performance
+from pianist_jax.performance.shaping import express_all
 from pianist_jax.rendering.hashes import content_hash
 from pianist_jax.rendering.result import Rendering
 from pianist_jax.rendering.touch import head_hashes, touch
@@ -190,7 +191,7 @@ def render_all(
     for number, piece, played in playing:
         identity = identity_of(piece, model, seed, samples, sampling, _of(pace, number), expression)
         steady = [to_pace(piece, one, _of(pace, number)) for one in played]
-        expressed = [express(piece.score, one, at_own(expression)) for one in steady]
+        expressed = [express_all(piece.score, piece.grid, one, at_own(expression)) for one in steady]
         yield number, _rendering(piece, expressed, identity, timer, kept)
 
 

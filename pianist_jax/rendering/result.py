@@ -11,8 +11,9 @@ import numpy as np
 from pianist_jax.errors import PianistError
 from pianist_jax.inference.windows import Windowing, window_boundaries
 from pianist_jax.music.notes import Notes, normalise
-from pianist_jax.performance.expression import Expression, express
+from pianist_jax.performance.expression import Expression
 from pianist_jax.performance.pace import FREE, Pace, at_pace, factor_of, first_mark, note_value, to_pace
+from pianist_jax.performance.shaping import express_all
 
 if TYPE_CHECKING:
     from pianist_jax.score.grid import ScoreGrid
@@ -49,7 +50,7 @@ class Rendering:
 
     def edited(self, expression: Expression) -> "Rendering":
         """The same performances with another expression (`express`), on top of what they have already."""
-        performances = tuple(express(self.score, notes, expression) for notes in self.performances)
+        performances = tuple(express_all(self.score, self.grid, notes, expression) for notes in self.performances)
         changed = self.replaced(performances, {"expression": expression.metadata()})
         if expression.tempo_scale == 1:
             return changed

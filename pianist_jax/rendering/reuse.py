@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from pianist_jax.errors import PianistError
-from pianist_jax.performance.expression import NEUTRAL, Expression, express
+from pianist_jax.performance.expression import NEUTRAL, Expression
+from pianist_jax.performance.shaping import express_all
 from pianist_jax.rendering.extras import Extras
 from pianist_jax.rendering.outputs import Saved, is_made, output_paths, save_rendering, wanted_paths
 from pianist_jax.rendering.stored import Stored, read_rendering
@@ -50,7 +51,7 @@ def made_again(stem: Path, identity: dict[str, Any], extras: Extras, expression:
     for take in list_takes(stem):
         if take.identity == plain and expression.tempo_scale == 1:
             bare = read_take(stem, take.number).rendering
-            performances = tuple(express(bare.score, notes, expression) for notes in bare.performances)
+            performances = tuple(express_all(bare.score, bare.grid, notes, expression) for notes in bare.performances)
             changed = dataclasses.replace(bare, performances=performances, identity=identity)
             return keep_take(changed, stem, extras)
     return Saved()

@@ -19,6 +19,7 @@ from pianist_jax.music.notes import Notes, normalise, survivors
 from pianist_jax.performance.expression import NEUTRAL, Expression
 from pianist_jax.performance.pace import Pace, at_pace
 from pianist_jax.performance.playable import make_playable
+from pianist_jax.performance.shape import Shape
 from pianist_jax.rendering.extras import PPQ, Extras
 from pianist_jax.rendering.hashes import content_hash, file_hash, grid_hash
 from pianist_jax.rendering.outputs import FIRST, FORMAT, Numbered, files_made, json_text, output_paths, renamed
@@ -160,7 +161,8 @@ def edit_in_words(edit: dict[str, Any]) -> str:
 def wanted_in_words(expression: dict[str, Any]) -> str:
     """What of an expression, as a JSON file tells it, is not neutral."""
     neutral = NEUTRAL.metadata()
-    return ", ".join(f"{key} {value}" for key, value in expression.items() if value != neutral.get(key))
+    words = [f"{key} {value}" for key, value in expression.items() if key != "shape" and value != neutral.get(key)]
+    return ", ".join([*words, *([Shape.of(expression["shape"]).in_words()] if "shape" in expression else [])])
 
 
 def as_written(stored: Stored) -> str | None:

@@ -83,7 +83,7 @@ def test_whatever_happens_to_one_score_the_others_are_made(here, monkeypatch):
     names = ["reading", "memory", "performing", "writing", "good", "better"]
     for k, name in enumerate(names):
         write_midi(f"{name}.mid", made_up_score(5 + k, seed=k))
-    read, save, express = batch.read_piece, batch.save_rendering, renderer.express
+    read, save, express = batch.read_piece, batch.save_rendering, renderer.express_all
 
     def fails(where, error, call, *given, **named):
         if where in str(given) + str(named):
@@ -95,16 +95,16 @@ def test_whatever_happens_to_one_score_the_others_are_made(here, monkeypatch):
             raise MemoryError
         return fails("reading", IndexError("list index out of range"), read, path)
 
-    def expressing(score, played, expression):
+    def expressing(score, grid, played, expression):
         if len(score) == 7:
             raise ZeroDivisionError("division by zero")
-        return express(score, played, expression)
+        return express(score, grid, played, expression)
 
     def saving(rendering, stem, **named):
         return fails("writing", KeyError("x"), save, rendering, stem, **named)
 
     monkeypatch.setattr(batch, "read_piece", reading)
-    monkeypatch.setattr(renderer, "express", expressing)
+    monkeypatch.setattr(renderer, "express_all", expressing)
     monkeypatch.setattr(batch, "save_rendering", saving)
     outcomes = by_name(make(*(f"{name}.mid" for name in names), log=Path("log.txt")))
     assert states() == {**dict.fromkeys(names[:4], "failed"), "good": "made", "better": "made"}
