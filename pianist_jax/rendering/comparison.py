@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pianist_jax.errors import PianistError
 from pianist_jax.performance.changes import Changes, changes, figures
-from pianist_jax.performance.tempo_map import map_tempo
+from pianist_jax.performance.tempo_map import PICTURES, map_tempo
 from pianist_jax.rendering.result import Rendering
 from pianist_jax.rendering.takes import read_take
 
@@ -34,7 +34,7 @@ def picture_of(stem: Path, a: int, b: int) -> Path | None:
     one, other = _both(stem, a, b)
     if one.grid is None or other.grid is None:
         return None
-    drawn = [(f"take {n}", map_tempo(one.grid, own.notes, "beat")) for n, own in ((a, one), (b, other))]
+    drawn = [(f"take {n}", map_tempo(one.grid, own.notes, "beat", PICTURES)) for n, own in ((a, one), (b, other))]
     path = take_path(stem, a).with_name(f"{a}-{b}.png")
     path.parent.mkdir(parents=True, exist_ok=True)
     plot(path, drawn, title=one.name)

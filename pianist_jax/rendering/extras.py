@@ -164,12 +164,23 @@ def _overlay(file: str, score: Notes, grid: ScoreGrid) -> tuple[str, Mapped]:
     return path.name.split(".")[0], map_tempo(part, make_playable(notes, as_struck=True), "beat", PICTURES)
 
 
+def limits_of(extras: Extras) -> Limits:
+    """What editable files keep within."""
+    return Limits(ticks_per_quarter=extras.ppq or PPQ[0])
+
+
+def lay_out(grid: ScoreGrid, notes: Notes, extras: Extras) -> tuple[Mapped, tuple[int, ...]]:
+    """A performance as the editable file has it, and how the score was changed for it. Raises PianistError."""
+    limits = limits_of(extras)
+    written, changed = for_sequencers(grid, limits.ticks_per_quarter, halved=bool(extras.halved))
+    return map_tempo(written, notes, extras.tempo_events, limits), changed
+
+
 def _write_editable(path: Path, grid: ScoreGrid, notes: Notes, extras: Extras) -> dict[str, Any]:
     """Write an editable file; tell how it was made, how far from the performance it sounds, or why it is not there."""
-    limits = Limits(ticks_per_quarter=extras.ppq or PPQ[0])
+    limits = limits_of(extras)
     try:
-        written, changed = for_sequencers(grid, limits.ticks_per_quarter, halved=bool(extras.halved))
-        mapped = map_tempo(written, notes, extras.tempo_events, limits)
+        mapped, changed = lay_out(grid, notes, extras)
     except PianistError as error:  # the performance itself is worth having
         return {"left_out": str(error)}
     remarks = beyond(mapped, notes, limits, changed)

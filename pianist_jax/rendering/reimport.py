@@ -12,7 +12,8 @@ from pianist_jax.files import printable
 from pianist_jax.music.midi import DEFAULT_TEMPO, read_tracks
 from pianist_jax.music.notes import Notes
 from pianist_jax.performance.readback import ReadBack, Ticks, match_notes, read_back, same_pedal
-from pianist_jax.performance.tempo_map import TempoMap, map_tempo
+from pianist_jax.performance.tempo_map import TempoMap
+from pianist_jax.rendering.extras import Extras, lay_out
 from pianist_jax.rendering.hashes import file_hash
 from pianist_jax.rendering.result import Rendering
 from pianist_jax.rendering.stored import Stored, apply_edits
@@ -52,7 +53,7 @@ def take_in(stored: Stored, file: Path) -> Taken:
     for sample, old in enumerate(rendering.performances):
         try:
             match = match_notes(old, given[0].in_milliseconds())
-            for written, offset, theirs in _ways(rendering, old, stored.extras.tempo_events, given):
+            for written, offset, theirs in _ways(rendering, old, stored.extras, given):
                 nearest = next((one for one in theirs if not same_pedal(written, one)), theirs[0])
                 read = read_back(old, written, offset, nearest, match)
                 found.append((sample, read))
@@ -93,7 +94,7 @@ def read_ticks(file: Path) -> list[Ticks]:
 
 
 def _ways(
-    rendering: Rendering, old: Notes, tempo_events: str, given: list[Ticks]
+    rendering: Rendering, old: Notes, extras: Extras, given: list[Ticks]
 ) -> Iterator[tuple[Ticks, int, list[Ticks]]]:
     """In which ways a performance may have been written, with its offset in ms, and the file as it is then read."""
     in_ms = [Ticks(one.in_milliseconds(), MILLISECONDS) for one in given]
@@ -102,7 +103,7 @@ def _ways(
     if rendering.grid is None:
         return
     try:
-        mapped = map_tempo(rendering.grid, old, tempo_events)
+        mapped, _ = lay_out(rendering.grid, old, extras)
     except PianistError:  # then there is no such file
         return
     yield Ticks(mapped.notes, mapped.tempo, mapped.grid), mapped.offset, given
