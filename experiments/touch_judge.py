@@ -2,9 +2,9 @@
 
     python -m experiments.touch_judge --asap ASAP --cache pairs/cache
 
-ASAP's validation pieces are rendered once, by the rule for chords, at the tempo of the humans; then their chords are
-struck anew (`performance.chord_touch`). Told are the AUCs of the classifier of `pianist evaluate` by group, and the F1
-of pedal transitions.
+ASAP's validation pieces are rendered once, by the rule for chords and with the pedal as drawn, at the tempo of the
+humans; then their chords are struck anew (`performance.chord_touch`) and their pedal is eased (`performance.foot`).
+Told are the AUCs of the classifier of `pianist evaluate` by group, and the F1 of pedal transitions.
 """
 
 import argparse
@@ -68,13 +68,13 @@ def main() -> None:
     parser.add_argument("--residual-scale", type=float, default=Sampling.residual_scale)
     options = parser.parse_args()
     pieces = load_pieces(options.asap, Aligner(options.cache), "validation")
-    plain = Sampling(draws=options.draws, residual_scale=options.residual_scale, hand=False)
+    plain = Sampling(draws=options.draws, residual_scale=options.residual_scale, hand=False, foot=False)
     made = render_candidates("plain", pieces, load_model(), seed=0, samples=4, sampling=plain, tempo=HUMANS)
     played = [list(made.performances[piece.name]) for piece in pieces]
     humans = human_windows(pieces)
     judge("rule for chords, the model's pedal", pieces, humans, played)
     learnt = changed(pieces, played, lambda *given: touch(*given, Sampling()))
-    judge("learnt hand", pieces, humans, learnt)
+    judge("learnt hand, pianists' pace of the pedal", pieces, humans, learnt)
 
 
 if __name__ == "__main__":

@@ -212,8 +212,8 @@ class Sampling:
 
     So many `draws` are made of a score, and what they and the model's consensus agree on is played, with the residual
     of a single one, which is how it differs from that, times `residual_scale` (`performance.averaging`): with 1 each
-    performance is played as it was drawn. A learnt `hand` strikes the notes of its chords (`performance.chord_touch`),
-    or a rule does (`performance.voicing`). Raises PianistError for values that make no sense.
+    performance is played as it was drawn. A learnt `hand` strikes its chords (`performance.chord_touch`) or a rule does
+    (`voicing`); a `foot` moves the pedal at pianists' pace (`performance.foot`) or as drawn. Raises PianistError.
     """
 
     temperature: float = 1.0
@@ -223,6 +223,7 @@ class Sampling:
     draws: int = 8
     residual_scale: float = 0.3
     hand: bool = True
+    foot: bool = True
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.temperature) and self.temperature >= 0):
