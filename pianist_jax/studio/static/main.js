@@ -86,7 +86,7 @@ async function open(name) {
   player.playing && player.pause();
   state.takes.clear();
   state.heard = state.before = null;
-  player.take = null;
+  player.take = roll.take = roll.other = null;
   player.rest = 0;
   select(null);
   location.replace(`#${encodeURIComponent(name)}`);
@@ -98,7 +98,9 @@ async function open(name) {
 // --- a score and its takes
 
 async function refresh(name, hear) {
+  const asked = state.asked = (state.asked || 0) + 1; // what is asked for later goes first
   const view = await get("scores", name);
+  if (asked !== state.asked) return;
   const isNew = !state.view || state.view.name !== name;
   state.view = view;
   view.barOf = (place) => Math.min(Math.max(below(view.bars, place + 1e-6), 1), view.bars.length - 1);
@@ -115,7 +117,8 @@ async function refresh(name, hear) {
   const kept = view.takes.some((take) => take.key === (hear || state.heard));
   showPanel();
   await hearTake(kept ? hear || state.heard : current.key);
-  if (isNew) await attempt(() => sheet.show(view, () => player.place));
+  if (asked !== state.asked) return;
+  if (isNew || sheet.drawn !== name) await attempt(() => sheet.show(view, () => player.place));
   select(state.selection);
 }
 
@@ -134,8 +137,8 @@ async function takeOf(key) {
 
 async function hearTake(key) {
   if (!state.view.takes.some((take) => take.key === key)) return;
-  const take = await attempt(() => takeOf(key));
-  if (!take) return;
+  const { name } = state.view, take = await attempt(() => takeOf(key));
+  if (!take || state.view.name !== name) return;
   if (state.heard && state.heard !== key) state.before = state.heard;
   state.heard = key;
   player.setTake(take);
@@ -236,7 +239,7 @@ function showBars() {
 
 function selectTyped() {
   const most = state.view.bars.length - 1, first = Math.min(Number($("first").value) || 0, most), last = Math.min(Number($("last").value) || first, most);
-  if (first > 0) select(Math.min(first, last), Math.max(first, last));
+  if (first > 0 && $("last").value) select(Math.min(first, last), Math.max(first, last));
 }
 
 function toggleLoop() {

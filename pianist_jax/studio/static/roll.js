@@ -88,7 +88,8 @@ export class Roll {
     g.textAlign = "right";
     const step = (this.bottom - RULER) / (this.high - this.low);
     for (let pitch = Math.ceil(this.low / 12) * 12; pitch <= this.high; pitch += 12) {
-      g.fillText(pitchName(pitch), GUTTER - 7, this.bottom - (pitch - this.low + 0.5) * step);
+      const y = this.bottom - (pitch - this.low + 0.5) * step;
+      if (y > RULER + 7) g.fillText(pitchName(pitch), GUTTER - 7, y);
     }
     g.fillText("Bar", GUTTER - 7, RULER / 2);
     const [low, high] = this.tempoRange(), [soft, strong] = this.loudRange();

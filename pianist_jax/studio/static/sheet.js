@@ -35,7 +35,10 @@ export class Sheet {
     const { view } = this;
     const width = Math.round(this.box.clientWidth);
     if (!view || !view.engraved || !width || (this.drawn === view.name && this.width === width)) return;
-    if (this.drawn !== view.name) this.box.innerHTML = '<p class="waiting quiet">Engraving…</p>';
+    if (this.drawn !== view.name) {
+      this.box.innerHTML = '<p class="waiting quiet">Engraving…</p>';
+      this.drawn = null;
+    }
     const made = await pages(view.name, width);
     if (this.view.name !== view.name) return;
     this.drawn = view.name;
