@@ -6,6 +6,9 @@ Every human performance of a split is laid on the beats of its score (`performan
 mido alone (`performance.fidelity`) and compared event by event, in both modes. Notes are those that the alignment
 matches; their times are the performer's own, unsorted: hands that are apart and rolled chords stay so.
 
+Measured when tempi went from 5 to 600 and ticks were as short as half a millisecond (`experiments.daw_files`: today's
+limits).
+
 Validation, 81 performances of 14 pieces, 229 707 notes; ms, tempo events at every onset | on beats only:
 
     note-on    worst 0.396  mean 0.007 | worst 0.400  mean 0.029

@@ -4,8 +4,12 @@ What costs time to import is imported by the commands when they run.
 """
 
 import sys
+from importlib.metadata import version
+from typing import Annotated
 
+import click
 import typer
+from typer.core import TyperGroup
 
 from pianist_jax.commands import (
     alignment,
@@ -20,10 +24,23 @@ from pianist_jax.commands import (
     training,
 )
 from pianist_jax.errors import PianistError
-from pianist_jax.terminal import complain
+from pianist_jax.terminal import complain, say
+
+
+class Commands(TyperGroup):
+    """Commands whose first sentence stands whole in the list of all."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list, each sentence wrapped where click would cut it."""
+        commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        rows = [(name, one.get_short_help_str(limit=1000)) for name, one in commands if one and not one.hidden]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
 
 app = typer.Typer(
-    add_completion=False,
+    name="pianist",
+    cls=Commands,
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -36,7 +53,7 @@ for room in (rendering, editing, takes, studio, evaluation, data, alignment, cor
 def main() -> None:
     """Run the command. Exit code 2: nothing came of it; 1: something did not; 130: interrupted."""
     try:
-        app()
+        app(prog_name="pianist")
     except PianistError as error:
         complain(error)
         sys.exit(2)
@@ -46,8 +63,18 @@ def main() -> None:
         raise
 
 
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        say(f"pianist {version('pianist_jax')}")
+        raise typer.Exit
+
+
 @app.callback()
-def pianist() -> None:
+def pianist(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Say which version this is.")
+    ] = False,
+) -> None:
     """Play scores like a pianist would."""
 
 

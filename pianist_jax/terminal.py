@@ -89,6 +89,20 @@ def progress(what: str, expected: Callable[[], int]) -> Iterator[tuple[Advance, 
         yield advance, tell
 
 
+def once_in(advance: Advance, times: int) -> Advance:
+    """A function that is told of things done, each so many `times`, and tells of each once."""
+    done = told = 0
+
+    def count(more: int) -> None:
+        nonlocal done, told
+        done += more
+        fresh, told = done // times - told, done // times
+        if fresh:
+            advance(fresh)
+
+    return count
+
+
 def _line_progress(expected: Callable[[], int]) -> Advance:
     began, due = time.monotonic(), now_and_then()
     performed = 0

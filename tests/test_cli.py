@@ -72,7 +72,9 @@ def test_a_score_becomes_a_performance(run):
     assert files() == ["prelude.daw.mid", "prelude.json", "prelude.mid", "prelude.performance.mid"]
     assert "prelude.performance.mid" in out[-3]
     assert "the score tells no tempo; played at ♩ = 120" in out[-2]
-    assert re.fullmatch(r"  on the score's beats it sounds the same within 0\.\d\d ms", out[-1])
+    assert re.fullmatch(r"  on the score's beats it sounds the same within \d\.\d\d ms", out[-2])
+    assert out[-1].startswith("hear ")
+    assert "`pianist apply" in out[-1]
     played = read_midi("prelude.performance.mid")
     np.testing.assert_array_equal(np.sort(played.pitch), np.sort(normalise(SCORE)[0].pitch))
     told = json.loads(Path("prelude.json").read_text())
@@ -177,7 +179,7 @@ def test_odd_but_good_scores(run):
     Path("late.mid").write_bytes(midi(track((3_600_000, on(60)), (100, off(60)))))
     code, out, err = run("render", "tracks.mid", "text.mid", latin, "late.mid", "-o", "out")
     assert (code, err) == (0, [])
-    assert len(out) == 3 * 4
+    assert len(out) == 3 * 4 + 1
     assert len(read_midi("out/tracks.performance.mid")) == 100
     assert json.loads(Path("out/text.json").read_text())["counts"]["input_notes"] == 1
     assert Path(os.fsdecode(b"out/Pr\xe9lude\n1.performance.mid")).is_file()
@@ -310,6 +312,29 @@ def test_a_terminal_gets_a_bar_and_whole_lines(run, monkeypatch):
     assert code == 0
     assert f"{long}.mid -> {long}.performance.mid {long}.daw.mid {long}.json" in text
     assert "notes/s" in text
+
+
+def test_progress_counts_notes_of_the_score_however_often_each_is_drawn():
+    counted = []
+    advance = terminal.once_in(counted.append, 8)
+    for notes in (3, 9, 20, 64, 4):
+        advance(notes)
+    assert counted == [1, 3, 8]
+    assert sum(counted) == 100 // 8
+
+
+@pytest.mark.parametrize("module", ["pianist_jax", "pianist_jax.cli"])
+def test_version_and_whole_sentences_in_the_help(module):
+    def said(*arguments):
+        command = [sys.executable, "-m", module, *arguments]
+        return " ".join(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
+
+    assert re.fullmatch(r"pianist \d+\.\d+\.\d+", said("--version"))
+    if module == "pianist_jax":
+        whole = said("--help")
+        assert "Write a rendering's files again after its JSON file was edited, or with another expression." in whole
+        assert "..." not in whole.partition("Commands:")[2]
+        assert "--install-completion" in whole
 
 
 def test_lines_elsewhere_tell_how_it_goes(capsys, monkeypatch):

@@ -44,7 +44,7 @@ ROOMS: dict[str, set[str]] = {
     "studio": {"config", "music", "score", "performance", "inference", "rendering", "audio"},
     "benchmark": {"config", "music", "model", "parallel", "inference", "rendering", "training"},
 }
-FREE = {"cli", "commands", "__init__"}
+FREE = {"cli", "commands", "__init__", "__main__"}
 
 # Libraries that one place alone imports.
 SOLE_IMPORTERS = {

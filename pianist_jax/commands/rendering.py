@@ -9,13 +9,15 @@ import typer
 from pianist_jax.commands import options
 from pianist_jax.config import Sampling
 from pianist_jax.errors import PianistError, in_words
-from pianist_jax.terminal import conclude, progress, say
+from pianist_jax.terminal import conclude, once_in, progress, say
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pianist_jax.inference.engine import Model
     from pianist_jax.performance.expression import Expression
     from pianist_jax.performance.pace import Pace
-    from pianist_jax.rendering.batch import Outcome
+    from pianist_jax.rendering.batch import Order, Outcome
     from pianist_jax.rendering.extras import Extras
     from pianist_jax.rendering.finding import Job
     from pianist_jax.score.reading import Reading
@@ -121,6 +123,7 @@ def _render_scores(scores: list[str], folder: Path, model: str, share: str | Non
     from pianist_jax.inference.engine import load_model
     from pianist_jax.rendering import batch
     from pianist_jax.rendering.finding import find_scores, own_share
+    from pianist_jax.rendering.renderer import needed_draws
 
     if wanted.samples < 1:
         raise PianistError(f"samples is {wanted.samples}, but it must be 1 or more")
@@ -141,20 +144,18 @@ def _render_scores(scores: list[str], folder: Path, model: str, share: str | Non
         reading=wanted.reading,
         takes=wanted.takes or len(jobs) == 1,
     )
+    draws = needed_draws(order.samples, order.sampling)
     _tell_twins(jobs)
     errors, count, tally = [error for _, error in wrong], len(wrong), batch.Tally()
-    left_alone = 0
+    left_alone, performed, files = 0, 0, tuple[Path, ...]()
     with progress(f"performing with {order.model.name}", lambda: tally.expected) as (advance, tell):
-        for outcome in batch.render_scores(jobs, order, share=share, tally=tally, advance=advance):
+        for outcome in batch.render_scores(jobs, order, share=share, tally=tally, advance=once_in(advance, draws)):
             count += 1
             if outcome.error:
                 errors.append(outcome.error)
             elif outcome.rendering:
-                speed, take = outcome.rendering.report["notes_per_second"], options.take_in_words(outcome.take)
-                tell(f"{outcome.score} -> {' '.join(map(str, outcome.files))} ({speed:.0f} notes/s){take}")
-                options.tell_remarks(outcome.rendering, tell)
-                options.tell_tempo(outcome.rendering, order.pace, tell)
-                options.tell_error(outcome.rendering, outcome.worst_error_ms, outcome.beyond, tell)
+                performed, files = performed + 1, outcome.files
+                _tell_performed(outcome, order, tell)
             elif outcome.again:
                 take = options.take_in_words(outcome.take)
                 tell(f"{outcome.score} -> {' '.join(map(str, outcome.files))}, from what was performed before{take}")
@@ -162,7 +163,30 @@ def _render_scores(scores: list[str], folder: Path, model: str, share: str | Non
                 tell(f"{outcome.score}: made before with these settings, left alone ({outcome.files[0]})")
     if left_alone > NAMED:
         say(f"{left_alone - NAMED} more were made before with these settings and left alone")
+    _tell_what_to_open(performed, files, folder)
     conclude([*errors, *[None] * (count - len(errors))])
+
+
+def _tell_performed(outcome: "Outcome", order: "Order", tell: "Callable[[str], None]") -> None:
+    if outcome.rendering is None:
+        return
+    speed, take = outcome.rendering.report["notes_per_second"], options.take_in_words(outcome.take)
+    tell(f"{outcome.score} -> {' '.join(map(str, outcome.files))} ({speed:.0f} notes/s){take}")
+    options.tell_remarks(outcome.rendering, tell)
+    options.tell_tempo(outcome.rendering, order.pace, tell)
+    options.tell_error(outcome.rendering, outcome.worst_error_ms, outcome.beyond, tell)
+
+
+def _tell_what_to_open(performed: int, files: tuple[Path, ...], folder: Path) -> None:
+    """Say what there is to hear, to edit and to change, of one score; of several how many there are and where."""
+    if performed > 1:
+        say(f"{performed} scores performed into {folder}")
+    if performed != 1:
+        return
+    ways = {".performance.mid": "hear", ".wav": "or", ".daw.mid": "edit in a sequencer", ".png": "look at"}
+    found = [(how, next((file for file in files if file.name.endswith(end)), None)) for end, how in ways.items()]
+    named = [f"{how} {file}" for how, file in found if file is not None]
+    say(f"{', '.join(named)}; `pianist apply {files[-1]}` changes it")
 
 
 def _tell_twins(jobs: "list[Job]") -> None:

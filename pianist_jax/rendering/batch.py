@@ -31,7 +31,6 @@ from pianist_jax.rendering.renderer import (
     check_pace,
     identity_of,
     model_identity,
-    needed_draws,
     read_piece,
     render_all,
 )
@@ -127,7 +126,7 @@ def render_scores(
     Left alone is what was made before from the same score and order, by the manifest or by its own JSON file; set
     aside with an error what cannot be read or would replace something else, or fails in whatever other way. Of several
     scores the manifest tells what became of them. No more than a few batches are in memory at a time. `advance` is told
-    of every so many notes. Several processes may fill one folder: each leaves alone what another is at.
+    of every so many notes drawn. Several processes may fill one folder: each leaves alone what another is at.
     """
     tally, todo = tally or Tally(), share_of(jobs, share)
     tally.unread = sum(job.size for job in todo)
@@ -183,7 +182,7 @@ def _performed(
                     continue
                 source, piece = result
                 tally.read += job.size
-                tally.notes += needed_draws(order.samples, order.sampling) * len(piece.score)
+                tally.notes += len(piece.score)
                 waiting[next(numbers)] = job, source
                 yield piece
 

@@ -209,4 +209,4 @@ def told_beyond(metadata: Sequence[dict[str, Any]]) -> tuple[str, ...]:
 
 
 def _file(path: Path) -> dict[str, str]:
-    return {"file": path.name, "sha256": file_hash(path, "check its folder and your rights")}
+    return {"file": path.name, "sha256": file_hash(path)}

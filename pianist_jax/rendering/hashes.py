@@ -31,7 +31,7 @@ def grid_hash(grid: "ScoreGrid") -> str:
     return hashlib.sha256(repr((grid.ticks_per_quarter, columns, grid.part_names, signs)).encode()).hexdigest()
 
 
-def file_hash(path: Path, hint: str = "--force replaces it") -> str:
+def file_hash(path: Path, hint: str = "check that it is there and may be read") -> str:
     """SHA-256 of a file. Raises PianistError, with a hint at what to do, where it cannot be read."""
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -71,7 +71,7 @@ def take_in(stored: Stored, file: Path) -> Taken:
 
 def edit_of(file: Path, sample: int) -> dict[str, Any]:
     """What the rendering's identity tells of it."""
-    return {"from": file.name, "sha256": file_hash(file, "check the path"), "performance": sample + 1}
+    return {"from": file.name, "sha256": file_hash(file), "performance": sample + 1}
 
 
 def read_ticks(file: Path) -> list[Ticks]:

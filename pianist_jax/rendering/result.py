@@ -111,14 +111,15 @@ class Rendering:
         The plot shows all bars or those from first to last of `plot_bars`; `overlay` are MIDI files of performances
         of the same score, as humans play it, to be drawn over it.
 
-        Where `path` is a folder, the score's name is added to it. Returns what was written: nothing where the same is
-        there already. Raises PianistError where another output is in the way and `force` is not set, or a file cannot
-        be written.
+        Where `path` is a folder, or ends in a slash and becomes one, the score's name is added to it. Returns what was
+        written: nothing where the same is there already. Raises PianistError where another output is in the way and
+        `force` is not set, or a file cannot be written.
         """
         from pianist_jax.rendering.extras import Extras  # only files need a MIDI library
         from pianist_jax.rendering.outputs import save_rendering
 
+        named_folder = os.fspath(path).endswith(("/", os.sep))
         path = Path(path)
-        stem = path / self.name if path.is_dir() else path
+        stem = path / self.name if named_folder or path.is_dir() else path
         extras = Extras(tempo_events, plot, audio, plot_bars, tuple(map(os.fsdecode, overlay)), ppq, halved)
         return list(save_rendering(self, stem, force=force, extras=extras).files)

@@ -34,7 +34,10 @@ def describe(path: str | os.PathLike[str], reading: Reading = AS_IT_STANDS) -> R
     rows = [("format", _format(score))]
     rows += _bars(score)
     rows += [("metre", _changes(score, [(t.start, f"{t.beats}/{t.beat_type}") for t in score.time_signatures]))]
-    keys = [(key.start, _key(key.fifths, key.minor)) for key in score.key_signatures]
+    keys = [
+        (key.start, _key(key.fifths, key.minor or _ends_in_minor(score, key.start, stop, key.fifths)))
+        for key, stop in zip(score.key_signatures, _key_ends(score), strict=True)
+    ]
     rows += [("key", _changes(score, keys) if keys else "not said")]
     rows += [("tempo", _tempo(score)), ("notes", _notes(score)), ("hands", _hands(score))]
     rows += [("length", _length(score.notes)), ("dynamics", _dynamics(score)), ("pedal", pedal_in_words(score.notes))]
@@ -73,6 +76,23 @@ def _changes(score: Score, events: Sequence[tuple[float, str]]) -> str:
     kept = [event for n, event in enumerate(events) if n == 0 or event[1] != events[n - 1][1]]
     words = [text if n == 0 else f"{text} from bar {_bar_at(score, at)}" for n, (at, text) in enumerate(kept[:SHOWN])]
     return ", ".join(words) + (f", {_some(len(kept) - SHOWN, 'more change')}" if len(kept) > SHOWN else "")
+
+
+def _key_ends(score: Score) -> list[float]:
+    """Until where (quarters) each key signature holds."""
+    return [*(key.start for key in score.key_signatures[1:]), float("inf")]
+
+
+def _ends_in_minor(score: Score, start: float, stop: float, fifths: int) -> bool:
+    """Whether what a signature holds for comes to rest on the tonic of its minor key.
+
+    Many programs write no mode, or major whatever it is: what F minor ends on tells it from A flat major.
+    """
+    own = (score.onset >= start - 1e-6) & (score.onset < stop - 1e-6)
+    if not own.any():
+        return False
+    last = own & (score.onset == score.onset[own].max())
+    return int(score.notes.pitch[last].min()) % 12 == (7 * fifths + 9) % 12
 
 
 def _key(fifths: int, minor: bool) -> str:
