@@ -112,7 +112,8 @@ def shaped(score: Notes, grid: ScoreGrid | None, performance: Notes, shape: Shap
         new = _balanced(grid, new, shape.balance)
         for bars in dict.fromkeys(bars for _, _, bars in shape.ranges):
             strengths = {name: times for name, times, where in shape.ranges if where == bars}
-            wanted = Expression(*(strengths.get(name, 1.0) for name in STRENGTHS))
+            timing, dynamics, articulation, pedal = (strengths.get(name, 1.0) for name in STRENGTHS)
+            wanted = Expression(timing, dynamics, articulation, pedal)
             new = graft(new, express(score, new, wanted), score, notes_in(grid, bars))
         if shape.swing is not None:
             new = _warped(new, _swing(score, grid, new, shape.swing / 100))
