@@ -29,6 +29,7 @@ ROOMS: dict[str, set[str]] = {
     "performance": {"music", "score"},
     "audio": {"music"},
     "plotting": {"music", "score", "performance"},
+    "player": {"music", "score", "performance", "audio"},
     "data": {"config", "music", "score", "performance"},
     "model": {"config", "music.tokens"},  # of music the vocabulary alone
     "parallel": {"config"},
@@ -38,10 +39,12 @@ ROOMS: dict[str, set[str]] = {
     "training": {"config", "music", "performance", "data", "model", "parallel", "convert", "weights"},
     "rendering": {
         *{"config", "music", "score", "performance", "model", "inference", "parallel", "weights"},
-        *{"audio", "plotting"},
+        *{"audio", "player", "plotting"},
     },
-    "evaluation": {"config", "music", "score", "performance", "data", "inference", "rendering", "audio", "plotting"},
-    "studio": {"config", "music", "score", "performance", "inference", "rendering", "audio"},
+    "evaluation": {
+        *{"config", "music", "score", "performance", "data", "inference", "rendering", "audio", "player", "plotting"},
+    },
+    "studio": {"config", "music", "score", "performance", "inference", "rendering", "audio", "player"},
     "benchmark": {"config", "music", "model", "parallel", "inference", "rendering", "training"},
 }
 FREE = {"cli", "commands", "__init__", "__main__"}

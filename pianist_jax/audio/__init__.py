@@ -7,7 +7,7 @@ length; the same performance gives the same samples.
 What it does not do: the resonance of strings that nobody struck, una corda and sostenuto, the noise of the pedal.
 """
 
-from pianist_jax.audio.files import FORMATS, AudioFormat, write_audio
+from pianist_jax.audio.files import FORMATS, AudioFormat, audio_bytes, parse_format, write_audio
 from pianist_jax.audio.loudness import Loudness
 from pianist_jax.audio.mixing import SAMPLE_RATE, render_blocks, sound_of
 from pianist_jax.audio.pianos import Piano, load_piano
@@ -18,7 +18,9 @@ __all__ = [
     "AudioFormat",
     "Loudness",
     "Piano",
+    "audio_bytes",
     "load_piano",
+    "parse_format",
     "render_blocks",
     "sound_of",
     "write_audio",

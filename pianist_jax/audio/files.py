@@ -8,7 +8,7 @@ import wave
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -51,6 +51,17 @@ class AudioFormat:
 
 
 DEFAULT = AudioFormat()
+
+
+def parse_format(text: str) -> AudioFormat:
+    """An `AudioFormat` from words in any order, as in "flac,44100,24". Raises PianistError."""
+    form: dict[str, Any] = {}
+    for word in text.lower().replace(",", " ").split():
+        number = int(word) if word.isascii() and word.isdigit() else None
+        form["kind" if number is None else "bits" if number < 100 else "sample_rate"] = (
+            word if number is None else number
+        )
+    return AudioFormat(**form)
 
 
 def write_audio(
@@ -104,6 +115,14 @@ def gain_for(loudness: float, peak: float) -> float:
 def _blocks(draft: BinaryIO) -> Iterator[np.ndarray]:
     while content := draft.read(READ * 8):
         yield np.frombuffer(content, np.float32).reshape(-1, 2)
+
+
+def audio_bytes(notes: Notes, form: AudioFormat, piano: Piano) -> bytes:
+    """What `write_audio` writes."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "sound"
+        write_audio(path, notes, form, piano=piano)
+        return path.read_bytes()
 
 
 def _encode(path: Path, form: AudioFormat, blocks: Iterator[np.ndarray]) -> None:

@@ -46,6 +46,8 @@ def apply(
     plot_bars: options.PlotBars = None,
     overlay: options.Overlay = None,
     audio: options.Audio = False,
+    audio_format: options.AudioForm = None,
+    html: options.Page = False,
     force: options.Force = False,
 ) -> None:
     """Write a rendering's files again after its JSON file was edited, or with another expression.
@@ -60,7 +62,7 @@ def apply(
     wanted = Wanted(
         options.expression_of(keep, strength, tempo_scale, pedal_threshold, binary_pedal, balance, swing, lead_in, hit),
         options.pace_of(tempo, duration) if tempo is not None or duration is not None else None,
-        options.extras_of(tempo_events, plot, plot_bars, overlay, audio, ppq, halve_values),
+        options.extras_of(tempo_events, plot, plot_bars, overlay, audio, ppq, halve_values, audio_format, html),
         tempo_events,
         None if edited is None else Path(edited),
         None if output is None else Path(output),

@@ -72,6 +72,13 @@ Overlay = Annotated[
     typer.Option("--overlay", metavar="MIDI", help="Draw this performance of the same score over it, too."),
 ]
 Audio = Annotated[bool, typer.Option("--audio", help="Also let it sound (NAME.wav).")]
+AudioForm = Annotated[
+    str | None,
+    typer.Option(
+        "--audio-format", metavar="wav|flac|mp3", help="Sound of this kind; flac,44100,24: rate and bits too."
+    ),
+]
+Page = Annotated[bool, typer.Option("--html", help="Also a page to send: sound and notes in one file (NAME.html).")]
 Part = Annotated[
     str | None, typer.Option("--part", metavar="NAME|N", help="Of several parts this one; else those of a keyboard.")
 ]
@@ -188,14 +195,19 @@ def extras_of(
     audio: bool,
     ppq: int | None = None,
     halved: bool | None = None,
+    audio_form: str | None = None,
+    page: bool = False,
 ) -> "Extras":
     """The files that these options want beside the performance; bars or an overlay mean a plot. Raises PianistError."""
+    from pianist_jax.audio import parse_format
     from pianist_jax.rendering.extras import Extras
     from pianist_jax.score.bars import parse_bars
 
     bars = parse_bars(plot_bars) if plot_bars is not None else None
     overlays = tuple(overlay or ())
-    return Extras(tempo_events or "onset", plot or bool(bars or overlays), audio, bars, overlays, ppq, halved)
+    form = parse_format(audio_form or "wav") if audio or audio_form is not None else None
+    drawn = plot or bool(bars or overlays)
+    return Extras(tempo_events or "onset", drawn, form, bars, overlays, ppq, halved, page)
 
 
 def strengths_among(paths: list[str], strength: list[str] | None) -> tuple[list[str], list[str] | None]:

@@ -64,6 +64,8 @@ def render(
     plot_bars: options.PlotBars = None,
     overlay: options.Overlay = None,
     audio: options.Audio = False,
+    audio_format: options.AudioForm = None,
+    html: options.Page = False,
     takes: options.Takes = False,
     force: options.Force = False,
     log: options.Log = None,
@@ -86,7 +88,7 @@ def render(
         expression=options.expression_of(
             keep, strength, tempo_scale, pedal_threshold, binary_pedal, balance, swing, lead_in, hit
         ),
-        extras=options.extras_of(tempo_events, plot, plot_bars, overlay, audio, ppq, halve_values),
+        extras=options.extras_of(tempo_events, plot, plot_bars, overlay, audio, ppq, halve_values, audio_format, html),
         tempo_events=tempo_events,
         takes=takes,
         force=force,

@@ -8,10 +8,6 @@ file (`answers` sums several up). Page and sound are one file that loads nothing
 
 from __future__ import annotations
 
-import base64
-import io
-import json
-import wave
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations
@@ -20,20 +16,19 @@ from typing import Any
 
 import numpy as np
 
-from pianist_jax.audio import sound_of
+from pianist_jax.audio import load_piano
 from pianist_jax.evaluation.candidates import Candidates
 from pianist_jax.evaluation.pieces import Piece, Played, deal
 from pianist_jax.files import replace_file
 from pianist_jax.music.notes import Notes
 from pianist_jax.performance.parameters import TimeMap, chords_of, time_map
+from pianist_jax.player import credit, fill, script_json, sound
 
 HUMAN, SCORE = "human", "score"
 ASKS = ("pairs", "ratings")
 PIECES = 4
 SECONDS = 11.0  # of the slowest performance of an excerpt
 BEFORE, AFTER = 100, 1200  # ms of silence before the first onset, of sound after the last
-SAMPLE_RATE = 16_000
-PEAK = 0.89
 
 
 def write_listening(
@@ -44,7 +39,7 @@ def write_listening(
     count: int = PIECES,
     ask: str = ASKS[0],
 ) -> Path:
-    """Write `STEM.listen.html` (of "ratings": `STEM.rate.html`); about 2 MB for each piece and candidate.
+    """Write `STEM.listen.html` (of "ratings": `STEM.rate.html`).
 
     `seed` draws pieces, humans and excerpts.
 
@@ -63,22 +58,21 @@ def listening_page(
     ask: str = ASKS[0],
 ) -> str:
     """The page: clips of up to `count` pieces; a question is every pair of performances of each, or every one."""
-    clips: list[dict[str, str]] = []
+    piano = load_piano()
+    clips: list[dict[str, Any]] = []
     trials: list[dict[str, Any]] = []
     for index in np.sort(rng.permutation(len(pieces))[:count]).tolist():
         piece = pieces[index]
         performances = _performances(piece, entries, rng)
         first = len(clips)
         for name, notes in excerpts(piece, performances, rng).items():
-            sound = base64.b64encode(wav(notes)).decode("ascii")
-            clips.append({"system": name, "piece": piece.name, "sound": sound})
+            clips.append({"system": name, "piece": piece.name, "sound": sound(notes, piano)})
         asked = combinations(range(first, len(clips)), 2 if ask == ASKS[0] else 1)
         trials += [{"piece": piece.name, "clips": list(chosen)} for chosen in asked]
     systems = [HUMAN, *(entry.name for entry in entries), SCORE]
     about = {"ask": ask, "systems": systems, "pieces": len({trial["piece"] for trial in trials})}
-    data = json.dumps({"about": about, "clips": clips, "trials": trials}).replace("<", "\\u003c")
-    page = (Path(__file__).parent / "listening.html").read_text(encoding="utf-8")
-    return page.replace("__DATA__", data)
+    data = script_json({"about": about, "clips": clips, "trials": trials})
+    return fill("listening.html", Path(__file__).parent, DATA=data, PIANO=credit(piano))
 
 
 def _performances(piece: Piece, entries: Sequence[Candidates], rng: np.random.Generator) -> dict[str, Played]:
@@ -124,19 +118,3 @@ def _cut(notes: Notes, mapped: TimeMap, span: tuple[float, float]) -> Notes:
         pedal_time=np.concatenate([np.zeros(len(held), np.int64), pedal[0], [stop - begin]]),
         pedal_value=np.concatenate([held, pedal[1], [0]]),
     )
-
-
-def wav(notes: Notes) -> bytes:
-    """A mono WAV file of an excerpt, its end faded out; equally loud at its loudest."""
-    length = int((notes.onset.max() + BEFORE + AFTER) / 1000 * SAMPLE_RATE)
-    sound = sound_of(notes, SAMPLE_RATE, 0.0, length / SAMPLE_RATE).mean(axis=1).astype(np.float64)
-    fade = min(len(sound), SAMPLE_RATE // 2)
-    sound[len(sound) - fade :] *= np.linspace(1, 0, fade)
-    sound *= PEAK / max(float(np.abs(sound).max()), 1e-9)
-    content = io.BytesIO()
-    with wave.open(content, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(SAMPLE_RATE)
-        file.writeframes(np.rint(sound * 32767).astype("<i2").tobytes())
-    return content.getvalue()

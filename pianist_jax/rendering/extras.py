@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pianist_jax.audio import FORMATS, AudioFormat, load_piano, write_audio
 from pianist_jax.errors import PianistError
+from pianist_jax.files import replace_file
 from pianist_jax.music.notes import Notes, normalise
 from pianist_jax.performance.beyond import beyond
 from pianist_jax.performance.fidelity import compare
 from pianist_jax.performance.playable import make_playable
 from pianist_jax.performance.tempo_map import PICTURES, TEMPO_EVENTS, Limits, Mapped, map_tempo, write_mapped
+from pianist_jax.player import Take, player_page
 from pianist_jax.rendering.hashes import file_hash
 from pianist_jax.score.bars import require_bars
 from pianist_jax.score.sequencer import for_sequencers
@@ -23,7 +26,8 @@ if TYPE_CHECKING:
     from pianist_jax.rendering.result import Rendering
     from pianist_jax.score.grid import ScoreGrid
 
-DAW, PLOT, AUDIO = ".daw.mid", ".png", ".wav"
+DAW, PLOT, PAGE = ".daw.mid", ".png", ".html"
+SOUNDS = tuple(f".{kind}" for kind in FORMATS)
 MOST_DRAWN = 4  # performances in one picture
 PPQ = (960, 480, 1920, 3840)  # ticks a quarter of an editable file, first what it has where nothing is said
 LEAST_MATCHED = 0.5  # of the score's notes that a performance laid over it must play
@@ -35,17 +39,19 @@ class Extras:
 
     The editable file has `ppq` ticks a quarter, and half the score's note values where `halved` is set; None means what
     files before it had, or 960 and no. The plot shows the bars from first to last of `plot_bars` (all, without it), and
-    over the performances those of the MIDI files `overlay`, which somebody else played. Raises PianistError for
+    over the performances those of the MIDI files `overlay`, which somebody else played. `audio` is the form of a sound
+    file; `page` means one HTML file in which all performances can be heard and seen. Raises PianistError for
     `tempo_events` or `ppq` that there are not, and for more overlays than a plot has room for.
     """
 
     tempo_events: str = "onset"
     plot: bool = False
-    audio: bool = False
+    audio: AudioFormat | None = None
     plot_bars: tuple[int, int] | None = None
     overlay: tuple[str, ...] = ()
     ppq: int | None = None
     halved: bool | None = None
+    page: bool = False
 
     def __post_init__(self) -> None:
         if len(self.overlay) >= MOST_DRAWN:
@@ -63,8 +69,8 @@ class Extras:
         """
         drawn = other if other.plot else self
         halved = self.halved if other.halved is None else other.halved
-        audio, ppq = self.audio or other.audio, other.ppq or self.ppq
-        return Extras(self.tempo_events, drawn.plot, audio, drawn.plot_bars, drawn.overlay, ppq, halved)
+        audio, ppq, page = other.audio or self.audio, other.ppq or self.ppq, self.page or other.page
+        return Extras(self.tempo_events, drawn.plot, audio, drawn.plot_bars, drawn.overlay, ppq, halved, page)
 
     @property
     def editable(self) -> dict[str, Any]:
@@ -89,9 +95,10 @@ def extra_paths(names: Sequence[Path], stem: Path, extras: Extras, *, has_bars: 
     """
     if extras.plot and not has_bars:
         raise PianistError(f"{stem.name}: a plot needs a score file, with bars; give one")
-    suffixes = [DAW] * has_bars + [AUDIO] * extras.audio
+    suffixes = [DAW] * has_bars + ([f".{extras.audio.kind}"] if extras.audio else [])
     paths = [name.with_name(name.name + suffix) for name in names for suffix in suffixes]
-    return paths + [stem.with_name(stem.name + PLOT)] * extras.plot
+    together = [PLOT] * extras.plot + [PAGE] * extras.page
+    return paths + [stem.with_name(stem.name + suffix) for suffix in together]
 
 
 def write_extras(
@@ -100,6 +107,7 @@ def write_extras(
     """Write what is wanted; tell of it for every performance, and for all together."""
     metadata: list[dict[str, Any]] = []
     drawn: list[tuple[str, Mapped]] = []
+    piano = load_piano()
     for name, notes in zip(names, rendering.performances, strict=True):
         own: dict[str, Any] = {}
         if rendering.grid is not None:
@@ -107,19 +115,32 @@ def write_extras(
             if extras.plot and len(drawn) < MOST_DRAWN and "file" in own["editable"]:
                 drawn.append((f"performance {len(metadata) + 1}", map_tempo(rendering.grid, notes, "beat", PICTURES)))
         if extras.audio:
-            from pianist_jax.audio import write_audio
-
-            path = name.with_name(name.name + AUDIO)
-            write_audio(path, notes)
-            own["audio"] = _file(path)
+            path = name.with_name(f"{name.name}.{extras.audio.kind}")
+            write_audio(path, notes, extras.audio, piano=piano)
+            own["audio"] = {
+                **_file(path),
+                **audio_options(extras),
+                **({"remark": piano.remark} if piano.remark else {}),
+            }
         metadata.append(own)
-    if not drawn:
-        return metadata, {}
-    from pianist_jax.plotting import plot
+    together: dict[str, Any] = {}
+    if drawn:
+        from pianist_jax.plotting import plot
 
-    path = stem.with_name(stem.name + PLOT)
-    plot(path, [*drawn[: MOST_DRAWN - len(overlaid)], *overlaid], title=rendering.name, bars=extras.plot_bars)
-    return metadata, {"plot": {**_file(path), **plot_options(extras)}}
+        path = stem.with_name(stem.name + PLOT)
+        plot(path, [*drawn[: MOST_DRAWN - len(overlaid)], *overlaid], title=rendering.name, bars=extras.plot_bars)
+        together["plot"] = {**_file(path), **plot_options(extras)}
+    if extras.page:
+        path = stem.with_name(stem.name + PAGE)
+        takes = [Take(name.name, notes) for name, notes in zip(names, rendering.performances, strict=True)]
+        replace_file(path, player_page(rendering.name, takes, rendering.score, rendering.grid, piano))
+        together["page"] = _file(path)
+    return metadata, together
+
+
+def audio_options(extras: Extras) -> dict[str, Any]:
+    """The form of sound files, as the JSON file tells it."""
+    return {} if extras.audio is None else {"sample_rate": extras.audio.sample_rate, "bits": extras.audio.bits}
 
 
 def check_plot(grid: ScoreGrid | None, extras: Extras) -> None:

@@ -19,6 +19,7 @@ from pianist_jax.music.notes import Notes, survivors
 from pianist_jax.rendering.extras import (
     DAW,
     Extras,
+    audio_options,
     check_plot,
     extra_paths,
     plot_options,
@@ -90,6 +91,8 @@ def is_made(stem: Path, identity: dict[str, Any], extras: Extras, *, has_bars: b
     as_asked = all({"halved": False, **about}.items() >= extras.asked.items() for about in editable)
     plots = [about for about in made.values() if "overlay" in about] if extras.plot else []
     as_wanted = all(about.items() >= plot_options(extras).items() for about in plots)
+    sounds = [made.get(path.name, {}) for path in paths if extras.audio and path.name.endswith(f".{extras.audio.kind}")]
+    as_wanted &= all(about.items() >= audio_options(extras).items() for about in sounds)
     return not missing and as_asked and as_wanted
 
 
@@ -294,7 +297,7 @@ def files_made(content: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """What the content of a JSON file says of each file that was written with it, by name."""
     performances = content["performances"]
     files = [*performances, *(own[key] for own in performances for key in ("editable", "audio") if key in own)]
-    files += [content["plot"]] if "plot" in content else []
+    files += [content[key] for key in ("plot", "page") if key in content]
     return {made["file"]: made for made in files if "file" in made}
 
 

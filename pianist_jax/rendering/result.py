@@ -97,17 +97,19 @@ class Rendering:
         force: bool = False,
         tempo_events: str = "onset",
         plot: bool = False,
-        audio: bool = False,
+        audio: bool | str = False,
         plot_bars: tuple[int, int] | None = None,
         overlay: Sequence[str | os.PathLike[str]] = (),
         ppq: int = 960,
         halved: bool = False,
+        page: bool = False,
     ) -> list[Path]:
         """Write `PATH.performance.mid` (with several samples `PATH-1.performance.mid` …) and `PATH.json`.
 
         Of a score that came from a file also `PATH.daw.mid`, the same on the score's beats, with tempo changes at every
         "onset", or on every "beat" or "bar" only, of `ppq` ticks a quarter, in half the note values where `halved`;
-        `plot` adds `PATH.png` (of up to four performances), `audio` adds `PATH.wav`.
+        `plot` adds `PATH.png` (of up to four performances), `audio` adds `PATH.wav` (or what a form like
+        "flac,44100,24" says), `page` `PATH.html`, in which all can be heard and seen.
         The plot shows all bars or those from first to last of `plot_bars`; `overlay` are MIDI files of performances
         of the same score, as humans play it, to be drawn over it.
 
@@ -115,11 +117,13 @@ class Rendering:
         written: nothing where the same is there already. Raises PianistError where another output is in the way and
         `force` is not set, or a file cannot be written.
         """
+        from pianist_jax.audio import parse_format
         from pianist_jax.rendering.extras import Extras  # only files need a MIDI library
         from pianist_jax.rendering.outputs import save_rendering
 
         named_folder = os.fspath(path).endswith(("/", os.sep))
         path = Path(path)
         stem = path / self.name if named_folder or path.is_dir() else path
-        extras = Extras(tempo_events, plot, audio, plot_bars, tuple(map(os.fsdecode, overlay)), ppq, halved)
+        form = parse_format("wav" if audio is True else audio) if audio else None
+        extras = Extras(tempo_events, plot, form, plot_bars, tuple(map(os.fsdecode, overlay)), ppq, halved, page)
         return list(save_rendering(self, stem, force=force, extras=extras).files)

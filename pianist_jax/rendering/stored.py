@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from pianist_jax.audio import AudioFormat
 from pianist_jax.errors import PianistError
 from pianist_jax.files import printable
 from pianist_jax.inference.windows import Windowing
@@ -319,5 +320,9 @@ def _extras(content: dict[str, Any]) -> Extras:
     bars = tuple(plot["bars"]) if plot.get("bars") else None
     ppq = made["ticks_per_quarter"] if made.get("ticks_per_quarter") in PPQ else None
     events, halved = made.get("tempo_events", "onset"), bool(made.get("halved"))
-    audio = any("audio" in own for own in performances)
-    return Extras(events, bool(plot), audio, bars, ppq=ppq, halved=halved)
+    sounds = [own["audio"] for own in performances if "audio" in own]
+    audio = None
+    if sounds:
+        kind = Path(sounds[0]["file"]).suffix[1:]
+        audio = AudioFormat(kind, *(sounds[0].get(key, getattr(AudioFormat, key)) for key in ("sample_rate", "bits")))
+    return Extras(events, bool(plot), audio, bars, ppq=ppq, halved=halved, page="page" in content)

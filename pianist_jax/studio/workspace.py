@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pianist_jax.errors import PianistError
 from pianist_jax.files import replace_file
-from pianist_jax.rendering.extras import AUDIO, DAW, PLOT
+from pianist_jax.rendering.extras import DAW, PAGE, PLOT, SOUNDS
 from pianist_jax.rendering.outputs import MADE, SUFFIX
 from pianist_jax.score.files import FORMATS, MAX_BYTES
 
@@ -54,7 +54,7 @@ class Workspace:
     def made(self, name: str) -> dict[str, Path]:
         """The files that a rendering of the score has written, by name."""
         score = self.score(name)
-        wanted = (SUFFIX, DAW, AUDIO, PLOT, ".json")
+        wanted = (SUFFIX, DAW, *SOUNDS, PLOT, PAGE, ".json")
         own = re.compile(re.escape(score.stem) + r"(-\d+)?(" + "|".join(map(re.escape, wanted)) + ")")
         return {path.name: path for path in self._files() if own.fullmatch(path.name) and path != score}
 

@@ -8,13 +8,16 @@ from pathlib import Path
 import mido
 import numpy as np
 import pytest
+import soundfile
 
+from pianist_jax.audio import AudioFormat
 from pianist_jax.errors import PianistError
 from pianist_jax.music.midi import read_midi
 from pianist_jax.performance.expression import Expression
 from pianist_jax.performance.fidelity import compare
 from pianist_jax.rendering import extras, renderer
 from pianist_jax.rendering.renderer import render
+from pianist_jax.rendering.stored import read_rendering
 from pianist_jax.score.load import load
 from tests.rendering.models import lively_model, made_up_score
 
@@ -74,6 +77,21 @@ def test_picture_and_sound(tmp_path):
     (tmp_path / "x.png").write_bytes(b"mine")
     with pytest.raises(PianistError, match=r"x\.png: was changed"):
         notes.save(tmp_path / "x", plot=True)
+
+
+def test_sound_in_another_form_and_a_page(tmp_path):
+    rendering = render(CHORALE, lively_model())
+    names = [path.name for path in rendering.save(tmp_path / "x", audio="flac,44100", page=True)]
+    assert names == ["x.performance.mid", "x.daw.mid", "x.flac", "x.html", "x.json"]
+    page = (tmp_path / "x.html").read_bytes()
+    stored = read_rendering(tmp_path / "x.json").extras
+    assert (stored.audio, stored.page) == (AudioFormat("flac", 44_100, 16), True)
+    assert rendering.save(tmp_path / "x", audio="flac,44100", page=True) == []
+    assert len(rendering.save(tmp_path / "x", audio="flac,24", page=True)) == 5
+    assert soundfile.info(tmp_path / "x.flac").subtype == "PCM_24"
+    assert (tmp_path / "x.html").read_bytes() == page
+    with pytest.raises(PianistError, match="choose wav or flac or mp3"):
+        rendering.save(tmp_path / "x", audio="ogg")
 
 
 def test_another_wish_is_fulfilled_and_nothing_else_changes(chorale, tmp_path):

@@ -75,7 +75,7 @@ def test_unedited_it_is_written_the_same(chorale, tmp_path):
     chorale.save(tmp_path / "x", plot=True, plot_bars=(2, 5))
     before = contents(tmp_path)
     stored = read_rendering(tmp_path / "x.json")
-    assert stored.extras == Extras("onset", True, False, (2, 5))
+    assert stored.extras == Extras("onset", True, None, (2, 5))
     keep_take(apply_edits(stored), tmp_path / "x", stored.extras)
     assert contents(tmp_path) == before
     keep_take(apply_edits(stored), tmp_path / "there" / "x", stored.extras)
