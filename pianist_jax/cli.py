@@ -5,9 +5,8 @@ What costs time to import is imported by the commands when they run.
 
 import sys
 from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, Any
 
-import click
 import typer
 from typer.core import TyperGroup
 
@@ -30,7 +29,7 @@ from pianist_jax.terminal import complain, say
 class Commands(TyperGroup):
     """Commands whose first sentence stands whole in the list of all."""
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the list, each sentence wrapped where click would cut it."""
         commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
         rows = [(name, one.get_short_help_str(limit=1000)) for name, one in commands if one and not one.hidden]

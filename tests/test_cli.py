@@ -315,7 +315,7 @@ def test_a_terminal_gets_a_bar_and_whole_lines(run, monkeypatch):
 
 
 def test_progress_counts_notes_of_the_score_however_often_each_is_drawn():
-    counted = []
+    counted: list[int] = []
     advance = terminal.once_in(counted.append, 8)
     for notes in (3, 9, 20, 64, 4):
         advance(notes)
