@@ -15,7 +15,7 @@ from pianist_jax.score.ornaments import PLAIN, Style
 
 FASTEST_MS, SLOWEST_MS = 40.0, 400.0  # a note of a trill
 SIGNS_ALONE = "none"
-WORDS = {
+WORDS: dict[str, dict[str, Any]] = {
     "trills": {"main": False, "upper": True, "composer": None},
     "arpeggios": {"first": False, "last": True},
 }
