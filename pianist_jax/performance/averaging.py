@@ -77,6 +77,8 @@ def averaged(
     hears = consensus is not None and consensus.shape[1] > len(PREDICTED)
     if not len(score) or ((residual_scale == 1 or (count == 1 and consensus is None)) and not hears):
         return draws[own]
+    if count == 1:  # each performance is brought to the consensus alone, not to the first of them
+        draws, own = [draws[own]], 0
     chords, mine = chords_of(score), draws[own]
     clocks = [clock_of(chords, one.onset) for one in draws]
     drawn = [_curves(chords, one, clock) for one, clock in zip(draws, clocks, strict=True)]
