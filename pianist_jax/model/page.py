@@ -5,7 +5,6 @@ import jax
 import jax.numpy as jnp
 
 from pianist_jax.config import ModelConfig
-from pianist_jax.model.layers import dense
 from pianist_jax.music.tokens import ALONG_STEPS, PAGE, PAGE_SIZE, QUARTER_STEPS, SIGNS
 
 CHOICES = ("level", "hairpin", "slur", "voice")
@@ -47,6 +46,9 @@ class PageEmbedder(nn.Module):
         """[B, N, 8] -> [B, N, D]."""
         c = self.config
         features = page_features(page_BNC).astype(jnp.dtype(c.dtype))
-        hidden = nn.gelu(dense(c.width, c, bias=True, name="hidden")(features), approximate=True)
+        # Few of the features are on: with the small weights that other layers begin with nothing comes through at first.
+        wide = nn.initializers.lecun_normal()
+        hidden = nn.Dense(c.width, dtype=jnp.dtype(c.dtype), kernel_init=wide, name="hidden")(features)
+        hidden = nn.gelu(hidden, approximate=True)
         zeros = nn.initializers.zeros_init()
         return nn.Dense(c.width, use_bias=False, dtype=jnp.dtype(c.dtype), kernel_init=zeros, name="out")(hidden)
