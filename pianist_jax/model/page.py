@@ -46,7 +46,7 @@ class PageEmbedder(nn.Module):
         """[B, N, 8] -> [B, N, D]."""
         c = self.config
         features = page_features(page_BNC).astype(jnp.dtype(c.dtype))
-        # Few of the features are on: with the small weights that other layers begin with nothing comes through at first.
+        # Few of the features are on: with weights as small as other layers begin with, nothing would come through.
         wide = nn.initializers.lecun_normal()
         hidden = nn.Dense(c.width, dtype=jnp.dtype(c.dtype), kernel_init=wide, name="hidden")(features)
         hidden = nn.gelu(hidden, approximate=True)
