@@ -80,7 +80,8 @@ def _changes(score: Score, events: Sequence[tuple[float, str]]) -> str:
 
 def _key_ends(score: Score) -> list[float]:
     """Until where (quarters) each key signature holds."""
-    return [*(key.start for key in score.key_signatures[1:]), float("inf")]
+    ends = [*(key.start for key in score.key_signatures[1:]), float("inf")]
+    return ends[: len(score.key_signatures)]
 
 
 def _ends_in_minor(score: Score, start: float, stop: float, fifths: int) -> bool:

@@ -21,6 +21,13 @@ def assert_same(a: Notes, b: Notes) -> None:
         assert getattr(a, column).dtype == getattr(b, column).dtype
 
 
+def in_order(notes: Notes) -> Notes:
+    """The notes as a MIDI file brings them back, by onset and pitch: a hand may strike a chord in any order."""
+    order = np.lexsort((notes.pitch, notes.onset))
+    columns = (notes.pitch[order], notes.onset[order], notes.duration[order], notes.velocity[order])
+    return Notes(*columns, notes.pedal_time, notes.pedal_value)
+
+
 def notes_of(rows: Sequence[Row], pedal: Sequence[tuple[int, int]] = ()) -> Notes:
     """Notes of rows (pitch, onset, duration, velocity) and pedal events (time, value)."""
     pitch, onset, duration, velocity = np.array(rows, np.int64).reshape(-1, 4).T
