@@ -6,7 +6,6 @@ import shutil
 from contextlib import nullcontext
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from pianist_jax.errors import PianistError

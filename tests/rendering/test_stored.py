@@ -52,7 +52,7 @@ def test_what_is_read_is_what_was_saved(chorale, tmp_path):
     assert_same(stored.rendering.score, chorale.score)
     assert_same(stored.rendering.raw, chorale.raw)
     assert stored.rendering.identity == chorale.identity
-    assert stored.extras == Extras("beat", ppq=960)
+    assert stored.extras == Extras("beat", ppq=960, halved=False)
     assert (stored.by_hand, stored.released, stored.stem) == (False, 0, tmp_path / "a.b")
     assert stored.rendering.grid is not None
     assert grid_hash(stored.rendering.grid) == grid_hash(chorale.grid)
@@ -75,7 +75,7 @@ def test_unedited_it_is_written_the_same(chorale, tmp_path):
     chorale.save(tmp_path / "x", plot=True, plot_bars=(2, 5))
     before = contents(tmp_path)
     stored = read_rendering(tmp_path / "x.json")
-    assert stored.extras == Extras("onset", True, None, (2, 5), ppq=960)
+    assert stored.extras == Extras("onset", True, None, (2, 5), ppq=960, halved=False)
     keep_take(apply_edits(stored), tmp_path / "x", stored.extras)
     assert contents(tmp_path) == before
     keep_take(apply_edits(stored), tmp_path / "there" / "x", stored.extras)
