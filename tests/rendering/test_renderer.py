@@ -16,7 +16,7 @@ from pianist_jax.performance.pace import Pace
 from pianist_jax.rendering.renderer import content_hash, read_piece, render, render_all, sample_key
 from tests.model.helpers import lively_params
 from tests.music.helpers import COLUMNS, assert_same, notes_of
-from tests.rendering.models import NOTE, lively_model, made_up_score
+from tests.rendering.models import NOTE, made_up_score
 
 LONG = made_up_score(230)  # six windows of 64 notes
 SHORT = made_up_score(40, seed=1)
@@ -24,7 +24,8 @@ SHORT = made_up_score(40, seed=1)
 
 @pytest.fixture(scope="module")
 def model():
-    return lively_model()
+    """With programs of its own: which other tests have compiled some before must not choose those that play here."""
+    return make_model(NOTE, lively_params(NOTE), name="lively")
 
 
 @pytest.fixture(scope="module")
