@@ -7,6 +7,7 @@ machine) or that nobody has touched for an hour is taken over.
 import json
 import os
 import secrets
+import shutil
 import socket
 import time
 from contextlib import suppress
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pianist_jax.errors import PianistError
-from pianist_jax.rendering.outputs import make_folder
+from pianist_jax.rendering.outputs import make_folder, unfinished_path
 
 STALE = 3600.0  # seconds without a sign of life
 SIGN_OF_LIFE = 60.0  # seconds between them
@@ -76,10 +77,10 @@ def claim_path(stem: Path) -> Path:
 
 
 def clear_stale(stem: Path) -> None:
-    """Remove the claim of a process that is gone from beside a rendering that is there."""
+    """Remove what a process that is gone has left beside a rendering that is there: its claim, the emptied folder."""
     path = claim_path(stem)
-    if path.exists():
-        _taken_away(path)
+    if path.exists() and _taken_away(path):
+        shutil.rmtree(unfinished_path(stem), ignore_errors=True)
 
 
 def _taken_away(path: Path) -> bool:

@@ -146,13 +146,18 @@ def take_path(stem: Path, number: int) -> Path:
     return stem.with_name(f"{stem.name}.takes") / f"{number}.json"
 
 
+def unfinished_path(stem: Path) -> Path:
+    """The folder in which the files of a rendering are made before they take their places."""
+    return stem.with_name(f".{stem.name}.part")
+
+
 @contextmanager
 def _placed(stem: Path, wanted: list[Path], gone: Sequence[Path]) -> Iterator[Path]:
     """A stem in a folder of its own, from where what is written takes the place of all that was `wanted` before.
 
     Files that are `gone` give way to it too.
     """
-    folder, path = stem.with_name(f".{stem.name}.part"), stem
+    folder, path = unfinished_path(stem), stem
     try:
         shutil.rmtree(folder, ignore_errors=True)  # of a process that was killed
         folder.mkdir()

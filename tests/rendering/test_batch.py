@@ -155,6 +155,7 @@ def test_the_claim_of_a_run_that_was_killed_goes_once_the_score_is_there(here):
     gone = subprocess.Popen([sys.executable, "-c", "pass"])
     gone.wait()
     claim_path(OUT / "000").write_text(json.dumps({"host": socket.gethostname(), "pid": gone.pid, "token": "x"}))
+    Path("out/.000.part").mkdir()
     assert not any(outcome.error for outcome in make("s"))
     assert not list(OUT.glob(".*"))
 
