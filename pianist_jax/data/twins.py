@@ -19,13 +19,8 @@ from pianist_jax.score.load import load
 from pianist_jax.score.page import page
 
 LEAST_COMMON = 0.8  # of the notes, without which the two are not one score
-IN_FORCE = (
-    "level",
-    "hairpin",
-    "along",
-    "gradual",
-    "voice",
-)  # what a note without its twin has in common with its neighbour
+# What a note that its twin lacks has in common with the note before it.
+IN_FORCE = ("level", "hairpin", "along", "gradual", "voice")
 
 
 def page_of_twin(score: Notes, twin: Path) -> np.ndarray | None:

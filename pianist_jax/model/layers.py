@@ -28,6 +28,23 @@ def dense(features: int, config: ModelConfig, *, bias: bool = False, name: str |
     return nn.Dense(features, use_bias=bias, dtype=jnp.dtype(config.dtype), kernel_init=init, name=name)
 
 
+def embed_features(features: jax.Array, config: ModelConfig, begin: nn.initializers.Initializer) -> jax.Array:
+    """Features of notes, [B, N, F], through a small network -> [B, N, D]: `hidden` and `out` of the module it is in.
+
+    It gives zeros at first, as if nothing were told; `hidden` begins as `begin` says.
+    """
+    c, dtype = config, jnp.dtype(config.dtype)
+    hidden = nn.Dense(c.width, dtype=dtype, kernel_init=begin, name="hidden")(features.astype(dtype))
+    zeros = nn.initializers.zeros_init()
+    out = nn.Dense(c.width, use_bias=False, dtype=dtype, kernel_init=zeros, name="out")
+    return out(nn.gelu(hidden, approximate=True))
+
+
+def one_hot(column: jax.Array, size: int) -> jax.Array:
+    """A column int32 [B, N] of `size` values -> float32 [B, N, size - 1]; 0, which is unknown, gives zeros."""
+    return (column[..., None] == jnp.arange(1, size)[None, None]).astype(jnp.float32)
+
+
 def kept_in_remat(config: ModelConfig) -> Any:
     """What a block computed again for the gradient still keeps: nothing, or what its linear maps gave ("dots")."""
     policies = jax.checkpoint_policies

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from pianist_jax.config import ModelConfig
-from pianist_jax.model.layers import dense
+from pianist_jax.model.layers import embed_features, one_hot
 from pianist_jax.model.note_decoder import time_features
 from pianist_jax.music.tokens import BAR_STEPS, BEAT_STEPS, METRE, METRE_SIZE
 
@@ -28,8 +28,7 @@ def metre_features(metre_BNC: jax.Array) -> jax.Array:
     for name, scale in SCALE.items():
         features.append(time_features((column[name] - 1).clip(0) * scale, column[name] > 0))
     for name in CHOICES:
-        values = jnp.arange(1, METRE_SIZE[METRE.index(name)])[None, None]
-        features.append((column[name][..., None] == values).astype(jnp.float32))
+        features.append(one_hot(column[name], METRE_SIZE[METRE.index(name)]))
     return jnp.concatenate(features, axis=-1)
 
 
@@ -41,8 +40,4 @@ class MetreEmbedder(nn.Module):
     @nn.compact
     def __call__(self, metre_BNC: jax.Array) -> jax.Array:
         """[B, N, 9] -> [B, N, D]."""
-        c = self.config
-        features = metre_features(metre_BNC).astype(jnp.dtype(c.dtype))
-        hidden = nn.gelu(dense(c.width, c, bias=True, name="hidden")(features), approximate=True)
-        zeros = nn.initializers.zeros_init()
-        return nn.Dense(c.width, use_bias=False, dtype=jnp.dtype(c.dtype), kernel_init=zeros, name="out")(hidden)
+        return embed_features(metre_features(metre_BNC), self.config, nn.initializers.normal(0.02))

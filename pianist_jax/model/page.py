@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 
 from pianist_jax.config import ModelConfig
+from pianist_jax.model.layers import embed_features, one_hot
 from pianist_jax.music.tokens import ALONG_STEPS, PAGE, PAGE_SIZE, QUARTER_STEPS, SIGNS
 
 CHOICES = ("level", "hairpin", "slur", "voice")
@@ -17,8 +18,7 @@ def page_features(page_BNC: jax.Array) -> jax.Array:
     column = dict(zip(PAGE, jnp.moveaxis(page_BNC, -1, 0), strict=True))
     features = []
     for name in CHOICES:
-        values = jnp.arange(1, PAGE_SIZE[PAGE.index(name)])[None, None]
-        features.append((column[name][..., None] == values).astype(jnp.float32))
+        features.append(one_hot(column[name], PAGE_SIZE[PAGE.index(name)]))
     level = jnp.where(column["level"] > 1, (column["level"] - 7.0) / 4.0, 0.0)  # from pppp to ffff about -1 to 1
     features.append(level[..., None])
     along = jnp.where(column["along"] > 1, (column["along"] - 1.0) / ALONG_STEPS, 0.0)
@@ -44,11 +44,5 @@ class PageEmbedder(nn.Module):
     @nn.compact
     def __call__(self, page_BNC: jax.Array) -> jax.Array:
         """[B, N, 8] -> [B, N, D]."""
-        c = self.config
-        features = page_features(page_BNC).astype(jnp.dtype(c.dtype))
         # Few of the features are on: with weights as small as other layers begin with, nothing would come through.
-        wide = nn.initializers.lecun_normal()
-        hidden = nn.Dense(c.width, dtype=jnp.dtype(c.dtype), kernel_init=wide, name="hidden")(features)
-        hidden = nn.gelu(hidden, approximate=True)
-        zeros = nn.initializers.zeros_init()
-        return nn.Dense(c.width, use_bias=False, dtype=jnp.dtype(c.dtype), kernel_init=zeros, name="out")(hidden)
+        return embed_features(page_features(page_BNC), self.config, nn.initializers.lecun_normal())
