@@ -70,8 +70,10 @@ FILES = {"os", "io", "pathlib", "shutil", "tempfile", "json", "pickle", "safeten
 
 MAX_BYTES = 24 * 1024 * 1024
 MAX_FUNCTION = 60
-# No path of somebody's own machine, and no package index: pip's own settings decide where packages come from.
-OWN_PATHS = re.compile(r"(?<![\w.:/~-])/(?:w[o]rk|root|home|tmp|mnt|Users)/[\w.-]+")
+# No path of somebody's own machine, where this checkout lies least of all, and no package index: pip's own settings
+# decide where packages come from.
+HERE = re.escape(str(ROOT.parent).strip("/") or ROOT.name)
+OWN_PATHS = re.compile(rf"(?<![\w.:/~-])/(?:{HERE}|root|home|tmp|mnt|Users)/[\w.-]+")
 REGISTRIES = re.compile(r"py[p]i\.org|python[h]osted|--(?:extra-)?index[-]url|--find[-]links|--trusted[-]host")
 
 
@@ -357,7 +359,7 @@ def test_lengths_bite():
 @pytest.mark.parametrize(
     "parts",
     [
-        ("see /w", "ork/someone/notes"),
+        ("see ", f"{ROOT}/notes"),
         ('open("/', 'tmp/data/x")'),
         ("cd /", "root/.cache"),
         ("=/", "home/someone/x"),
@@ -370,7 +372,7 @@ def test_own_paths_bite(parts):
 
 
 def test_harmless_paths_pass():
-    own = "/wo" + "rk/x"
+    own = f"{ROOT}/x"
     assert list(text_problems({"README.md": f"https://example.org{own} ~{own} a/tmp/b /usr/bin"})) == []
 
 

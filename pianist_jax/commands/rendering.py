@@ -14,13 +14,8 @@ from pianist_jax.terminal import conclude, once_in, progress, say
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pianist_jax.inference.engine import Model
-    from pianist_jax.performance.expression import Expression
-    from pianist_jax.performance.pace import Pace
     from pianist_jax.rendering.batch import Order, Outcome
-    from pianist_jax.rendering.extras import Extras
     from pianist_jax.rendering.finding import Job
-    from pianist_jax.score.reading import Reading
 
 commands = typer.Typer(rich_markup_mode=None)
 NAMED = 10  # scores that are left alone; the others are counted
@@ -79,8 +74,18 @@ def render(
     another take of a single score (`pianist history`). Several scores are told of in DIR/manifest.jsonl. Scores also
     come in tar archives and in lists (.txt, one path a line).
     """
+    from pianist_jax.inference.compilation import keep_programs
+    from pianist_jax.inference.engine import load_model
+    from pianist_jax.rendering.batch import Order
+
     scores, strength = options.strengths_among(scores, strength)
-    wanted = Options(
+    if samples < 1:
+        raise PianistError(f"samples is {samples}, but it must be 1 or more")
+    if bars is not None and (tempo is not None or duration is not None):
+        raise PianistError("--bars keep their place in time, so that nothing else moves; leave the tempo out")
+    keep_programs()
+    order = Order(
+        Path(output),
         seed=seed,
         samples=samples,
         pace=options.pace_of(tempo, duration),
@@ -89,63 +94,26 @@ def render(
             keep, strength, tempo_scale, pedal_threshold, binary_pedal, balance, swing, lead_in, hit
         ),
         extras=options.extras_of(tempo_events, plot, plot_bars, overlay, audio, ppq, halve_values, audio_format, html),
-        tempo_events=tempo_events,
         takes=takes,
         force=force,
         reading=options.reading_of(part, repeats, ornaments),
         log=options.log_of(log),
+        model=load_model(model),
     )
     if bars is None:
-        _render_scores(scores, Path(output), model, shard, wanted)
-        return
-    if tempo is not None or duration is not None:
-        raise PianistError("--bars keep their place in time, so that nothing else moves; leave the tempo out")
-    _render_bars(scores, Path(output), model, bars, wanted)
+        _render_scores(scores, order, shard)
+    else:
+        _render_bars(scores, order, bars, tempo_events)
 
 
-@dataclasses.dataclass(frozen=True)
-class Options:
-    """What the command line asks of every score; `tempo_events` is None where nothing is said of them."""
-
-    seed: int
-    samples: int
-    pace: "Pace"
-    sampling: Sampling
-    expression: "Expression"
-    extras: "Extras"
-    tempo_events: str | None
-    takes: bool
-    force: bool
-    reading: "Reading"
-    log: Path | None
-
-
-def _render_scores(scores: list[str], folder: Path, model: str, share: str | None, wanted: Options) -> None:
-    from pianist_jax.inference.compilation import keep_programs
-    from pianist_jax.inference.engine import load_model
+def _render_scores(scores: list[str], order: "Order", share: str | None) -> None:
     from pianist_jax.rendering import batch
     from pianist_jax.rendering.finding import find_scores, own_share
     from pianist_jax.rendering.renderer import needed_draws
 
-    if wanted.samples < 1:
-        raise PianistError(f"samples is {wanted.samples}, but it must be 1 or more")
     share = share or own_share()
-    keep_programs()
     jobs, wrong = find_scores(scores)
-    order = batch.Order(
-        folder,
-        load_model(model),
-        seed=wanted.seed,
-        samples=wanted.samples,
-        sampling=wanted.sampling,
-        pace=wanted.pace,
-        expression=wanted.expression,
-        extras=wanted.extras,
-        force=wanted.force,
-        log=wanted.log,
-        reading=wanted.reading,
-        takes=wanted.takes or len(jobs) == 1,
-    )
+    order = dataclasses.replace(order, takes=order.takes or len(jobs) == 1)
     draws = needed_draws(order.samples, order.sampling)
     _tell_twins(jobs)
     errors, count, tally = [error for _, error in wrong], len(wrong), batch.Tally()
@@ -165,7 +133,7 @@ def _render_scores(scores: list[str], folder: Path, model: str, share: str | Non
                 tell(f"{outcome.score}: made before with these settings, left alone ({outcome.files[0]})")
     if left_alone > NAMED:
         say(f"{left_alone - NAMED} more were made before with these settings and left alone")
-    _tell_what_to_open(performed, files, folder)
+    _tell_what_to_open(performed, files, order.folder)
     conclude([*errors, *[None] * (count - len(errors))])
 
 
@@ -197,23 +165,19 @@ def _tell_twins(jobs: "list[Job]") -> None:
             say(f"{job.score}: performed instead of {', '.join(map(str, job.twins))}, taken for the same score")
 
 
-def _render_bars(scores: list[str], folder: Path, name: str, bars: str, wanted: Options) -> None:
-    from pianist_jax.inference.compilation import keep_programs
-    from pianist_jax.inference.engine import load_model
+def _render_bars(scores: list[str], order: "Order", bars: str, tempo_events: str | None) -> None:
     from pianist_jax.rendering.batch import Outcome
     from pianist_jax.rendering.finding import find_scores
     from pianist_jax.score.bars import parse_bars
 
     chosen = parse_bars(bars)
-    if wanted.samples > 1:
+    if order.samples > 1:
         raise PianistError("--bars perform anew what every performance of a rendering has there; leave --samples out")
-    keep_programs()
-    model = load_model(name)
     jobs, wrong = find_scores(scores)
     outcomes = [Outcome(path, error=error) for path, error in wrong]
     _tell_twins(jobs)
     for job in jobs:
-        outcome = _bars_of(job, folder, model, chosen, wanted)
+        outcome = _bars_of(job, order, chosen, tempo_events)
         outcomes.append(outcome)
         files = " ".join(map(str, outcome.files))
         if outcome.rendering:
@@ -224,7 +188,8 @@ def _render_bars(scores: list[str], folder: Path, name: str, bars: str, wanted: 
     conclude([outcome.error for outcome in outcomes])
 
 
-def _bars_of(job: "Job", folder: Path, model: "Model", bars: tuple[int, int], wanted: Options) -> "Outcome":
+def _bars_of(job: "Job", order: "Order", bars: tuple[int, int], tempo_events: str | None) -> "Outcome":
+    """What becomes of a rendering; `tempo_events`: what the command line says of them, None: nothing."""
     from pianist_jax.rendering.batch import Outcome
     from pianist_jax.rendering.finding import shelf
     from pianist_jax.rendering.passages import rerender_file
@@ -233,17 +198,17 @@ def _bars_of(job: "Job", folder: Path, model: "Model", bars: tuple[int, int], wa
         with shelf() as file_of:
             saved, rendering = rerender_file(
                 file_of(job),
-                folder / job.stem,
-                model,
+                order.folder / job.stem,
+                order.model,
                 bars,
-                seed=wanted.seed,
-                sampling=wanted.sampling,
-                expression=wanted.expression,
-                extras=wanted.extras,
-                tempo_events=wanted.tempo_events,
-                force=wanted.force,
-                reading=wanted.reading,
+                seed=order.seed,
+                sampling=order.sampling,
+                expression=order.expression,
+                extras=order.extras,
+                tempo_events=tempo_events,
+                force=order.force,
+                reading=order.reading,
             )
     except Exception as error:  # one bad score never stops the others
-        return Outcome(job.score, error=in_words(job.score, error, wanted.log))
+        return Outcome(job.score, error=in_words(job.score, error, order.log))
     return Outcome(job.score, saved.files, saved.worst_error_ms, rendering, take=saved.take, beyond=saved.beyond)

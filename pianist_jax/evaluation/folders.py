@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -98,10 +98,12 @@ def find_candidates(folder: Path, pieces: Sequence[Piece], aligner: Aligner, nam
     pairs = [(piece.score, path) for piece in present for path in files[piece.name]]
     found = iter(align_files(pairs, aligner))
     performances = {piece.name: tuple(next(found) for _ in files[piece.name]) for piece in present}
-    told = {piece.name: _told(files[piece.name][0]) for piece in present}
-    boundaries = {piece.name: _joins(told[piece.name], len(piece.score)) for piece in present}
+    metadata = {piece.name: _metadata(files[piece.name][0]) for piece in present}
+    boundaries = {piece.name: _boundaries(metadata[piece.name], len(piece.score)) for piece in present}
     known = {piece: notes for piece, notes in boundaries.items() if notes is not None}
-    return Candidates(name, performances, known, {"folder": folder.name, **_about(list(told.values()))}), warnings
+    return Candidates(
+        name, performances, known, {"folder": folder.name, **_common_identity(metadata.values())}
+    ), warnings
 
 
 def find_all_candidates(
@@ -213,35 +215,35 @@ def _by_name(folder: Path, aliases: Mapping[str, str], scores: set[Path]) -> tup
     return {name: [path for _, path in sorted(takes)] for name, takes in found.items()}, warnings
 
 
-def _told(path: Path) -> dict[str, Any]:
-    """What the JSON file tells that `pianist render` puts beside a performance; nothing where there is none."""
+def _metadata(path: Path) -> dict[str, Any]:
+    """The content of the JSON file that `pianist render` puts beside a performance; nothing where there is none."""
     stem = path.name.removesuffix(path.suffix).removesuffix(PERFORMANCE)
     take = _TAKE.fullmatch(stem)
     for name in (stem, take[1] if take else stem):
         try:
-            told = json.loads((path.with_name(f"{name}.json")).read_text(encoding="utf-8"))
+            content = json.loads((path.with_name(f"{name}.json")).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             continue
-        return told if isinstance(told, dict) else {}
+        return content if isinstance(content, dict) else {}
     return {}
 
 
-def _joins(told: Mapping[str, Any], notes: int) -> np.ndarray | None:
-    """Where windows met in a rendering, by what is told of it; None where that is not known."""
+def _boundaries(metadata: Mapping[str, Any], notes: int) -> np.ndarray | None:
+    """Where windows met in a rendering, by its metadata; None where that is not known."""
     try:
         from pianist_jax.inference.windows import Windowing, window_boundaries
 
-        return window_boundaries(notes, Windowing(**told["settings"]["windows"]))
+        return window_boundaries(notes, Windowing(**metadata["settings"]["windows"]))
     except (KeyError, TypeError, ValueError):
         return None
 
 
-def _about(told: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _common_identity(metadata: Collection[Mapping[str, Any]]) -> dict[str, Any]:
     """Model, hash and seed of renderings that all have the same."""
     found: list[dict[str, Any]] = []
-    for one in told:
+    for one in metadata:
         model = one.get("model")
         if isinstance(model, dict) and {"name", "hash"} <= model.keys() and "seed" in one:
             found.append({"model": model["name"], "hash": model["hash"], "seed": one["seed"]})
-    same = len(found) == len(told) and all(one == found[0] for one in found)
+    same = len(found) == len(metadata) and all(one == found[0] for one in found)
     return found[0] if same and found else {}

@@ -30,7 +30,6 @@ from pianist_jax.performance.parameters import carried, chords_of, clock_of, gro
 from pianist_jax.performance.playable import make_playable
 from pianist_jax.performance.shape import AS_PLAYED, HANDS, Shape
 from pianist_jax.score.bars import notes_in, parse_bars, require_bars
-from pianist_jax.score.grid import hands_of
 
 if TYPE_CHECKING:
     from pianist_jax.score.grid import ScoreGrid
@@ -88,7 +87,7 @@ def notes_of_hand(grid: ScoreGrid, hand: str) -> np.ndarray:
     """bool [N]: the notes of a hand, "right" or "left". Raises PianistError where the score tells none."""
     if hand not in HANDS:
         raise PianistError(f"{hand!r} is no hand; choose {' or '.join(HANDS)}")
-    plays = np.array(hands_of(grid.part_names), np.int64)[grid.part] == HANDS[hand]
+    plays = grid.hand == HANDS[hand]
     if not plays.any():
         raise PianistError(f"the score does not tell which notes the {hand} hand plays; leave the hand out")
     return plays

@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pianist_jax.score.hands import named_hand
+
 RIGHT, LEFT = "Right hand", "Left hand"
 NO_SIGNATURE = (0, 4, 4)  # what a MIDI file without time signatures means
 MAJOR = ("Cb", "Gb", "Db", "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#")
@@ -66,6 +68,11 @@ class ScoreGrid:
         return self.onset / self.ticks_per_quarter
 
     @property
+    def hand(self) -> np.ndarray:
+        """int8[N]: the hand that plays every note, as its part's name says: 1 right, 2 left, 0 unknown."""
+        return np.array([named_hand(name) for name in self.part_names], np.int8)[self.part]
+
+    @property
     def end(self) -> int:
         """The last tick of the last note."""
         return int((self.onset + self.duration).max(initial=0))
@@ -111,11 +118,6 @@ def beat_quarters(numerator: int, denominator: int) -> float:
     """How many quarters a beat has under a time signature: three denominators in compound time."""
     compound = denominator >= 8 and numerator > 3 and numerator % 3 == 0
     return (3 if compound else 1) * 4 / denominator
-
-
-def hands_of(part_names: Sequence[str]) -> list[int]:
-    """The hand that plays each part, as its name says: 1 right, 2 left, 0 unknown."""
-    return [1 if "right" in name.lower() else 2 if "left" in name.lower() else 0 for name in part_names]
 
 
 def nearest_fifths(fifths: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pianist_jax.music.tokens import BAR_STEPS, BEAT_STEPS, METRE, METRE_SIZE, QUARTER_STEPS
-from pianist_jax.score.grid import ScoreGrid, beat_quarters, hands_of
+from pianist_jax.score.grid import ScoreGrid, beat_quarters
 
 
 def metre(grid: ScoreGrid) -> np.ndarray:
@@ -54,7 +54,7 @@ def _places(grid: ScoreGrid) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def _hands(grid: ScoreGrid) -> np.ndarray:
     """0 right, 1 left, -1 unknown, of every note."""
-    return np.array([-1, 0, 1])[np.array(hands_of(grid.part_names), int)][grid.part]
+    return np.array([-1, 0, 1])[grid.hand]
 
 
 def _in_chord(grid: ScoreGrid) -> tuple[np.ndarray, np.ndarray]:

@@ -14,7 +14,7 @@ from pianist_jax.files import printable
 from pianist_jax.music.midi import DRUM_CHANNEL, MidiError, gather_events
 from pianist_jax.music.notes import Notes, survivors
 from pianist_jax.score.facts import DEFAULT_TEMPO, Bar, KeySignature, Score, Tempo, TimeSignature
-from pianist_jax.score.grid import LEFT, MAJOR, MINOR, NO_SIGNATURE, RIGHT, ScoreGrid, TempoMark, hands_of
+from pianist_jax.score.grid import LEFT, MAJOR, MINOR, NO_SIGNATURE, RIGHT, ScoreGrid, TempoMark
 from pianist_jax.score.hands import LEFT_HAND, RIGHT_HAND, named_hand
 from pianist_jax.score.midi_parts import read_midi_parts
 from pianist_jax.score.repeats import MAX_BARS
@@ -57,7 +57,7 @@ def read_midi_score(path: str | os.PathLike[str], part: str | None = None, *, wh
         beat=(onset - lines[bar]) / quarter,
         onset=onset / quarter,
         duration=(end - onset) / quarter,
-        hand=np.array(hands_of(grid.part_names), np.int8)[part_of],
+        hand=np.array([named_hand(label) for label in grid.part_names], np.int8)[part_of],
         voice=np.minimum(voice, 32767).astype(np.int16),
         grace=np.zeros(len(onset), bool),
         marks=np.zeros(len(onset), np.uint32),
@@ -85,8 +85,7 @@ def hand_names(names: Sequence[str], part: np.ndarray, pitch: np.ndarray) -> tup
     hands = [named_hand(label) for label in names]
     if sorted(hands) == [RIGHT_HAND, LEFT_HAND]:  # in whatever language
         return tuple(RIGHT if hand == RIGHT_HAND else LEFT for hand in hands)
-    said = [label.lower() for label in names]
-    if any("left" in label for label in said) or any("right" in label for label in said):
+    if any(hands):
         return tuple(label or "Piano" for label in names)
     mean = [pitch[part == k].mean() if np.any(part == k) else 64.0 for k in range(2)]
     return (RIGHT, LEFT) if mean[0] >= mean[1] else (LEFT, RIGHT)

@@ -9,13 +9,12 @@ from pianist_jax.music.notes import Notes
 from pianist_jax.performance.pace import first_mark, has_tempo, note_value
 from pianist_jax.performance.parameters import chords_of, clock_of
 from pianist_jax.rendering.hashes import content_hash
-from pianist_jax.score.grid import ScoreGrid, hands_of
+from pianist_jax.score.grid import ScoreGrid
 
 
 def score_view(name: str, grid: ScoreGrid, notes: Notes, ids: Sequence[str]) -> dict[str, Any]:
     """A score: bar lines, beats and the N notes as written; `ids` name them on the page (none: it is not engraved)."""
     per_quarter = grid.ticks_per_quarter
-    hand = np.array(hands_of(grid.part_names))[grid.part]
     beats, unit = first_mark(grid)
     return {
         "name": name,
@@ -28,7 +27,7 @@ def score_view(name: str, grid: ScoreGrid, notes: Notes, ids: Sequence[str]) -> 
             "pitch": notes.pitch.tolist(),
             "at": _short(grid.quarters),
             "length": _short(grid.duration / per_quarter),
-            "hand": hand.tolist(),
+            "hand": grid.hand.tolist(),
             "velocity": notes.velocity.tolist(),
             "id": list(ids),
         },
