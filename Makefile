@@ -9,11 +9,12 @@ BIN := $(VENV)/bin
 PYTHON_VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])')
 INSTALLED := $(VENV)/.installed-$(PYTHON_VERSION)
 READY := $(VENV)/.ready
+DOCS := $(VENV)/docs/.installed
 LIBTPU := $(VENV)/libtpu/.installed
 
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: demo test test-slow tpu-check examples clean
+.PHONY: demo test test-slow tpu-check examples docs dist-check readme-check release clean
 
 demo: $(READY)
 	$(BIN)/pianist render examples/*.musicxml -o demo --plot --audio --force
@@ -34,6 +35,22 @@ tpu-check: $(READY) $(LIBTPU)
 examples: $(READY)
 	$(BIN)/python -m examples.build
 
+# The documentation site, in build/site; whatever is wrong with a link or a reference stops it.
+docs: $(DOCS)
+	NO_MKDOCS_2_WARNING=1 $(VENV)/docs/bin/mkdocs build --strict --quiet
+
+# Wheel and sdist, tried in clean environments of each Python that is found.
+dist-check: $(READY)
+	$(BIN)/python -m tests.checks.dist
+
+# The commands of README and guides, run as they stand.
+readme-check: $(READY)
+	$(BIN)/python -m tests.checks.readme
+
+# Whether this commit may be released.
+release: $(READY)
+	$(BIN)/python -m tests.checks.release
+
 clean:
 	rm -rf $(VENV) demo build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
@@ -45,6 +62,12 @@ $(INSTALLED): requirements.txt
 
 $(READY): $(INSTALLED) pyproject.toml
 	$(PIP) install --no-deps --no-build-isolation -e .
+	touch $@
+
+# What builds the site has an environment of its own: it reads the package and does not import it.
+$(DOCS): docs/requirements.txt
+	$(PYTHON) -m venv --clear $(VENV)/docs
+	$(VENV)/docs/bin/python -m pip --quiet --disable-pip-version-check install -r $<
 	touch $@
 
 # The TPU compiler lies beside the environment, not in it: found there, JAX would look for TPUs in every command.

@@ -66,7 +66,7 @@ def convert(source: Path | str, target: Path | str) -> None:
     source, target = Path(source), Path(target)
     if target.exists() and source.exists() and target.samefile(source):
         raise PianistError(f"{source}: would be overwritten by its own conversion; give another target")
-    if _is_ours(source):
+    if is_ours(source):
         save_published(target, *load_weights(source))
     else:
         config, params = load_published(source)
@@ -177,7 +177,7 @@ def _read(path: Path) -> dict[str, np.ndarray]:
         raise PianistError(f"{path}: damaged or not a safetensors file; fetch it again") from error
 
 
-def _is_ours(path: Path) -> bool:
+def is_ours(path: Path) -> bool:
     """Whether a file says that `save_weights` wrote it; what is unreadable is left to the reader."""
     try:
         with safetensors.safe_open(path, framework="np") as file:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import importlib
 import json
 import os
 import re
@@ -13,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import safetensors.numpy
+import typer
 
 from pianist_jax import cli, terminal
 from pianist_jax.inference import engine as programs
@@ -358,6 +360,31 @@ def test_help_needs_no_jax(tmp_path):
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "--top-p" in done.stdout
+
+
+def test_the_list_of_commands_is_theirs():
+    group = typer.main.get_group(cli.app)
+    context = typer.Context(group)
+    assert group.list_commands(context) == list(cli.COMMANDS)
+    for name, (_, sentence) in cli.COMMANDS.items():
+        command = group.get_command(context, name)
+        assert command.get_short_help_str(limit=1000) == sentence
+
+
+def test_no_command_is_missing_from_the_list():
+    for module in Path(cli.__file__).parent.glob("commands/[a-z]*.py"):
+        here = getattr(importlib.import_module(f"pianist_jax.commands.{module.stem}"), "commands", None)
+        listed = {name for name, (home, _) in cli.COMMANDS.items() if home == module.stem}
+        assert listed == (set() if here is None else set(typer.main.get_group(here).commands))
+
+
+def test_an_extra_that_is_not_installed_is_named_before_anything_is_performed(run, monkeypatch):
+    write_midi("prelude.mid", SCORE)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    code, out, err = run("render", "prelude.mid", "-o", "out", "--plot")
+    assert (code, out) == (2, [])
+    assert err == ["pianist: this needs matplotlib, which is not installed: pip install 'pianist_jax[plot]'"]
+    assert files() == ["prelude.mid"]
 
 
 def test_the_public_names():

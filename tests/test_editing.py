@@ -7,6 +7,7 @@ import shutil
 import sys
 from pathlib import Path
 
+import fastjsonschema
 import pytest
 
 from pianist_jax import cli
@@ -286,6 +287,21 @@ def test_inspect(run):
     long = f"{'long ' * 40}.mid"
     shutil.copy(CHORALE, long)
     assert run("inspect", long)[1][0] == long
+
+
+def test_renderings_are_as_the_schema_says(run):
+    run("render", CHORALE, "-o", "out")
+    content = json.loads(Path(f"out/{CHORALE.stem}.json").read_text())
+    code, out, err = run("inspect", "--schema")
+    assert (code, err) == (0, [])
+    valid = fastjsonschema.compile(json.loads("\n".join(out)))
+    valid(content)
+    content["notes"][0]["performed"][0]["velocity"] = 128
+    with pytest.raises(fastjsonschema.JsonSchemaValueException, match="velocity"):
+        valid(content)
+    code, _, err = run("inspect")
+    assert code == 2
+    assert "--schema" in err[0]
 
 
 def test_a_plot_of_some_bars_with_somebody_elses_performance(run):

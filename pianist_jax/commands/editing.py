@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from pianist_jax.performance.expression import Expression
     from pianist_jax.performance.pace import Pace
     from pianist_jax.rendering.extras import Extras
+    from pianist_jax.score.describe import Rows
+    from pianist_jax.score.reading import Reading
 
 commands = typer.Typer(rich_markup_mode=None)
 
@@ -119,22 +121,29 @@ def _apply_to(name: str, wanted: Wanted) -> None:
 @commands.command()
 def inspect(
     files: Annotated[
-        list[str],
-        typer.Argument(metavar="FILE", help="MIDI, MusicXML, MEI, kern and ABC files, NAME.json of renderings."),
-    ],
+        list[str] | None,
+        typer.Argument(metavar="[FILE...]", help="MIDI, MusicXML, MEI, kern, ABC files, NAME.json of renderings."),
+    ] = None,
     part: options.Part = None,
     repeats: options.Repeats = True,
     ornaments: options.Ornaments = None,
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of NAME.json instead.")] = False,
 ) -> None:
     """Say what is in a score, a performance or a rendering: bars, notes, tempi, dynamics, pedal, problems."""
-    from pianist_jax.rendering.stored import describe_rendering
-    from pianist_jax.score.describe import describe
+    if schema:
+        from importlib.resources import files as files_of
 
+        text = files_of("pianist_jax.rendering").joinpath("schema.json").read_text(encoding="utf-8")
+        for line in text.splitlines():
+            say(line)
+        return
+    if not files:
+        raise PianistError("name a score, a performance or the NAME.json of a rendering, or ask for --schema")
     reading = options.reading_of(part, repeats, ornaments)
     errors: list[PianistError | None] = []
     for file in files:
         try:
-            rows = describe_rendering(Path(file)) if file.lower().endswith(".json") else describe(file, reading)
+            rows = _rows(file, reading)
         except Exception as error:  # whatever one file does, the others are told of
             errors.append(in_words(printable(file), error))
             continue
@@ -144,3 +153,13 @@ def inspect(
         for what, how in rows:
             say(f"  {what:{width}}  {how}")
     conclude(errors)
+
+
+def _rows(file: str, reading: "Reading") -> "Rows":
+    if file.lower().endswith(".json"):
+        from pianist_jax.rendering.stored import describe_rendering
+
+        return describe_rendering(Path(file))
+    from pianist_jax.score.describe import describe
+
+    return describe(file, reading)

@@ -11,7 +11,7 @@ import typer
 
 from pianist_jax.commands import options
 from pianist_jax.config import Sampling
-from pianist_jax.errors import PianistError
+from pianist_jax.errors import PianistError, require
 from pianist_jax.terminal import complain, counter, progress, say
 
 if TYPE_CHECKING:
@@ -97,6 +97,8 @@ def evaluate(
     if answers:
         _sum_up(answers, seed)
         return
+    for extra in ("eval", "plot"):
+        require(extra)
     check(metrics, tempo)
     if not folders and not models:
         raise PianistError("nothing to evaluate; give --candidates DIR or --model NAME, or both")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pianist_jax.errors import PianistError
+from pianist_jax.errors import PianistError, require
 from pianist_jax.terminal import say
 
 if TYPE_CHECKING:
@@ -207,6 +207,8 @@ def extras_of(
     overlays = tuple(overlay or ())
     form = parse_format(audio_form or "wav") if audio or audio_form is not None else None
     drawn = plot or bool(bars or overlays)
+    if drawn:
+        require("plot")
     return Extras(tempo_events or "onset", drawn, form, bars, overlays, ppq, halved, page)
 
 

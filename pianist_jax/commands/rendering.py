@@ -27,7 +27,9 @@ def render(
         list[str], typer.Argument(metavar="SCORE", help="MIDI, MusicXML, MEI, kern or ABC scores, or folders of them.")
     ],
     output: Annotated[str, typer.Option("-o", "--output", metavar="DIR", help="Folder of the performances.")] = ".",
-    model: Annotated[str, typer.Option(metavar="PATH|NAME", help="Weights file or bundled weights.")] = "default",
+    model: Annotated[
+        str, typer.Option(metavar="PATH|NAME", help="Weights file, bundled weights or hub:OWNER/NAME.")
+    ] = "default",
     seed: Annotated[int, typer.Option(help="Another seed, another performance.")] = 0,
     samples: Annotated[int, typer.Option(help="Performances of each score.")] = 1,
     temperature: Annotated[

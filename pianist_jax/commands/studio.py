@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pianist_jax.errors import PianistError
+from pianist_jax.errors import require
 from pianist_jax.terminal import say
 
 commands = typer.Typer(rich_markup_mode=None)
@@ -19,7 +19,9 @@ def studio(
     output: Annotated[
         str, typer.Option("-o", "--output", metavar="DIR", help="The workspace: scores and performances.")
     ] = "studio",
-    model: Annotated[str, typer.Option(metavar="PATH|NAME", help="Weights file or bundled weights.")] = "default",
+    model: Annotated[
+        str, typer.Option(metavar="PATH|NAME", help="Weights file, bundled weights or hub:OWNER/NAME.")
+    ] = "default",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 0,
     browser: Annotated[bool, typer.Option(help="Open the page in the browser.")] = True,
 ) -> None:
@@ -28,8 +30,7 @@ def studio(
     Nothing leaves your machine. The workspace is a folder with the files that `pianist render` makes; both can be used
     on it by turns. Needs `pip install 'pianist_jax[studio]'`. Ctrl-C ends it.
     """
-    try:
-        from pianist_jax.studio.running import run
-    except ModuleNotFoundError as error:
-        raise PianistError(f"the studio needs {error.name}; pip install 'pianist_jax[studio]'") from error
+    require("studio")
+    from pianist_jax.studio.running import run
+
     run(Path(score) if score else None, Path(output), model, port, say, open_browser=browser)

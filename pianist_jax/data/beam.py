@@ -30,7 +30,7 @@ from pianist_jax.data.prepare import (
 )
 from pianist_jax.data.shards import PreparedError, describe, manifest, write_shard
 from pianist_jax.data.sources import Source
-from pianist_jax.errors import PianistError
+from pianist_jax.errors import PianistError, require
 
 if TYPE_CHECKING:
     import apache_beam as beam
@@ -68,11 +68,10 @@ def prepare_on_beam(
         PianistError: Beam is not installed, or does not know the runner.
         SourceError, PreparedError: as `prepare.prepare`.
     """
-    try:
-        import apache_beam as beam
-        from apache_beam.options.pipeline_options import PipelineOptions
-    except ImportError as error:
-        raise PianistError("Apache Beam is not installed: pip install 'pianist_jax[beam]'") from error
+    require("beam")
+    import apache_beam as beam
+    from apache_beam.options.pipeline_options import PipelineOptions
+
     if runner.removesuffix("Runner") not in RUNNERS:
         raise PianistError(f"unknown runner {runner!r}: it is one of {', '.join(RUNNERS)}")
     with tempfile.TemporaryDirectory() as scratch:

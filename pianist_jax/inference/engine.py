@@ -12,12 +12,14 @@ import numpy as np
 from jax.sharding import Mesh
 
 from pianist_jax.config import MeshConfig, ModelConfig
+from pianist_jax.convert import is_ours, load_published
 from pianist_jax.errors import PianistError
 from pianist_jax.inference.programs import Programs
 from pianist_jax.model.pianist import abstract_params, named_shapes
 from pianist_jax.music.tokens import SCORE_COLUMNS, ScoreTokens
 from pianist_jax.parallel import make_mesh, replicated
 from pianist_jax.weights import load_weights, weights_path
+from pianist_jax.weights.hub import PREFIX, fetch
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -44,23 +46,27 @@ class Model:
 
 
 def load_model(path_or_name: str | Path = "default", *, dtype: str | None = None) -> Model:
-    """The model of a weights file, or of the bundled weights of that name.
+    """The model of a weights file, of the bundled weights of that name, or of `hub:OWNER/NAME` (`weights.hub`).
 
     `dtype` ("float32", "bfloat16") is that of the arithmetic; by default float32 on a CPU, where bfloat16 is slow,
     and elsewhere what the weights ask for. Raises PianistError for an unknown name or a file that is missing,
     damaged, holds something not finite, or weights of other shapes than its settings tell.
     """
-    given = Path(path_or_name)
-    named = not given.is_file() and len(given.parts) == 1 and not given.suffix
-    path = weights_path(str(path_or_name)) if named else given
-    config, params = load_weights(path)
+    given, fetched = Path(path_or_name), str(path_or_name).startswith(PREFIX)
+    named = not fetched and not given.is_file() and len(given.parts) == 1 and not given.suffix
+    path = weights_path(str(path_or_name)) if named else fetch(str(path_or_name)) if fetched else given
+    if fetched and not is_ours(path):
+        config, params = load_published(path)
+    else:
+        config, params = load_weights(path)
     if not named:  # the bundled ones fit
         _require_fit(path, config, params)
     try:
         content = path.read_bytes()
     except OSError as error:
         raise PianistError(f"{path}: cannot be read ({error.strerror}); check the path") from error
-    return make_model(config, params, name=path.stem, fingerprint=hashlib.sha256(content).hexdigest(), dtype=dtype)
+    name = str(path_or_name).rpartition("/")[2] if fetched else path.stem
+    return make_model(config, params, name=name, fingerprint=hashlib.sha256(content).hexdigest(), dtype=dtype)
 
 
 def _require_fit(path: Path, config: ModelConfig, params: Any) -> None:

@@ -1,10 +1,8 @@
 """MIDI files <-> notes.
 
-Written with miditoolkit. Reading is another matter: what miditoolkit makes of a file loses some of it. A tempo
-at the start of one track erases the changes of the tracks before it, pedal on a channel without notes is lost
-(half of piano-midi.de has it there), a note without a release vanishes, and many notes of one pitch at once take
-quadratic time. So `midi_scan` reads what is well-formed, and mido, the parser underneath miditoolkit, all else, once
-`midi_mend` has put right what is harmless.
+Written with mido. `midi_scan` reads what is well-formed, and mido all else, once `midi_mend` has put right what is
+harmless. (miditoolkit loses some of a file: tempi of earlier tracks, pedal on a channel without notes, which half of
+piano-midi.de has, notes without a release.)
 """
 
 from __future__ import annotations
@@ -15,10 +13,11 @@ import stat
 from collections import defaultdict, deque
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
+from operator import itemgetter
 from pathlib import Path
 
-import miditoolkit
 import mido
 import numpy as np
 
@@ -34,6 +33,12 @@ MAX_MS = 24 * 3600 * 1000
 MAX_TICK = 1 << 50  # more than 4 MiB of the longest deltas
 MAX_DELTA = (1 << 28) - 1  # ticks; the longest that a MIDI file can hold
 DEFAULT_TEMPO = 500_000  # µs a quarter, before the first tempo event
+# Messages at one tick as they are written.
+KINDS = (
+    "track_name", "key_signature", "text", "set_tempo", "time_signature", "program_change", "control_change",
+    "note_off", "note_on",
+)  # fmt: skip
+CHANNELS = [channel for channel in range(16) if channel != DRUM_CHANNEL]  # of parts
 # mido reads a number of many bytes in quadratic time; no file needs 4096 in a row with the high bit set.
 HIGH_BITS = bytes(byte >> 7 for byte in range(256))
 ENDLESS_NUMBER = b"\x01" * 4096
@@ -279,8 +284,9 @@ def write_ticks(
 
     `time_signatures` are (tick, numerator, denominator). Otherwise, and in what it raises, as `write_midi`.
     """
-    signatures = tuple(time_signatures)
-    write_parts(path, [(name, notes)], ticks_per_quarter=ticks_per_quarter, tempo=tempo, time_signatures=signatures)
+    write_parts(
+        path, [(name, notes)], ticks_per_quarter=ticks_per_quarter, tempo=tempo, time_signatures=time_signatures
+    )
 
 
 def write_parts(
@@ -304,43 +310,49 @@ def write_parts(
         raise ValueError(f"ticks_per_quarter {ticks_per_quarter} is outside 1..32767")
     tempo = list(tempo)
     _require("tempo", np.array([micros for _, micros in tempo], np.int64), 1, (1 << 24) - 1)
-    file = miditoolkit.MidiFile(ticks_per_beat=ticks_per_quarter)
-    # As beats a minute in float64, whole microseconds come back as they were: all 2^24 of them.
-    file.tempo_changes = [miditoolkit.TempoChange(mido.tempo2bpm(micros), tick) for tick, micros in tempo]
-    file.time_signature_changes = [miditoolkit.TimeSignature(over, under, at) for at, over, under in time_signatures]
-    for name, notes in parts:
+    signs = list(key_signatures)
+    head = [mido.MetaMessage("track_name", name=title)] if title else []
+    head += [mido.MetaMessage("text", text=text) for text in texts]
+    # Programs differ in what they take for granted, so that every file tells a metre and a tempo from the beginning.
+    metres = list(time_signatures)
+    metres = metres if any(tick <= 0 for tick, *_ in metres) else [(0, 4, 4), *metres]
+    tempo = tempo if any(tick <= 0 for tick, _ in tempo) else [(0, DEFAULT_TEMPO), *tempo]
+    head += [mido.MetaMessage("time_signature", time=at, numerator=n, denominator=d) for at, n, d in metres]
+    head += [mido.MetaMessage("set_tempo", time=tick, tempo=micros) for tick, micros in tempo]
+    file = mido.MidiFile(ticks_per_beat=ticks_per_quarter, charset="utf-8")
+    file.tracks.append(_track(head, signs))
+    for number, (name, notes) in enumerate(parts):
         require_writable(notes)
-        part = miditoolkit.Instrument(program=0, name=name)
-        columns = (notes.velocity, notes.pitch, notes.onset, notes.end)
-        part.notes = [miditoolkit.Note(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
-        pedal = zip(notes.pedal_value.tolist(), notes.pedal_time.tolist(), strict=True)
-        part.control_changes = [miditoolkit.ControlChange(SUSTAIN, value, tick) for value, tick in pedal]
-        file.instruments.append(part)
+        file.tracks.append(_track(_part(name, notes, CHANNELS[number % len(CHANNELS)]), signs))
     content = io.BytesIO()
-    file.dump(file=content, charset="utf-8")
-    signs = [(tick, mido.MetaMessage("key_signature", key=key)) for tick, key in key_signatures]
-    spoken = [mido.MetaMessage("track_name", name=title)] if title else []
-    spoken += [mido.MetaMessage("text", text=text) for text in texts]
-    replace_file(path, _with_meta(content.getvalue(), spoken, signs) if spoken or signs else content.getvalue())
+    file.save(file=content)
+    replace_file(path, content.getvalue())
 
 
-def _with_meta(content: bytes, first: list[mido.MetaMessage], every: list[tuple[int, mido.MetaMessage]]) -> bytes:
-    """A MIDI file with messages at the start of its first track, and (tick, message) in every track.
+def _part(name: str, notes: Notes, channel: int) -> list[mido.Message]:
+    """The messages of a piano, whose times are still ticks from the beginning."""
+    says = partial(mido.Message, channel=channel)
+    found = [mido.MetaMessage("track_name", name=name)] if name else []
+    found.append(says("program_change", program=0))
+    pedal = zip(notes.pedal_time.tolist(), notes.pedal_value.tolist(), strict=True)
+    found += [says("control_change", time=tick, control=SUSTAIN, value=value) for tick, value in pedal]
+    columns = (notes.end, notes.onset, notes.pitch, notes.velocity)
+    for end, onset, pitch, velocity in sorted(
+        zip(*(column.tolist() for column in columns), strict=True), key=itemgetter(0)
+    ):
+        found.append(says("note_on", time=onset, note=pitch, velocity=velocity))
+        found.append(says("note_off", time=end, note=pitch, velocity=velocity))
+    return found
 
-    miditoolkit has no place for them. They come before whatever else there is at their tick, but for a track's name.
-    """
-    file = mido.MidiFile(file=io.BytesIO(content), charset="utf-8")
-    file.tracks[0][:0] = first
-    times = [tick for tick, _ in every]
-    added = mido.MidiTrack(
-        message.copy(time=tick - before) for (tick, message), before in zip(every, [0, *times], strict=False)
-    )
-    for number, track in enumerate(file.tracks):
-        named = int(bool(track) and track[0].type == "track_name")
-        file.tracks[number] = mido.merge_tracks([track[:named], added, track[named:]])
-    out = io.BytesIO()
-    file.save(file=out)
-    return out.getvalue()
+
+def _track(messages: list[mido.Message], signs: list[tuple[int, str]]) -> mido.MidiTrack:
+    """Messages at ticks from the beginning and key signatures as a track that ends a tick later."""
+    messages = messages + [mido.MetaMessage("key_signature", time=tick, key=key) for tick, key in signs]
+    messages.sort(key=lambda message: (message.time, KINDS.index(message.type)))
+    passed = 0
+    for message in messages:
+        message.time, passed = message.time - passed, message.time
+    return mido.MidiTrack([*messages, mido.MetaMessage("end_of_track", time=1)])
 
 
 def _require(what: str, values: np.ndarray, low: int, high: int) -> None:

@@ -19,7 +19,7 @@ from xml.etree import ElementTree
 from xml.parsers import expat
 
 from pianist_jax.errors import PianistError
-from pianist_jax.music.midi import printable
+from pianist_jax.files import printable
 
 # What is read, by suffix. Of files that differ in it alone the first is meant: notation knows bars, hands, dynamics.
 FORMATS = {

@@ -14,7 +14,6 @@ from collections.abc import Collection
 from pathlib import Path
 
 from pianist_jax.files import printable
-from pianist_jax.score.abc import read_abc
 from pianist_jax.score.check import check, sound_metres
 from pianist_jax.score.facts import Bar, KeySignature, Score, Tempo, TimeSignature
 from pianist_jax.score.files import (
@@ -29,11 +28,7 @@ from pianist_jax.score.files import (
     unpack_mxl,
 )
 from pianist_jax.score.form import settle_form
-from pianist_jax.score.kern import read_kern
 from pianist_jax.score.marks import deal_out
-from pianist_jax.score.mei import read_mei
-from pianist_jax.score.midi import read_midi_score
-from pianist_jax.score.musicxml import read_musicxml
 from pianist_jax.score.ornaments import PLAIN, Style
 from pianist_jax.score.parts import keep_parts
 from pianist_jax.score.played import play
@@ -83,6 +78,8 @@ def load(
     if suffix not in NOTATION:
         if suffix not in FORMATS and not _starts_as_midi(path):
             raise ScoreError(f"{name}: not a score format that is read; give one of {', '.join(FORMATS)}")
+        from pianist_jax.score.midi import read_midi_score
+
         return read_midi_score(path, part, whole=whole)
     written = read_written(path)
     if not whole:
@@ -132,11 +129,20 @@ def read_written(path: str | os.PathLike[str]) -> Written:
         data = unpack_mxl(data, name)
     elif suffix == ".mxl":
         raise ScoreError(f"{name}: not an .mxl archive; rename it to .musicxml if it is plain MusicXML")
+    # Each reader brings modules of its own: a file pays for its format alone.
     if suffix in KERN:
+        from pianist_jax.score.kern import read_kern
+
         return read_kern(data, name)
     if suffix in ABC:
+        from pianist_jax.score.abc import read_abc
+
         return read_abc(data, name)
     root = parse_xml(data, name)
     if root.tag.rpartition("}")[2] == "mei" or suffix == ".mei":
+        from pianist_jax.score.mei import read_mei
+
         return read_mei(root, name)
+    from pianist_jax.score.musicxml import read_musicxml
+
     return read_musicxml(root, name)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import uvicorn
-import verovio  # noqa: F401  # what is missing is told at the start
 
 from pianist_jax.errors import PianistError
 from pianist_jax.score.files import MAX_BYTES, read_bytes

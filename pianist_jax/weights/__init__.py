@@ -1,7 +1,9 @@
 """Single-file weights: safetensors with the model's settings inside, stored as int8, bfloat16 or float32."""
 
 import dataclasses
+import hashlib
 import json
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +25,7 @@ DAMAGED = (
 )  # fmt: skip
 GROUP = 64  # values that share a scale
 _SCALE = "::scale"
+_LICENCE = "SPDX-License-Identifier:"
 _FORMAT = "pianist_jax 1"
 _STORED = ("int8", "float16", "bfloat16", "float32")
 
@@ -35,6 +38,31 @@ def weights_path(name: str) -> Path:
         there = ", ".join(sorted(file.stem for file in folder.glob("*.safetensors"))) or "none"
         raise PianistError(f'no bundled weights are called "{name}" (there: {there}); give one of these or a file')
     return path
+
+
+@dataclasses.dataclass(frozen=True)
+class Bundled:
+    """Weights that come with the program: how many `parameters`, under which licence, the SHA-256 of their file."""
+
+    name: str
+    path: Path
+    parameters: int
+    licence: str
+    hash: str
+
+
+def bundled() -> list[Bundled]:
+    """All weights that come with the program, by name."""
+    folder = Path(__file__).parent
+    licence = (folder / "LICENSE.md").read_text(encoding="utf-8").split(_LICENCE)[1].split()[0]
+    found = []
+    for path in sorted(folder.glob("*.safetensors")):
+        with _opened(path) as file:
+            names = [name for name in file.keys() if not name.endswith(_SCALE)]  # noqa: SIM118
+            parameters = sum(math.prod(file.get_slice(name).get_shape()) for name in names)
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        found.append(Bundled(path.stem, path, parameters, licence, content))
+    return found
 
 
 def save_weights(

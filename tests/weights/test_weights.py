@@ -13,7 +13,8 @@ import safetensors
 from pianist_jax.config import preset
 from pianist_jax.errors import PianistError
 from pianist_jax.inference.engine import load_model
-from pianist_jax.weights import load_weights, save_weights, weights_path
+from pianist_jax.model.pianist import num_params
+from pianist_jax.weights import bundled, load_weights, save_weights, weights_path
 
 
 @pytest.fixture
@@ -134,3 +135,9 @@ def test_others_may_read_the_file(params: dict, tmp_path) -> None:
     finally:
         os.umask(before)
     assert (tmp_path / "w.safetensors").stat().st_mode & 0o777 == 0o644
+
+
+def test_bundled_weights_are_listed_as_they_are() -> None:
+    (default,) = [one for one in bundled() if one.name == "default"]
+    assert default.parameters == num_params(load_weights(default.path)[1])
+    assert default.licence == "CC-BY-NC-SA-4.0"
