@@ -6,8 +6,8 @@ from pathlib import Path
 # The package's extras, and which libraries that are imported each brings. All else is always installed.
 EXTRAS = {
     "plot": ("matplotlib",),
-    "studio": ("starlette", "uvicorn", "verovio"),
-    "eval": ("parangonar", "partitura", "sklearn", "threadpoolctl"),
+    "studio": ("anyio", "starlette", "uvicorn", "verovio"),
+    "eval": ("parangonar", "sklearn", "threadpoolctl"),
     "train": ("absl", "array_record", "etils", "fsspec", "grain", "optax", "orbax", "tensorboardX"),
     "beam": ("apache_beam",),
     "hub": ("huggingface_hub",),

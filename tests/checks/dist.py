@@ -1,8 +1,8 @@
 """Build wheel and sdist and try them in clean environments: `make dist-check`.
 
-For each of Python 3.11, 3.12 and 3.13 that is found (on the PATH or with pyenv; --python PATH for others) an environment
-is made, the wheel installed without any extra, a score described and performed with sound, and an extra that is missing
-asked for.
+For each of Python 3.11, 3.12 and 3.13 that is found (on the PATH or with pyenv; --python PATH for others) an
+environment is made, the wheel installed without any extra, a score described and performed with sound, and an extra
+that is missing asked for.
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """Whether a version may be released: `make release`. Changes nothing.
 
-The version of pyproject.toml must stand in CHANGELOG.md with a date, below an empty [Unreleased]; CITATION.cff must name
-it, the tree be clean, and the tag vVERSION be absent or stand at this commit.
+The version of pyproject.toml must stand in CHANGELOG.md with a date, below an empty [Unreleased]; CITATION.cff must
+name it, the tree be clean, and the tag vVERSION be absent or stand at this commit.
 """
 
 import re
