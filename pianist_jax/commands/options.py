@@ -237,3 +237,9 @@ def tell_error(
         tell(f"  on the score's beats it sounds the same within {error:.2f} ms")
     elif rendering.grid is not None:
         tell('  no file on the score\'s beats could be made: NAME.json tells why ("left_out")')
+
+
+def tell_first_time(programs: Path | None) -> None:
+    """Say that programs will be compiled, where the folder in which they are kept has none yet."""
+    if programs is not None and programs.is_dir() and not any(programs.iterdir()):
+        say(f"the first time here programs are compiled, up to a minute; they are kept in {programs}")

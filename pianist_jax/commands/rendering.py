@@ -85,7 +85,7 @@ def render(
         raise PianistError(f"samples is {samples}, but it must be 1 or more")
     if bars is not None and (tempo is not None or duration is not None):
         raise PianistError("--bars keep their place in time, so that nothing else moves; leave the tempo out")
-    keep_programs()
+    options.tell_first_time(keep_programs())
     order = Order(
         Path(output),
         seed=seed,

@@ -1,14 +1,25 @@
-"""Compiled programs, kept on disk from one run to the next (JAX's persistent compilation cache)."""
+"""Compiled programs, kept on disk from one run to the next.
 
+JAX's persistent compilation cache spares compiling, but each program is traced and lowered before it is found there. So
+those of a CPU are kept whole besides (`kept_program`).
+"""
+
+import functools
 import hashlib
 import os
+import pickle
 import platform
 import secrets
+from collections.abc import Callable
 from contextlib import suppress
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import jax
 import platformdirs
+
+from pianist_jax.files import replace_file
 
 VARIABLE, SETTING = "PIANIST_CACHE", "jax_compilation_cache_dir"
 
@@ -37,6 +48,46 @@ def keep_programs() -> Path | None:
     jax.config.update(SETTING, str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
     return folder
+
+
+def kept_program(identity: str, make: Callable[[], Callable[..., Any]]) -> Callable[..., Any]:
+    """The program that `identity` names: of the folder of `keep_programs`, or made, and then kept there.
+
+    `identity` tells all that it was made from but this package's code and the versions of the libraries, which are told
+    besides. The folder is trusted as JAX trusts it: what lies there is run.
+    """
+    folder = getattr(jax.config, SETTING)
+    if folder is None or not Path(folder).is_dir():
+        return make()
+    told = f"{identity} {_code()} {os.environ.get('XLA_FLAGS', '')}"
+    path = Path(folder) / f"{hashlib.sha256(told.encode()).hexdigest()}.program"
+    with suppress(Exception):  # missing, or of whatever else: it is made anew
+        return _loaded(path.read_bytes())
+    program = make()
+    with suppress(Exception):  # that it cannot be kept is no harm
+        from jax.experimental.serialize_executable import serialize
+
+        content = pickle.dumps(serialize(program))  # type: ignore[arg-type]
+        _loaded(content)  # what came out of JAX's own cache may not be whole
+        replace_file(path, content)
+    return program
+
+
+def _loaded(content: bytes) -> Callable[..., Any]:
+    from jax.experimental.serialize_executable import deserialize_and_load
+
+    return deserialize_and_load(*pickle.loads(content), execution_devices=jax.devices()[:1])
+
+
+@functools.cache
+def _code() -> str:
+    """A hash of what programs are made of: this package's modules that know JAX, and versions of libraries."""
+    content = hashlib.sha256(" ".join(version(name) for name in ("jax", "jaxlib", "flax", "numpy")).encode())
+    root = Path(__file__).parent.parent
+    rooms = ("model", "inference", "music", "performance")
+    for path in sorted([*root.glob("*.py"), *(path for room in rooms for path in (root / room).glob("*.py"))]):
+        content.update(path.read_bytes())
+    return content.hexdigest()
 
 
 def _machine() -> str:
