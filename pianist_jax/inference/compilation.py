@@ -50,17 +50,22 @@ def keep_programs() -> Path | None:
     return folder
 
 
-def kept_program(identity: str, make: Callable[[], Callable[..., Any]]) -> Callable[..., Any]:
-    """The program that `identity` names: of the folder of `keep_programs`, or made, and then kept there.
+def kept_folder() -> Path | None:
+    """The folder of this machine in which programs are kept now, if any."""
+    setting = getattr(jax.config, SETTING)
+    return Path(setting) if setting is not None and Path(setting).is_dir() else None
+
+
+def kept_program(folder: Path | None, identity: str, make: Callable[[], Callable[..., Any]]) -> Callable[..., Any]:
+    """The program that `identity` names: of the `folder`, or made, and then kept there; made, where there is none.
 
     `identity` tells all that it was made from but this package's code and the versions of the libraries, which are told
     besides. The folder is trusted as JAX trusts it: what lies there is run.
     """
-    folder = getattr(jax.config, SETTING)
-    if folder is None or not Path(folder).is_dir():
+    if folder is None:
         return make()
     told = f"{identity} {_code()} {os.environ.get('XLA_FLAGS', '')}"
-    path = Path(folder) / f"{hashlib.sha256(told.encode()).hexdigest()}.program"
+    path = folder / f"{hashlib.sha256(told.encode()).hexdigest()}.program"
     with suppress(Exception):  # missing, or of whatever else: it is made anew
         return _loaded(path.read_bytes())
     program = make()

@@ -11,7 +11,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from pianist_jax.config import ModelConfig, Sampling
-from pianist_jax.inference.compilation import kept_program
+from pianist_jax.inference.compilation import kept_folder, kept_program
 from pianist_jax.inference.decode import CHUNK, Carry, open_carry, perform
 from pianist_jax.inference.sampling import knobs_of
 from pianist_jax.model.pianist import Pianist
@@ -56,8 +56,8 @@ class Programs:
         """The program of that key, compiled where it is not there yet."""
         if key not in self.compiled:
             make = partial(_COMPILE[key.kind], self, key)
-            kept = self.on_cpu and self.mesh.size == 1
-            self.compiled[key] = kept_program(f"{key} {self._shapes}", make) if kept else make()
+            folder = kept_folder() if self.on_cpu and self.mesh.size == 1 else None
+            self.compiled[key] = kept_program(folder, f"{key} {self._shapes}", make)
         return self.compiled[key]
 
     @functools.cached_property
