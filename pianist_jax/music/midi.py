@@ -117,13 +117,11 @@ def _of_tracks(
 
 
 def sounding(name: str, scanned: Scanned) -> Notes:
-    """Ticks as milliseconds. Raises MidiError where there is no note, a tempo of zero, or a time beyond a day."""
+    """Ticks as milliseconds. Raises MidiError where there is no note, or a time beyond a day."""
     if not len(scanned.start):
         what = "only drum notes (channel 10)" if scanned.drums else "no notes"
         raise MidiError(f"{name}: {what}; give a file with a piano part")
     tempo, pedal = _by_tick(scanned.tempo), _by_tick(scanned.pedal)
-    if np.any(tempo[:, 1] == 0):
-        raise MidiError(f"{name}: a tempo of zero; remove that tempo event or export the file again")
     ticks = np.concatenate([scanned.start, scanned.end, pedal[:, 0]])
     times = _milliseconds(ticks, tempo, scanned.ticks_per_quarter)
     if times.max() > MAX_MS:

@@ -11,10 +11,11 @@ import struct
 from typing import NamedTuple
 
 META, SYSEX, ESCAPE = 0xFF, 0xF0, 0xF7
-END_OF_TRACK, KEY_SIGNATURE, TIME_SIGNATURE, SEQUENCER = 0x2F, 0x59, 0x58, 0x7F
+END_OF_TRACK, TEMPO, KEY_SIGNATURE, TIME_SIGNATURE, SEQUENCER = 0x2F, 0x51, 0x59, 0x58, 0x7F
+HEADER = 14  # bytes
 # What mido knows; of any other meta event it forgets the time.
 KNOWN = {0x00, 0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x07, 0x20, 0x21, 0x2F, 0x51, 0x54, 0x58, 0x59, 0x7F}
-SHORTEST = {0x00: 2, 0x20: 1, 0x21: 1, 0x54: 5, 0x58: 4, 0x59: 2}  # bytes of what may as well be absent
+SHORTEST = {0x00: 2, 0x20: 1, 0x21: 1, 0x51: 3, 0x54: 5, 0x58: 4, 0x59: 2}  # bytes of what may as well be absent
 FINEST_BEAT = 7  # a time signature's denominator, as a power of 2
 MOST_SHARPS = 7
 JUNK_BEFORE = 1024  # bytes before the header, as of a mail or an old Macintosh
@@ -32,7 +33,7 @@ def mended(data: bytes) -> Mended:
     """A MIDI file without what is odd but harmless. Whatever the bytes, this raises nothing."""
     oddities: list[str] = []
     plain = _unwrapped(data, oddities)
-    if not plain.startswith(b"MThd") or len(plain) < 14:
+    if not plain.startswith(b"MThd") or len(plain) < HEADER:
         return Mended(data)
     size, form, count = struct.unpack_from(">Lhh", plain, 4)
     division = plain[12:14]
@@ -44,6 +45,9 @@ def mended(data: bytes) -> Mended:
         if len(found) < count and not any(_has_note(track) for track in found):
             return Mended(data)
         oddities.append(f"the header tells of {_some(count, 'track')}, the file has {len(found)}")
+    if form not in (0, 1, 2) or (form == 2 and len(found) == 1):
+        oddities.append(f"format {form}: read as {int(len(found) > 1)}")
+        form = int(len(found) > 1)
     tracks = [_sound_track(track, number, oddities) for number, track in enumerate(found, 1)]
     header = b"MThd" + struct.pack(">Lhh", 6, form, len(found)) + division
     whole = header + b"".join(b"MTrk" + struct.pack(">L", len(track)) + track for track in tracks)
@@ -58,7 +62,7 @@ def _unwrapped(data: bytes, oddities: list[str]) -> bytes:
             name, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
             if name == b"data":
                 oddities.append("wrapped in RIFF")
-                return data[at + 8 : at + 8 + size]
+                return data[at + 8 : at + 8 + size] if size >= HEADER else data[at + 8 :]
             at += 8 + size + size % 2
     where = data.find(b"MThd", 0, JUNK_BEFORE)
     if where > 0:
@@ -89,7 +93,7 @@ def _tracks(data: bytes, at: int, oddities: list[str]) -> list[bytes] | None:
             tracks.append(data[at:end])
             if len(tracks) > MAX_TRACKS:
                 return None
-        elif not (name.isascii() and name.decode("ascii").isprintable()):
+        elif data[end : end + 4] != b"MTrk" and not (name.isascii() and name.decode("ascii").isprintable()):
             if not tracks:
                 return None
             at -= 8
@@ -100,7 +104,9 @@ def _tracks(data: bytes, at: int, oddities: list[str]) -> list[bytes] | None:
     if at < len(data):
         oddities.append(f"{_some(len(data) - at, 'byte')} after its last track")
     if strange:
-        oddities.append(f"unknown chunks passed over: {' '.join(name.decode('ascii') for name in strange)}")
+        oddities.append(
+            f"unknown chunks passed over: {' '.join(ascii(name.decode('latin-1'))[1:-1] for name in strange)}"
+        )
     return tracks
 
 
@@ -198,6 +204,8 @@ def _problem(meta: int, told: bytes) -> str | None:
         return f"a meta event 0x{meta:02X} that is too short"
     if meta == KEY_SIGNATURE and _sharps(told) > MOST_SHARPS:
         return f"a key signature of {_sharps(told)} {'flats' if told[0] > 127 else 'sharps'}"
+    if meta == TEMPO and not any(told[:3]):
+        return "a tempo of zero"
     if meta == TIME_SIGNATURE and (told[0] == 0 or told[1] > FINEST_BEAT):
         return f"a time signature of {told[0]}/2^{told[1]}"
     if meta == 0x54 and not (told[0] >> 5 < 4 and told[1] < 60 and told[2] < 60 and told[4] < 100):

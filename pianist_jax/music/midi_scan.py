@@ -184,8 +184,10 @@ def _length(data: bytes, at: int) -> tuple[int, int]:
 
 
 def _is_sound(kind: int, content: bytes) -> bool:
-    """Whether mido reads such a meta event."""
+    """Whether mido reads such a meta event, and it is possible."""
     if len(content) < _LEAST_META.get(kind, 0) or (kind == _NUMBER and len(content) == 1):
+        return False
+    if kind == _TEMPO and not any(content[:3]):
         return False
     if kind == _SMPTE:
         rate, minutes, seconds, parts = content[0] >> 5, content[1], content[2], content[4]

@@ -38,6 +38,7 @@ FIELD = re.compile(r"([A-Za-z+]):(?![|:])(.*)")
 IN_TIME = {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}  # so many notes in the time of; of others that of the beat
 VOICE = re.compile(r"\s*([^\s\]]{1,60})")
 NAME = re.compile(r'\b(?:name|nm)\s*=\s*(?:"([^"]{0,80})"|(\S{1,80}))')
+DRUMS = re.compile(r"\bclef\s*=\s*perc|\bMIDI\s+channel\s+10\b")
 ALONE = "1"
 MOST_VOICES = 100
 
@@ -113,6 +114,8 @@ def _read_line(tune: _Tune, line: str, body: bool) -> bool:
             tune.staves = tune.staves or "".join(words[1:])[:2000]
         elif len(words) == 2 and words[0] == "propagate-accidentals" and not tune.voices:
             tune.head.spread = words[1].strip()
+        elif words and words[0] == "MIDI" and tune.now:
+            tune.clefs[tune.now.name] = f"{tune.clefs.get(tune.now.name, '')} {line}"[-500:]
         return body
     line = re.sub(r"(?<!\\)%.*", "", line)
     found = FIELD.match(line)
@@ -365,6 +368,8 @@ def _document(tune: _Tune) -> Element:
         told = SubElement(listed, "score-part", id=f"P{number}")
         names = [tune.names[key] for staff in staves for key in staff if key in tune.names]
         SubElement(told, "part-name").text = names[0] if names else ""
+        if all(DRUMS.search(tune.clefs.get(key, "")) for staff in staves for key in staff):
+            SubElement(SubElement(told, "midi-instrument"), "midi-channel").text = "10"
         part = SubElement(root, "part", id=f"P{number}")
         voices = [(tune.voices[key], staff) for staff, keys in enumerate(staves, 1) for key in keys]
         for bar in range(max(len(voice.bars) for voice, _ in voices)):

@@ -47,7 +47,8 @@ def read_direction(reader: Reader, element: Element) -> None:
                 _read_pedal(reader, child.get("type"), place)
     for sound in sounds:
         read_sound(reader, sound, sounding, tags)
-    words = " ".join(child.text or "" for child in element.iterfind("direction-type/words"))
+    said = (child for child in element.iterfind("direction-type/*") if child.tag in ("words", "rehearsal"))
+    words = " ".join(child.text or "" for child in said)
     jumps = any(sound.get(name) is not None for sound in sounds for name in JUMPS)
     if words and (way := way_of(words)):
         reader.written.graduals.append(Sign(reader.bar, place, (float(way),)))
@@ -91,14 +92,19 @@ def _read_jumps(reader: Reader, element: Element, place: float) -> None:
 
 
 def read_barline(reader: Reader, element: Element) -> None:
-    """Repeat signs and volta brackets."""
+    """Repeat signs, volta brackets, and the segno or coda that stands at a bar line."""
     jumps = reader.written.bars[reader.bar].jumps
+    signs = {child.tag for child in element} & {"segno", "coda"}
+    if signs:
+        read_form(jumps, Said("", "segno" in signs, "coda" in signs), reader.place)
     repeat, ending = element.find("repeat"), element.find("ending")
     if ending is not None and ending.get("type") == "start":
         reader.brackets = _passes(reader, ending.get("number", "") or ending.text or "")
     if repeat is not None and repeat.get("direction") == "forward":
         jumps.repeat_start = True
     if repeat is not None and repeat.get("direction") == "backward":
+        if element.get("location") == "left" and reader.bar:  # it ends what comes before
+            jumps = reader.written.bars[reader.bar - 1].jumps
         jumps.repeat_end = clamped_whole(reader, repeat.get("times"), 1, MAX_PASSES, 2, "times")
         jumps.repeat_again |= repeat.get("after-jump") == "yes"
 

@@ -18,10 +18,12 @@ _BACK = (
     r"^\W*(?:(?:repeat|go(?:\s+back)?|back|play|reprendre|reprise|retour(?:ner)?|revenir|wiederholen|wiederholung"
     r"|wieder|noch\s+einmal|zurück|volta|volver|repetir|voltar|повторить)\s+)*"
 )
-_SIGN = r"[𝄋%§]"
+# Signs of Unicode, of fonts for music (SMuFL), and as they are typed.
+_SIGN = r"[𝄋%§\ue047]"
+_CODA = r"[𝄌⊕\ue048]"
 _END = r"(?:fine|fin|fim|ende|schlu(?:ss|ß)|the\s+end|einde|slut|koniec|конец|конца)"
 DA_CAPO = re.compile(
-    r"\bd\.?\s?c\.?(?![\w.])|\bd\.\s?c\.|\bd(?:a|\.)\s?capo\b|\bda\s+c\."
+    r"\ue046|\bd\.?\s?c\.?(?![\w.])|\bd\.\s?c\.|\bd(?:a|\.)\s?capo\b|\bda\s+c\."
     rf"|{_BACK}(?:(?:from|to)\s+(?:the\s+)?(?:beginning|top|start)|(?:von|vom)\s+(?:vorne?|anfang)|zum\s+anfang"
     r"|(?:au|du|depuis\s+le)\s+(?:début|commencement)|d[ae]l\s+(?:principio|inizio|comienzo)|desde\s+el\s+"
     r"(?:principio|comienzo|inicio)|al\s+(?:principio|comienzo)|(?:do|ao)\s+(?:início|princípio|começo)"
@@ -29,24 +31,24 @@ DA_CAPO = re.compile(
     re.IGNORECASE,
 )
 DAL_SEGNO = re.compile(
-    r"\bd\.?\s?s\.?(?:\s?s\.?)?(?![\w.])|\bd\.\s?s\.|\bd[ae]l?\s+(?:segno|signo)\b|\bd[ae]l\s+s\."
+    r"\ue045|\bd\.?\s?s\.?(?:\s?s\.?)?(?![\w.])|\bd\.\s?s\.|\bd[ae]l?\s+(?:segno|signo)\b|\bd[ae]l\s+s\."
     rf"|\bd(?:[ae]l?|\.)?\s?{_SIGN}|^\W*(?:ao|vom|zum|au|du|to|from)\s+{_SIGN}(?!.*\bcoda)"
     rf"|^\s*{_SIGN}\s*(?:al|bis|au|to)\s"
-    rf"|{_BACK}(?:(?:from|to)\s+(?:the\s+)?sign|vom\s+zeichen|(?:au|du|depuis\s+le)\s+signe|(?:volta|torna(?:re)?)\s+al\s+segno"
-    r"|desde\s+(?:el\s+)?s[ie]gno|do\s+sinal|ao\s+s(?:egno|inal)|от\s+знака)\b(?!.*\bcoda)",
+    rf"|{_BACK}(?:(?:from|to)\s+(?:the\s+)?sign|vom\s+zeichen|(?:au|du|depuis\s+le)\s+signe"
+    r"|(?:volta|torna(?:re)?)\s+al\s+segno|desde\s+(?:el\s+)?s[ie]gno|do\s+sinal|ao\s+s(?:egno|inal)|от\s+знака)\b(?!.*\bcoda)",
     re.IGNORECASE,
 )
 TO_FINE = re.compile(rf"\b{_END}\b", re.IGNORECASE)
-TO_CODA = re.compile(r"\bcoda\b|[𝄌⊕]", re.IGNORECASE)
+TO_CODA = re.compile(rf"\bcoda\b|{_CODA}", re.IGNORECASE)
 FINE = re.compile(
     rf"\W*{_END}\W*(?:\d\W*)?(?:(?:d[aei]|del(?:la)?|du|des|of|on|the|last|final|[12](?:nd|st|da|[.ªa°])|ultima)\b.*)?",
     re.IGNORECASE,
 )
 GOES_TO_CODA = re.compile(
-    r"\W*(?:\S+\s+){0,3}?(?:al|alla|to(?:\s+the)?|zur|à\s+la|a\s+la|ala|da)\s+(?:coda\b|[𝄌⊕]).*", re.IGNORECASE
+    rf"\W*(?:\S+\s+){{0,3}}?(?:al|alla|to(?:\s+the)?|zur|à\s+la|a\s+la|ala|da)\s+(?:coda\b|{_CODA}).*", re.IGNORECASE
 )
 CODA = re.compile(r"\W*coda\W*[\dIVx]*\W*", re.IGNORECASE)
-CODA_SIGN = re.compile(r"\s*[𝄌⊕]\s*")
+CODA_SIGN = re.compile(rf"\s*{_CODA}\s*")
 SEGNO = re.compile(rf"\W*(?:segno|{_SIGN})[\W\d]*", re.IGNORECASE)
 AGAIN = re.compile(
     r"\b(?:con|with|mit|avec)\s+(?:la\s+|le\s+|all\s+)?(?:rep|wiederh|reprise)|\brepeats?\s+again\b", re.IGNORECASE
@@ -148,16 +150,16 @@ def _settle_fines(written: Written) -> None:
 def _astray(jumps: Sequence[Jumps]) -> list[tuple[int, str]]:
     """Jumps that lead nowhere, by the bar they stand in."""
     found = []
+    leads, leaps = any(here.to_coda for here in jumps), any(here.da_capo or here.dal_segno for here in jumps)
     for index, here in enumerate(jumps):
         if here.dal_segno and not any(other.segno for other in jumps[: index + 1]):
             found.append((index, "D.S. without a segno before it: played from the beginning"))
         if (here.da_capo or here.dal_segno) and here.until == "fine" and not any(other.fine for other in jumps):
             found.append((index, "goes on to a Fine that stands nowhere: played to the end"))
-        leads = any(other.to_coda for other in jumps)
         if (here.da_capo or here.dal_segno) and here.until == "coda" and not leads:
             found.append((index, "goes on to a coda to which no sign leads: played to the end"))
         if here.to_coda and not any(other.coda for other in jumps[index + 1 :]):
             found.append((index, "leads to a coda that stands nowhere: not taken"))
-        if here.to_coda and not any(other.da_capo or other.dal_segno for other in jumps):
+        if here.to_coda and not leaps:
             found.append((index, "leads to a coda, but no D.C. or D.S. leads there: not taken"))
     return found

@@ -21,10 +21,13 @@ CODES = {
     "tuba": "tuba", "guitr": "guitar", "liuto": "lute", "arpa": "harp", "timpa": "timpani", "perc": "percussion",
     "drmsp": "drum",
 }  # fmt: skip
-NAME = re.compile(r'\*I"(.{1,80})')
+CLASSES = {"klav": "piano", "vox": "voice", "str": "string", "ww": "flute", "bras": "brass"}
+NAME = re.compile(r"""\*I["'](.{1,80})""")
 CODE = re.compile(r"\*I([a-z]{3,12})\d*")
+CLASS = re.compile(r"\*IC([a-z]{2,6})")
 PART = re.compile(r"\*part(\d{1,2})")
-DRUMS = {"perc", "drmsp", "timpa"}
+DRUMS = {"perc", "drmsp", "drum", "timpa"}
+DRUM_CLEF = "*clefX"
 TOGETHER = 3  # staves that are one player's where nothing names them
 
 
@@ -35,6 +38,8 @@ class Column:
     part: int | None = None
     name: str = ""
     code: str = ""
+    family: str = ""  # of instruments
+    drums: bool = False
 
 
 def deal_parts(lines: Sequence[str]) -> tuple[list[int], list[WrittenPart]]:
@@ -54,24 +59,24 @@ def _keys(columns: Sequence[Column]) -> list[str]:
     """What spines of one player have in common."""
     if columns and all(column.part is not None for column in columns):
         return [str(column.part) for column in columns]
-    if not any(column.name or column.code for column in columns):
+    if not any(column.name or _sound(column) or column.drums for column in columns):
         return [str(0 if len(columns) <= TOGETHER else index) for index in range(len(columns))]
     keys = [f"staff {index}" for index in range(len(columns))]
     for index, (one, other) in enumerate(pairwise(columns)):  # two violins are two players
-        if (one.name, one.code) == (other.name, other.code) and KEYBOARD.search(f"{one.name} {_sound(one)}"):
+        if (one.name, _sound(one)) == (other.name, _sound(other)) and KEYBOARD.search(f"{one.name} {_sound(one)}"):
             keys[index + 1] = keys[index]
     return keys
 
 
 def _player(columns: Sequence[Column]) -> WrittenPart:
     name = next((column.name for column in columns if column.name), "")
-    sounds = " ".join(dict.fromkeys(_sound(column) for column in columns if column.code))
-    drums = all(column.code in DRUMS for column in columns)
+    sounds = " ".join(dict.fromkeys(_sound(column) for column in columns if _sound(column)))
+    drums = all(column.code in DRUMS or column.drums for column in columns)
     return WrittenPart(name or sounds[:80], sounds[:200], staves=len(columns), percussion=drums)
 
 
 def _sound(column: Column) -> str:
-    return CODES.get(column.code, column.code)
+    return CODES.get(column.code, column.code) or CLASSES.get(column.family, "")
 
 
 def _columns(lines: Sequence[str]) -> list[Column]:
@@ -89,6 +94,8 @@ def _columns(lines: Sequence[str]) -> list[Column]:
                 break
             for column, index in zip(columns, fields, strict=True):
                 _read(column, tokens[index] if index < len(tokens) else "")
+    if len(columns) == 1:  # a clef makes no drums of what is alone
+        columns[0].drums = False
     return columns
 
 
@@ -96,6 +103,11 @@ def _read(column: Column, token: str) -> None:
     if found := PART.fullmatch(token):
         column.part = int(found[1])
     elif found := NAME.fullmatch(token):
-        column.name = " ".join(found[1].split())
+        short = token.startswith("*I'")
+        column.name = column.name if short and column.name else " ".join(found[1].split())
     elif found := CODE.fullmatch(token):
         column.code = found[1]
+    elif found := CLASS.fullmatch(token):
+        column.family = found[1]
+    elif token == DRUM_CLEF:
+        column.drums = True

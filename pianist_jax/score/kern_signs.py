@@ -8,6 +8,7 @@ from pianist_jax.score.directions import ATTACKS, EXTREMES, FASTEST, SLOWEST
 from pianist_jax.score.kern_reader import KernReader, Spine
 from pianist_jax.score.reader import number
 from pianist_jax.score.signs import say_dynamics, say_pedal, say_words
+from pianist_jax.score.tempi import middle
 from pianist_jax.score.written import LEVELS, Sign, Span
 
 METRE = re.compile(r"\*M(\d{1,3}(?:\+\d{1,3})*)/(\d{1,4})(?:%(\d{1,4}))?$")
@@ -15,11 +16,13 @@ KEY = re.compile(r"\*k\[((?:[a-g][#n-]{0,3})*)\]")
 MODE = re.compile(r"\*([A-Ga-g])[#-]?:")
 TEMPO_WORD = re.compile(r"\*MM\[(.{1,80})\]$")
 TEXT = re.compile(r"!LO:TX(?::[^:\t]*)*?:t=([^:\t]{1,200})")
-TEMPO = re.compile(r"\*MM(\d{1,5}(?:\.\d{1,5})?)$")
+TEMPO = re.compile(r"\*MM(\d{1,5}(?:\.\d{1,5})?(?:-\d{1,5}(?:\.\d{1,5})?)?)$")
 LIST = re.compile(r"\*>\s*(norep)?\s*\[([^\]]*)\]")
 LABEL = re.compile(r"\*>([^\[\]]+)$")
 MAX_LIST = 1000
 HAIRPINS = {"<": 1, ">": -1}
+GLYPHS = {"whole": "𝅝", "half": "𝅗𝅥", "quarter": "♩", "eighth": "♪", "16th": "𝅘𝅥𝅯", "sixteenth": "𝅘𝅥𝅯"}
+GLYPH = re.compile(rf"\[({'|'.join(GLYPHS)})((?:-dot){{0,2}})\]")
 
 
 def interpret(reader: KernReader, spine: Spine, token: str) -> None:
@@ -37,11 +40,11 @@ def interpret(reader: KernReader, spine: Spine, token: str) -> None:
         if beat_type >= 1:
             _set_last(reader.written.times, reader, (beats, float(int(beat_type))))
     elif found := TEMPO.match(token):
-        rate = float(found[1])
+        rate = middle(found[1]) or 0.0
         if SLOWEST <= rate <= FASTEST:
             _set_last(reader.written.tempos, reader, (rate, 0.0, 0.0))
     elif found := TEMPO_WORD.match(token):
-        say_words(reader.say(spine.part), reader.bar, reader.place, 0, found[1])
+        say_words(reader.say(spine.part), reader.bar, reader.place, 0, _plain(found[1]))
     elif found := KEY.match(token):
         signs = found[1]
         reader.key = (min(max(signs.count("#") - signs.count("-"), -14), 14), False)
@@ -80,13 +83,19 @@ def say_omd(reader: KernReader, line: str) -> None:
     """The tempo words of a reference record (!!!OMD: Allegro)."""
     found = re.match(r"!!!OMD\d*(?:@@?\w+)?:\s*(.{1,200})", line)
     if found:
-        say_words(reader.say(0), reader.bar, reader.place, 0, re.sub(r"\[.*?\]|<.*?>", "", found[1]).strip())
+        say_words(reader.say(0), reader.bar, reader.place, 0, _plain(found[1]))
 
 
 def say_texts(reader: KernReader, line: str) -> None:
     """Words that the layout puts on the page (!LO:TX:a:t=D.C. al Fine), once each: tempo, form, "cresc."."""
     for text in dict.fromkeys(TEXT.findall(line)):
-        say_words(reader.say(0), reader.bar, reader.place, 0, text.replace("&colon;", ":"))
+        say_words(reader.say(0), reader.bar, reader.place, 0, _plain(text.replace("&colon;", ":")))
+
+
+def _plain(text: str) -> str:
+    """Words without what lays them out, names of note values ("[quarter-dot]") as their signs."""
+    signs = GLYPH.sub(lambda found: GLYPHS[found[1]] + "." * len(re.findall("dot", found[2])), text)
+    return re.sub(r"\[.*?\]|<.*?>", "", signs).strip()
 
 
 def read_dynam(reader: KernReader, spine: Spine, token: str) -> None:

@@ -21,7 +21,7 @@ from pianist_jax.score.written import Written, WrittenBar
 
 MAX_NESTED = 20  # expansions that name expansions
 REPEAT_MARKS = {"daCapo": "da_capo", "dalSegno": "dal_segno", "segno": "segno", "coda": "coda", "fine": "fine"}
-TEMPO = {"midi.bpm", "mm"}
+TEMPO = {"midi.bpm", "midi.mspb", "mm"}
 
 
 @dataclass

@@ -70,7 +70,9 @@ def _is_braced(element: Element) -> bool:
 
 
 def _is_named(element: Element) -> bool:
-    return any(_label(child) for child in element.iter() if child.tag == "staffDef")
+    """Whether staves say who plays them: by a name, or as they sound differently."""
+    programs = {child.get("midi.instrnum") for child in element.iter() if child.tag == "instrDef"}
+    return len(programs) > 1 or any(_label(child) for child in element.iter() if child.tag == "staffDef")
 
 
 def _label(element: Element) -> str:
@@ -131,8 +133,12 @@ def _define_metre(reader: MeiReader, element: Element) -> None:
         count, unit = COMMON[symbol]
     if not count or not unit:
         return
-    beats = sum(number(text, reader.name, 1, 999) for text in re.split(r"\s*\+\s*", count.strip())[:20])
-    reader.count, reader.unit = min(beats, 999.0), number(unit, reader.name, 1, 128)
+    try:
+        beats = sum(number(text, "", 1, 999) for text in re.split(r"\s*\+\s*", count.strip())[:20])
+        reader.count, reader.unit = min(beats, 999.0), number(unit, "", 1, 128)
+    except ScoreError:  # it changes no note
+        reader.written.problem(f"a metre of {ascii(f'{count}/{unit}'[:20])[1:-1]}: passed over", reader.bar)
+        return
     sign = Sign(reader.bar, 0.0, (reader.count, reader.unit))
     times = reader.written.times
     if not times or times[-1].value != sign.value:

@@ -220,9 +220,11 @@ def _say(reader: MeiReader, says: dict[int, Reader], event: Event, place: Place)
 
 
 def _mm(reader: MeiReader, element: Element) -> tuple[float, float, float]:
-    """`mm` units a minute, quarters of that unit, quarters a minute by `midi.bpm`; 0 for what is not said."""
+    """`mm` units a minute, quarters of that unit, quarters a minute as programs play; 0 for what is not said."""
     beats = real(reader, element, "mm", 0, 1e6) or 0.0
     quarters = real(reader, element, "midi.bpm", 0, 1e6) or 0.0
+    if not quarters and (micros := real(reader, element, "midi.mspb", 0, 1e9)):
+        quarters = 6e7 / micros
     unit = 4 / (real(reader, element, "mm.unit", 0.25, 256) or reader.unit)
     return beats, unit * (2 - 0.5 ** clamped_whole(reader, element.get("mm.dots"), 0, 4, 0, "mm.dots")), quarters
 

@@ -42,6 +42,7 @@ def read_layer(
     label = (element.get("n") or str(order + 1))[:10]
     inside = int(label) if re.fullmatch(r"\d{1,2}", label) else order + 1
     layer = Layer(reader, staff, (staff, label), min(known.number, 99) * 100 + inside)
+    layer.cue = element.get("cue") == "true"
     layer.spans = [span for where, span in spans if where in ((staff, ""), (staff, label))]
     _walk(layer, element, 0)
     _close_graces(layer)

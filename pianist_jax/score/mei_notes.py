@@ -6,6 +6,7 @@ from fractions import Fraction
 from xml.etree.ElementTree import Element
 
 from pianist_jax.score.files import ScoreError
+from pianist_jax.score.mei_ornaments import add_letters
 from pianist_jax.score.mei_pitch import STEPS, Spelled, alteration
 from pianist_jax.score.mei_reader import Layer, MeiReader
 from pianist_jax.score.mei_tree import ID, note_length, real
@@ -61,6 +62,7 @@ def make_notes(layer: Layer, element: Element, place: Fraction, length: Fraction
             continue
         one.note.grace = int(grace)
         made.append(one)
+        add_letters(head, one.note)
         layer.spelled.append(one)
         reader.written.notes.append(one.note)
         for each in (head,) if head is element else (head, element):
@@ -84,8 +86,10 @@ def _note(layer: Layer, head: Element, chord: Element | None, place: Fraction, l
     letter = (reader.tree.attribute(head, "pname") or "").strip().lower()
     if "sameas" in head.attrib:  # two stems at one head: the other layer has it
         return None
-    if letter not in STEPS or own.percussion:
-        reader.written.left_out["percussion notes" if own.percussion else "notes without a pitch"] += 1
+    cue = layer.cue or any(each is not None and each.get("cue") == "true" for each in (head, chord))
+    if letter not in STEPS or own.percussion or cue:
+        kind = "percussion notes" if own.percussion else "cue notes" if cue else "notes without a pitch"
+        reader.written.left_out[kind] += 1
         return None
     texts = (reader.tree.attribute(head, "oct"), head.get("oct.ges"), own.octave)
     octave = round(number(next((text for text in texts if text is not None), "4"), name, -2, 12))
@@ -141,7 +145,7 @@ def _marks(reader: MeiReader, element: Element) -> Mark:
         marks |= ARTICULATIONS.get(sign, Mark(0))
     if element.get("fermata"):
         marks |= Mark.FERMATA
-    if element.get("cue") == "true" or element.get("size") == "cue":
+    if element.get("size") == "cue":
         marks |= Mark.SMALL
     return marks
 

@@ -7,9 +7,15 @@ from xml.etree.ElementTree import Element
 
 from pianist_jax.score import chords, graces
 from pianist_jax.score.mei_pitch import alteration
-from pianist_jax.score.written import Ornament, WrittenNote
+from pianist_jax.score.written import Mark, Ornament, WrittenNote
 
 INVERTED = {"turn": ("lower", "inv"), "mordent": ("upper", "inv")}
+# Letters of @ornam (MEI 5, data.ORNAM.cmn): the sign and the mark.
+LETTERS = {
+    "T": ("trill", Mark.TRILL), "t": ("trill", Mark.TRILL), "M": ("short trill", Mark.MORDENT),
+    "m": ("mordent", Mark.MORDENT), "S": ("turn", Mark.TURN), "s": ("inverted turn", Mark.TURN),
+    "k": ("delayed turn", Mark.TURN),
+}  # fmt: skip
 TRUE = "true"
 
 
@@ -34,6 +40,15 @@ def add_sign(element: Element, notes: Sequence[WrittenNote]) -> None:
     else:
         kind = "delayed " * (element.get("delayed") == TRUE) + ("inverted turn" if inverted else "turn")
     highest.ornaments = (*highest.ornaments, Ornament(kind, above, below))
+
+
+def add_letters(element: Element, note: WrittenNote) -> None:
+    """Add the ornaments that a note's own attribute names by letters."""
+    for letter in element.get("ornam", "").split()[:4]:
+        if letter in LETTERS:
+            kind, mark = LETTERS[letter]
+            note.marks |= mark
+            note.ornaments = (*note.ornaments, Ornament(kind))
 
 
 def add_glissando(first: WrittenNote | None, last: WrittenNote | None, number: int) -> None:

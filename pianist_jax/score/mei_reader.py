@@ -92,6 +92,7 @@ class Layer:
     place: Fraction = Fraction(0)
     scale: Fraction = Fraction(1)
     grace: bool = False
+    cue: bool = False  # what is shown of another player
     filled: bool = False  # has a rest of the whole bar
     graces: list[list[WrittenNote]] = field(default_factory=list)
     spelled: list[Spelled] = field(default_factory=list)

@@ -163,7 +163,7 @@ def _read_attributes(reader: Reader, element: Element) -> None:
         octaves = whole(transpose.findtext("octave-change"), name, -9, 9, 0)
         reader.transpose = whole(transpose.findtext("chromatic"), name, -99, 99, 0) + 12 * octaves
     for time in element.findall("time"):
-        if (metre := _metre(time, name)) is not None:
+        if (metre := _metre(reader, time)) is not None:
             beats, beat_type = metre
             reader.nominal = 4 * beats / beat_type
             if reader.part == 0:
@@ -174,13 +174,21 @@ def _read_attributes(reader: Reader, element: Element) -> None:
             _set_once(written.keys, Sign(*here, (fifths, float(key.findtext("mode") == "minor"))))
 
 
-def _metre(time: Element, name: str) -> tuple[float, float] | None:
-    """Beats and beat type of a <time>; of several together (3/8 + 2/4) the sum, in the shortest of their beats."""
+def _metre(reader: Reader, time: Element) -> tuple[float, float] | None:
+    """Beats and beat type of a <time>; of several together (3/8 + 2/4) the sum, in the shortest of their beats.
+
+    One of 0 or of no numbers changes no note: it is passed over, and a problem.
+    """
     pairs = list(zip(time.findall("beats"), time.findall("beat-type"), strict=False))
     if not pairs or not all(over.text and under.text for over, under in pairs):
         return None
-    overs = [sum(number(text, name, 1, 999) for text in (over.text or "").split("+")) for over, _ in pairs]
-    unders = [number(under.text, name, 1, 128) for _, under in pairs]
+    try:
+        overs = [sum(number(text, "", 1, 999) for text in (over.text or "").split("+")) for over, _ in pairs]
+        unders = [number(under.text, "", 1, 128) for _, under in pairs]
+    except ScoreError:
+        shown = " + ".join(f"{over.text}/{under.text}" for over, under in pairs)
+        reader.written.problem(f"a time signature of {ascii(shown[:20])[1:-1]}: passed over", reader.bar)
+        return None
     shortest = max(unders)
     return sum(over * shortest / under for over, under in zip(overs, unders, strict=True)), shortest
 
@@ -202,7 +210,7 @@ def _read_note(reader: Reader, element: Element) -> None:
         written.left_out["cue notes"] += "pitch" in tags
     elif "pitch" in tags:
         # Some programs write broken tuplets with durations below 0; what the notehead shows is right then.
-        lasts = length if length > 0 or grace else written_value(element)
+        lasts = length if length > 0 or grace else written_value(element, reader.name)
         if start < -EVEN:
             written.problem("a note before the bar line: played at it", reader.bar)
         note = _note(reader, element, tags, max(start, 0.0), lasts)

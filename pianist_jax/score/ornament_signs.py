@@ -114,7 +114,7 @@ def read_grace(reader: Reader, grace: Element, note: WrittenNote, element: Eleme
             kind, share = means, clamped(reader, text, 0, 100, attribute) / 100
     if "make-time" in grace.attrib:
         kind = graces.ON_BEAT
-    note.ornaments = (*note.ornaments, Ornament(kind, length=written_value(element), share=share))
+    note.ornaments = (*note.ornaments, Ornament(kind, length=written_value(element, reader.name), share=share))
 
 
 def give_to_outer_note(first: WrittenNote, note: WrittenNote) -> None:

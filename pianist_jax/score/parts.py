@@ -9,7 +9,7 @@ from pianist_jax.errors import PianistError
 from pianist_jax.score.written import Written, WrittenPart
 
 KEYBOARD = re.compile(
-    r"piano|klavier|clavier|fl[üu]gel|hammerfl|keyboard|harpsichord|cembalo|clavecin|clave\b|clavichord|clavicord"
+    r"piano|\bpno\b|\bpfte?\b|klavier|clavier|fl[üu]gel|hammerfl|keyboard|harpsichord|cembalo|clavecin|clave\b|clavichord|clavicord"
     r"|\borgan|\borgel|\borgue|organo|celesta|virginal|spinett?|harmonium|tastiera|teclado|피아노|ピアノ|钢琴|鋼琴"
     r"|\b(?:right|left)\s*hand|\b[rl]\.?\s?h\b|rechte|linke|main\s+(?:droite|gauche)|mano\s+(?:destra|sinistra)",
     re.IGNORECASE,

@@ -122,11 +122,11 @@ def quarters(reader: Reader, element: Element) -> float:
     return 0.0 if text is None else number(text, reader.name, -1e9, 1e9) / reader.divisions
 
 
-def written_value(element: Element) -> float:
+def written_value(element: Element, name: str) -> float:
     """The length of a <note> by its notehead, dots and tuplet; 0 where that is not said."""
     length = BEAT_UNITS.get(element.findtext("type") or "", 0.0) * (2 - 0.5 ** len(element.findall("dot")))
     actual, normal = (element.findtext(f"time-modification/{kind}-notes") or "1" for kind in ("actual", "normal"))
-    return length * number(normal, "tuplet", 1, 999) / number(actual, "tuplet", 1, 999)
+    return length * number(normal, name, 1, 999) / number(actual, name, 1, 999)
 
 
 def velocity_of(percent: float) -> int:

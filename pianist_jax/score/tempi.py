@@ -21,18 +21,23 @@ TEMPO_WORDS: dict[str, tuple[float, float]] = {
     "larghissimo": (24, 32), "grave": (35, 45), "largo": (40, 60), "lento": (45, 60), "larghetto": (60, 66),
     "adagio": (66, 76), "adagietto": (70, 80), "andante": (76, 108), "andantino": (80, 108), "maestoso": (80, 92),
     "sostenuto": (69, 84), "moderato": (108, 120), "allegretto": (112, 124), "animato": (120, 144),
-    "con moto": (100, 116), "allegro": (120, 156), "con brio": (132, 152), "vivo": (148, 168), "vivace": (156, 176),
-    "presto": (168, 200), "prestissimo": (200, 208), "vivacissimo": (172, 184), "allegrissimo": (168, 184),
+    "con moto": (100, 116), "tranquillo": (66, 80), "alla marcia": (108, 120), "tempo di marcia": (108, 120),
+    "tempo di minuetto": (108, 126), "tempo di menuetto": (108, 126), "tempo di valse": (144, 176),
+    "tempo di valzer": (144, 176), "allegro": (120, 156), "con brio": (132, 152), "vivo": (148, 168),
+    "vivace": (156, 176), "presto": (168, 200), "prestissimo": (200, 208), "vivacissimo": (172, 184),
+    "allegrissimo": (168, 184),
     # German
     "langsam": (45, 60), "getragen": (54, 66), "ruhig": (63, 80), "gehend": (76, 96), "mässig": (96, 116),
     "mäßig": (96, 116), "bewegt": (108, 126), "munter": (120, 144), "lebhaft": (126, 152), "rasch": (138, 160),
-    "schnell": (144, 176), "feierlich": (54, 66), "geschwind": (144, 168),
+    "schnell": (144, 176), "feierlich": (54, 66), "geschwind": (144, 168), "marschmäßig": (108, 120),
+    "walzertempo": (144, 176),
     # French
     "lent": (45, 60), "modéré": (96, 116), "animé": (120, 144), "vif": (144, 168), "vite": (144, 168),
-    "rapide": (152, 176), "calme": (60, 76),
+    "rapide": (152, 176), "calme": (60, 76), "tranquille": (60, 76), "mouvement de valse": (144, 176),
     # English
     "very slow": (40, 52), "slow": (54, 66), "slowly": (54, 66), "moderate": (100, 116), "moderately": (100, 116),
     "lively": (126, 152), "fast": (138, 168), "very fast": (168, 192), "quick": (138, 160),
+    "waltz tempo": (144, 176), "march tempo": (108, 120), "bright": (126, 152),
 }  # fmt: skip
 MORE = re.compile(r"\b(?:molto|assai|di\s+molto|sehr|très|very|possibile)\b", re.IGNORECASE)
 LESS = re.compile(
@@ -51,6 +56,7 @@ SLOWER = re.compile(
     r"|\b(?:più|piu|plus)\s+(?:lento|lent|adagio|largo|tranquillo)\b|\b(?:langsamer|ruhiger|slower)\b",
     re.IGNORECASE,
 )
+HALF = re.compile(r"\bdoppio\s+più\s+lento\b|\bdoppelt\s+so\s+langsam\b|\bhal(?:f|bes)\s+tempo\b", re.IGNORECASE)
 CHANGE = 1.15  # times that "più mosso" is faster and "meno mosso" slower
 DOUBLE = re.compile(r"\bdoppio\s+movimento\b|\bdoppelt\s+so\s+schnell\b", re.IGNORECASE)
 FIRST = re.compile(
@@ -103,7 +109,7 @@ def hints_of(words: str, bar: int, offset: float) -> list[TempoHint]:
     words = " ".join(words.split())[:LONGEST]
     if found := RELATION.search(words):
         return [TempoHint(bar, offset, words, (_value(found[1], found[2]), _value(found[3], found[4])))]
-    relative = any(each.search(words) for each in (DOUBLE, FASTER, SLOWER)) and not GRADUAL.search(words)
+    relative = any(each.search(words) for each in (DOUBLE, HALF, FASTER, SLOWER)) and not GRADUAL.search(words)
     # Later in a piece, small letters say how to play and not how fast: "sostenuto", "animato".
     is_mark = words[:1] in "([" or words[:1].isupper() or bar == 0
     word = is_mark and _word_tempo(words) is not None
@@ -179,7 +185,7 @@ def _meant(hint: TempoHint, before: Sequence[Sign], main: Sequence[Sign], beat: 
         seen = [sign for sign in main if sign.value[2]]
         back = (seen[0] if FIRST.search(words) else seen[-1]) if seen else before[0] if before else None
         return None if back is None or back.value[0] == now else (back.value[0], back.value[1])
-    for change, times in ((DOUBLE, 2.0), (FASTER, CHANGE), (SLOWER, 1 / CHANGE)):
+    for change, times in ((DOUBLE, 2.0), (HALF, 0.5), (FASTER, CHANGE), (SLOWER, 1 / CHANGE)):
         if change.search(words) and main:
             return main[-1].value[0] * times, main[-1].value[1]
     tempo = _word_tempo(words)

@@ -54,6 +54,14 @@ ODD = {
     ),
     "an old Macintosh's header": (bytes(128) + PLAIN, "128 bytes before its header"),
     "no end of track": (midi(chunk(b"MTrk", events()[:-4])), "track 1 does not say that it ends"),
+    "RIFF that tells a wrong length": (
+        b"RIFF" + bytes(4) + b"RMIDdata" + struct.pack("<L", 3) + PLAIN, "wrapped in RIFF",
+    ),
+    "tempo of two bytes": (midi(track((0, b"\xff\x51\x02\x07\xa1"), *NOTES)), "a meta event 0x51 that is too short"),
+    "tempo zero": (midi(track((0, tempo(0)), *NOTES)), "track 1: a tempo of zero: passed over"),
+    "format 2 of one track": (midi(track(*NOTES), form=2), "format 2: read as 0"),
+    "format 9": (midi(track(*NOTES), form=9), "format 9: read as 0"),
+    "a chunk whose name no text is": (PLAIN[:14] + chunk(b"\1\2\3\4", b"hi") + PLAIN[14:], "passed over: \\x01\\x02"),
     "bytes behind it": (PLAIN + bytes(40), "40 bytes after its last track"),
 }  # fmt: skip
 

@@ -95,11 +95,12 @@ def test_signs_at_notes(tmp_path):
     marks = {name: Mark(int(value)) for name, value in zip(score.note_id, score.marks, strict=True)}
     assert [key for key, value in marks.items() if value & Mark.STACCATO] == ["L6C5"]
     assert [key for key, value in marks.items() if value & Mark.TRILL] == ["L6C9"]
+    assert [key for key, value in marks.items() if value & Mark.TURN] == ["L6C33"]
     assert [key for key, value in marks.items() if value & Mark.SLUR] == ["L6C9", "L6C11"]
     assert [key for key, value in marks.items() if value & Mark.FERMATA] == ["L6C23"]
     assert [round(at, 3) for at in score.onset[score.grace].tolist()] == [4.875, 5.75, 5.875]
     assert score.notes.velocity[0] < score.notes.velocity[4]
-    assert set(score.left_out) == {"1 chord symbols", "2 decorations"}
+    assert set(score.left_out) == {"1 chord symbols", "1 decorations"}
 
 
 def test_metre_key_unit_and_tempo_change_on_the_way(tmp_path):

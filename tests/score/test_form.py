@@ -63,6 +63,9 @@ def test_dal_segno_al_fine_in_words(tmp_path, text):
         ("D.C. al 𝄌 e poi Coda", words("𝄌"), words("𝄌")),
         ("D.C. al Coda", words("Coda"), words("Coda")),
         ("D.C. al Coda", words("2nd time to Coda"), words("Coda")),
+        ("D.C. al Coda", words("To Coda"), direction("<rehearsal>Coda</rehearsal>")),
+        ("D.C. al Coda", words("\ue048"), words("\ue048")),
+        ("\ue046 al \ue048", words("To Coda"), '<barline location="left" coda="1"><coda/></barline>'),
     ],
 )
 def test_coda_in_words_and_bare_signs(tmp_path, text, leads, begins):
@@ -185,3 +188,12 @@ def test_a_chord_struck_note_by_note_and_then_held(tmp_path):
     # Something that is not held comes between: the note is struck again.
     broken = note("C4", 32, inside=start) + note("E4", 32) + note("G4", 32, inside=start)
     assert len(read(tmp_path, score_xml(attributes() + broken, held))) == 5
+
+
+@pytest.mark.parametrize("segno", ['<barline location="left"><segno/></barline>', words("\ue047")])
+def test_a_segno_at_a_bar_line_or_of_a_font(tmp_path, segno):
+    assert played(tmp_path, 5, {2: segno}, {3: words("Fine"), 4: words("\ue045 al Fine")}) == "1 2 3 4 2 3"
+
+
+def test_a_repeat_that_ends_at_the_left_of_a_bar_ends_what_is_before_it(tmp_path):
+    assert played(tmp_path, 4, {3: barline("backward")}) == "1 2 1 2 3 4"

@@ -211,6 +211,9 @@ def player_pitches(tmp_path, head, part=None):
         ("*Icello\t*Iviola\t*Ivioln\t*Ivioln", [48, 60, 72, 84]),
         ("*Icello\t*Icemba\t*Icemba\t*Iflt", [60, 72]),
         ("*staff3\t*staff2\t*staff1", [48, 60, 72]),
+        ("*ICklav\t*ICklav\t*ICvox", [48, 60]),
+        ("*I'Pno.\t*I'Pno.\t*I'Vl.", [48, 60]),
+        ("*clefX\t*clefF4\t*clefG2", [60, 72]),
     ],
 )
 def test_the_pianist_among_several_players(tmp_path, head, played):
@@ -230,3 +233,8 @@ def test_words_of_the_layout_say_form_and_tempo(tmp_path):
     score = load(tmp_path, kern(*lines, head="*M4/4"))
     assert score.notes.pitch.tolist() == [60, 62, 64, 60]
     assert '"Adagio"' in score.readings[0]
+
+
+@pytest.mark.parametrize(("head", "quarters"), [("*MM60-80", 70), ("*MM[[half-dot] = 40]", 120)])
+def test_tempi_as_a_range_and_by_the_names_of_note_values(tmp_path, head, quarters):
+    assert load(tmp_path, kern("=1", "1c", head=head)).tempos[0].quarters_per_minute == quarters

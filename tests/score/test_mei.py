@@ -129,7 +129,7 @@ def test_ties_as_attributes_and_elements(tmp_path):
 
 def test_signs_at_notes(tmp_path):
     notes = n("c4", "4", "a", artic="stacc acc") + n("d4", "4", "b", inside='<artic artic="marc"/>', fermata="above")
-    notes += n("e4", "4", "c", slur="i1") + n("f4", "4", "d", slur="t1", cue="true")
+    notes += n("e4", "4", "c", slur="i1") + n("f4", "4", "d", slur="t1", size="cue")
     events = '<trill startid="#a"/><arpeg plist="#b #c"/><mordent tstamp="4" staff="1"/><turn startid="#a"/>'
     found = marks(load(tmp_path, bar(notes, events=events), style=WRITTEN))
     assert found["a"] == Mark.STACCATO | Mark.ACCENT | Mark.TRILL | Mark.TURN
@@ -156,6 +156,7 @@ def test_dynamics_hairpins_and_pedal(tmp_path):
         ("", '<tempo tstamp="1" mm="40" mm.unit="2" mm.dots="1"/>', Tempo(0, 120, 3, True)),
         ("", '<tempo tstamp="1" midi.bpm="72">Lento</tempo>', Tempo(0, 72, 0, True)),
         ('midi.bpm="100"', "", Tempo(0, 100)),
+        ("", '<tempo tstamp="1" midi.mspb="1000000"/>', Tempo(0, 60)),
         ('mm="80" mm.unit="8"', "", Tempo(0, 40)),
     ],
 )
@@ -250,7 +251,6 @@ def test_parts_movements_and_pick_ups(tmp_path):
     ("text", "says"),
     [
         (mei(bar(n("c4", "5"))), "'5' stands where a note value"),
-        (mei(bar(n("c4")), score='meter.count="4" meter.unit="0"'), "'0' stands where a number"),
         (mei(bar(n("c40"))), "'40' stands where a number"),
         (mei(bar('<multiRest num="1000"/>' * 100)), "a bar without end"),
         (mei(bar("<mRest/>")), "no notes"),
@@ -262,3 +262,15 @@ def test_damaged_documents(tmp_path, text, says):
     with pytest.raises(ScoreError, match=says) as caught:
         read(tmp_path, text, "a.mei")
     assert "\n" not in str(caught.value)
+
+
+def test_cue_notes_are_silent(tmp_path):
+    chord = f'<chord dur="4" cue="true">{n("e4", None)}{n("g4", None)}</chord>'
+    score = load(tmp_path, bar(n("c4", "4", cue="true") + chord + n("d4", "2")))
+    assert rows(score) == [(62, 2, 2)]
+    assert score.left_out == ("3 cue notes",)
+
+
+def test_ornaments_named_by_letters(tmp_path):
+    found = marks(load(tmp_path, bar(n("c4", "2", "a", ornam="T") + n("d4", "2", "b", ornam="S")), style=WRITTEN))
+    assert found == {"a": Mark.TRILL, "b": Mark.TURN}

@@ -30,7 +30,7 @@ def tempi(tmp_path, *bars, beats=4, beat_type=4):
         ("Grave", 40), ("Adagio", 71), ("Andante cantabile", 92), ("Allegro", 138), ("ALLEGRO", 138), ("Presto", 184),
         ("Prestissimo", 204), ("Allegro moderato", 126), ("Molto allegro", 149), ("Adagio molto", 65.7),
         ("Allegro ma non troppo", 127.8), ("Langsam", 52.5), ("Très vif", 168.5), ("Lebhaft", 139), ("Slowly", 60),
-        ("Il più presto possibile", 198.7),
+        ("Tranquillo", 73), ("Alla marcia", 114), ("Il più presto possibile", 198.7),
     ],
 )  # fmt: skip
 def test_a_word_means_a_tempo(tmp_path, text, quarters):
