@@ -177,7 +177,7 @@ def _tie(reader: MeiReader, at: Index, event: Event, place: Place) -> None:
         last = {note.pitch: note for note in reversed(named[1])}
         for first in named[0]:
             if first.pitch in last and not first.grace:
-                _hold(reader, first, last[first.pitch])
+                _hold(reader, at, first, last[first.pitch])
         return
     begun, ended = _there(reader, at, event, place), _there(reader, at, event, end_of(reader, event))
     both = {note.pitch for note in begun} & {note.pitch for note in ended}
@@ -187,9 +187,18 @@ def _tie(reader: MeiReader, at: Index, event: Event, place: Place) -> None:
         note.tie_stop |= note.pitch in both
 
 
-def _hold(reader: MeiReader, first: WrittenNote, last: WrittenNote) -> None:
-    """Hold a note of an arpeggio written out until the note that it is tied to, which begins after it has ended."""
+def _hold(reader: MeiReader, at: Index, first: WrittenNote, last: WrittenNote) -> None:
+    """Hold a note of an arpeggio written out until the note that it is tied to, which begins after it has ended.
+
+    Where the notes' own attributes tie it to one that follows at once, the sign names a wrong note.
+    """
     bars = reader.written.bars
+    bar, end = first.bar, first.offset + first.length
+    if end > bars[bar].length - PLACE:
+        bar, end = bar + 1, end - bars[bar].length
+    follows = at.get((bar, first.part, first.staff, round(end, STAMP)), ())
+    if any(note is not last and note.tie_stop and note.pitch == first.pitch for note in follows):
+        return
     if last.bar - first.bar not in (0, 1) or (last.bar > first.bar and bars[first.bar].jumps.repeat_end):
         return
     until = last.offset + (bars[first.bar].length if last.bar > first.bar else 0.0)

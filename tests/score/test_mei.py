@@ -125,6 +125,10 @@ def test_ties_as_attributes_and_elements(tmp_path):
         (60, 0, 4),
         (64, 1, 3),
     ]
+    # The sign names a note too late, the notes' own attributes the right one.
+    wrong = n("c4", "4", "a", tie="i") + n("c4", "4", tie="t") + n("d4", "4") + n("c4", "4", "c")
+    found = load(tmp_path, bar(wrong, events='<tie startid="#a" endid="#c"/>'))
+    assert rows(found) == [(60, 0, 2), (62, 2, 1), (60, 3, 1)]
 
 
 def test_signs_at_notes(tmp_path):
