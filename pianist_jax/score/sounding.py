@@ -40,11 +40,6 @@ class Sounding:
         )
 
 
-def written_id(note_id: str) -> str:
-    """The id, on the page, of the note that a note of an ornament was played for: "n7" of "n7~3" and of "n7~3-2"."""
-    return note_id.partition("~")[0]
-
-
 class Clock:
     """How long a stroke lasts in quarters, at the tempi (`score.facts.Tempo`, sorted) of a score."""
 

@@ -5,11 +5,15 @@ import pytest
 
 from pianist_jax.score.load import Mark
 from pianist_jax.score.ornaments import Style
-from pianist_jax.score.sounding import written_id
 from tests.score.mei_text import bar, mei, n
 from tests.score.xml_text import attributes, backup, note, read, rows, score_xml
 
 # 120 quarters a minute: a stroke is an eighth of a quarter.
+
+
+def written_id(note_id):
+    """The id, on the page, of the note that a note of an ornament was played for: "n7" of "n7~3" and of "n7~3-2"."""
+    return note_id.partition("~")[0]
 
 
 def sign(text, placement=""):
