@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
+from typer.main import get_group
 
 from pianist_jax.errors import PianistError, lacking
 from pianist_jax.terminal import complain, say
@@ -83,7 +84,7 @@ class Commands(TyperGroup):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"pianist_jax.commands.{COMMANDS[cmd_name][0]}")
-        return typer.main.get_group(module.commands).commands[cmd_name]
+        return get_group(module.commands).commands[cmd_name]
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The command that is meant; what is close to a word that is none is suggested."""

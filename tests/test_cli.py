@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 import typer
+from typer.main import get_group
 
 from pianist_jax import cli, terminal
 from pianist_jax.inference import engine as programs
@@ -363,7 +364,7 @@ def test_help_needs_no_jax(tmp_path):
 
 
 def test_the_list_of_commands_is_theirs():
-    group = typer.main.get_group(cli.app)
+    group = get_group(cli.app)
     context = typer.Context(group)
     assert group.list_commands(context) == list(cli.COMMANDS)
     for name, (_, sentence) in cli.COMMANDS.items():
@@ -375,7 +376,7 @@ def test_no_command_is_missing_from_the_list():
     for module in Path(cli.__file__).parent.glob("commands/[a-z]*.py"):
         here = getattr(importlib.import_module(f"pianist_jax.commands.{module.stem}"), "commands", None)
         listed = {name for name, (home, _) in cli.COMMANDS.items() if home == module.stem}
-        assert listed == (set() if here is None else set(typer.main.get_group(here).commands))
+        assert listed == (set() if here is None else set(get_group(here).commands))
 
 
 def test_an_extra_that_is_not_installed_is_named_before_anything_is_performed(run, monkeypatch):
