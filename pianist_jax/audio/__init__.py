@@ -10,7 +10,7 @@ What it does not do: the resonance of strings that nobody struck, una corda and 
 from pianist_jax.audio.files import FORMATS, AudioFormat, audio_bytes, parse_format, write_audio
 from pianist_jax.audio.loudness import Loudness
 from pianist_jax.audio.mixing import SAMPLE_RATE, render_blocks, sound_of
-from pianist_jax.audio.pianos import Piano, load_piano
+from pianist_jax.audio.pianos import Piano, load_piano, own_piano
 
 __all__ = [
     "FORMATS",
@@ -20,6 +20,7 @@ __all__ = [
     "Piano",
     "audio_bytes",
     "load_piano",
+    "own_piano",
     "parse_format",
     "render_blocks",
     "sound_of",

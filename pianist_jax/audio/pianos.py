@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Protocol
 
 import numpy as np
@@ -54,3 +55,14 @@ def load_piano(*, sampled: bool = True) -> Piano:
     if sampled and not reason:
         return Piano(Grand())
     return Piano(Strings(), f"{reason}: a synthetic piano is heard instead" if reason else "")
+
+
+_own = threading.local()
+
+
+def own_piano() -> Piano:
+    """The piano of this thread, loaded when it is first asked for: what its last notes needed is at hand."""
+    if not hasattr(_own, "piano"):
+        _own.piano = load_piano()
+    piano: Piano = _own.piano
+    return piano

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pianist_jax.errors import PianistError, require
-from pianist_jax.terminal import say
+from pianist_jax.terminal import now_and_then, say
 
 if TYPE_CHECKING:
     from pianist_jax.performance.expression import Expression
@@ -199,17 +199,24 @@ def extras_of(
     page: bool = False,
 ) -> "Extras":
     """The files that these options want beside the performance; bars or an overlay mean a plot. Raises PianistError."""
-    from pianist_jax.audio import parse_format
+    from pianist_jax.audio import own_piano, parse_format
     from pianist_jax.rendering.extras import Extras
     from pianist_jax.score.bars import parse_bars
 
     bars = parse_bars(plot_bars) if plot_bars is not None else None
     overlays = tuple(overlay or ())
     form = parse_format(audio_form or "wav") if audio or audio_form is not None else None
-    drawn = plot or bool(bars or overlays)
+    drawn, due = plot or bool(bars or overlays), now_and_then()
     if drawn:
         require("plot")
-    return Extras(tempo_events or "onset", drawn, form, bars, overlays, ppq, halved, page)
+    if (form or page) and own_piano().remark:
+        say(own_piano().remark)
+
+    def on_sound(file: str, done: float, whole: float) -> None:
+        if due():
+            say(f"{file}: {done:.0f} of {whole:.0f} s of sound")
+
+    return Extras(tempo_events or "onset", drawn, form, bars, overlays, ppq, halved, page, on_sound)
 
 
 def strengths_among(paths: list[str], strength: list[str] | None) -> tuple[list[str], list[str] | None]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pianist_jax.audio import FORMATS, AudioFormat, load_piano, write_audio
+from pianist_jax.audio import FORMATS, AudioFormat, own_piano, write_audio
 from pianist_jax.errors import PianistError
 from pianist_jax.files import replace_file
 from pianist_jax.music.notes import Notes, normalise
@@ -40,8 +41,9 @@ class Extras:
     The editable file has `ppq` ticks a quarter, and half the score's note values where `halved` is set; None means what
     files before it had, or 960 and no. The plot shows the bars from first to last of `plot_bars` (all, without it), and
     over the performances those of the MIDI files `overlay`, which somebody else played. `audio` is the form of a sound
-    file; `page` means one HTML file in which all performances can be heard and seen. Raises PianistError for
-    `tempo_events` or `ppq` that there are not, and for more overlays than a plot has room for.
+    file; `page` means one HTML file in which all performances can be heard and seen. `on_sound` is told how far a sound
+    file has come: its name, seconds done, all seconds. Raises PianistError for `tempo_events` or `ppq` that there are
+    not, and for more overlays than a plot has room for.
     """
 
     tempo_events: str = "onset"
@@ -52,6 +54,7 @@ class Extras:
     ppq: int | None = None
     halved: bool | None = None
     page: bool = False
+    on_sound: Callable[[str, float, float], None] | None = dataclasses.field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if len(self.overlay) >= MOST_DRAWN:
@@ -70,7 +73,8 @@ class Extras:
         drawn = other if other.plot else self
         halved = self.halved if other.halved is None else other.halved
         audio, ppq, page = other.audio or self.audio, other.ppq or self.ppq, self.page or other.page
-        return Extras(self.tempo_events, drawn.plot, audio, drawn.plot_bars, drawn.overlay, ppq, halved, page)
+        tell = other.on_sound or self.on_sound
+        return Extras(self.tempo_events, drawn.plot, audio, drawn.plot_bars, drawn.overlay, ppq, halved, page, tell)
 
     @property
     def editable(self) -> dict[str, Any]:
@@ -107,7 +111,6 @@ def write_extras(
     """Write what is wanted; tell of it for every performance, and for all together."""
     metadata: list[dict[str, Any]] = []
     drawn: list[tuple[str, Mapped]] = []
-    piano = load_piano()
     for name, notes in zip(names, rendering.performances, strict=True):
         own: dict[str, Any] = {}
         if rendering.grid is not None:
@@ -115,13 +118,7 @@ def write_extras(
             if extras.plot and len(drawn) < MOST_DRAWN and "file" in own["editable"]:
                 drawn.append((f"performance {len(metadata) + 1}", map_tempo(rendering.grid, notes, "beat", PICTURES)))
         if extras.audio:
-            path = name.with_name(f"{name.name}.{extras.audio.kind}")
-            write_audio(path, notes, extras.audio, piano=piano)
-            own["audio"] = {
-                **_file(path),
-                **audio_options(extras),
-                **({"remark": piano.remark} if piano.remark else {}),
-            }
+            own["audio"] = _write_sound(name.with_name(f"{name.name}.{extras.audio.kind}"), notes, extras)
         metadata.append(own)
     together: dict[str, Any] = {}
     if drawn:
@@ -133,9 +130,24 @@ def write_extras(
     if extras.page:
         path = stem.with_name(stem.name + PAGE)
         takes = [Take(name.name, notes) for name, notes in zip(names, rendering.performances, strict=True)]
-        replace_file(path, player_page(rendering.name, takes, rendering.score, rendering.grid, piano))
+        replace_file(path, player_page(rendering.name, takes, rendering.score, rendering.grid, own_piano()))
         together["page"] = _file(path)
     return metadata, together
+
+
+def write_picture(path: Path, title: str, grid: ScoreGrid, performances: Sequence[tuple[str, Notes]]) -> None:
+    """Draw performances of a score, up to `MOST_DRAWN`, by their names. Raises PianistError where that cannot be."""
+    from pianist_jax.plotting import plot
+
+    plot(path, [(name, map_tempo(grid, notes, "beat", PICTURES)) for name, notes in performances], title=title)
+
+
+def _write_sound(path: Path, notes: Notes, extras: Extras) -> dict[str, Any]:
+    """Write a sound file; tell how it was made, and why not by the sampled piano where that is so."""
+    piano, tell = own_piano(), extras.on_sound
+    advance = None if tell is None else partial(tell, path.name)
+    write_audio(path, notes, extras.audio or AudioFormat(), piano=piano, advance=advance)
+    return {**_file(path), **audio_options(extras), **({"remark": piano.remark} if piano.remark else {})}
 
 
 def audio_options(extras: Extras) -> dict[str, Any]:
@@ -164,17 +176,8 @@ def plot_options(extras: Extras) -> dict[str, Any]:
 
 def _overlay(file: str, score: Notes, grid: ScoreGrid) -> tuple[str, Mapped]:
     """Somebody's performance of the score on its beats: the notes of it that were played, aligned note by note."""
-    from pianist_jax.music.midi import printable, read_midi
-    from pianist_jax.performance.alignment import align, share_matched
-
     path = Path(file)
-    played = normalise(read_midi(path))[0]
-    own = score.pitch.shape == played.pitch.shape and bool((score.pitch == played.pitch).all())
-    match = np.arange(len(score)) if own else align(score, played)
-    share = share_matched(match)
-    if share < LEAST_MATCHED:
-        name = printable(path)
-        raise PianistError(f"{name}: plays {share:.0%} of the score's notes, too few to lay over it; give another")
+    played, match = read_recording(path, score)
     kept = np.flatnonzero(match >= 0)
     part = dataclasses.replace(grid, onset=grid.onset[kept], duration=grid.duration[kept], part=grid.part[kept])
     chosen = match[kept]
@@ -183,6 +186,24 @@ def _overlay(file: str, score: Notes, grid: ScoreGrid) -> tuple[str, Mapped]:
     )
     notes = Notes(pitch, onset, duration, velocity, played.pedal_time, played.pedal_value)
     return path.name.split(".")[0], map_tempo(part, make_playable(notes, as_struck=True), "beat", PICTURES)
+
+
+def read_recording(path: Path, score: Notes) -> tuple[Notes, np.ndarray]:
+    """Somebody's performance, normalised, and which of its notes plays each note of a score: int64 [N], -1 for none.
+
+    Raises PianistError where too few are played.
+    """
+    from pianist_jax.music.midi import printable, read_midi
+    from pianist_jax.performance.alignment import align, share_matched
+
+    played = normalise(read_midi(path))[0]
+    own = score.pitch.shape == played.pitch.shape and bool((score.pitch == played.pitch).all())
+    match = np.arange(len(score)) if own else align(score, played)
+    share = share_matched(match)
+    if share < LEAST_MATCHED:
+        name = printable(path)
+        raise PianistError(f"{name}: plays {share:.0%} of the score's notes, too few to lay over it; give another")
+    return played, match
 
 
 def limits_of(extras: Extras) -> Limits:
