@@ -27,9 +27,12 @@ class WindowedCurves:
         self._total = self._total + np.pad(curves, ((first, len(weight) - first - n), (0, 0))) * weight
         self._weight += weight
 
-    def curves(self) -> np.ndarray | None:
-        """float32 [notes, 4], or None where the model predicts nothing."""
-        return self._total / self._weight if self._total.shape[1] else None
+    def curves(self, count: int | None = None) -> np.ndarray | None:
+        """float32 [notes, 4], or of the first `count` notes; None where the model predicts nothing.
+
+        The windows that have come must reach so far.
+        """
+        return self._total[:count] / self._weight[:count] if self._total.shape[1] else None
 
 
 def tempo_of(curves: np.ndarray) -> float:

@@ -38,6 +38,7 @@ GUESSES = 2  # of a tempo, one upon the other
 AHEAD = 8  # times as many performances are at hand as are made together: like goes with like
 
 Score = str | os.PathLike[str] | Notes
+OnPlayed = Callable[[Span, np.ndarray, WindowedCurves], None]
 
 __all__ = [
     "Piece", "Rendering", "Score", "content_hash", "identity_of", "read_piece", "render", "render_all", "sample_key",
@@ -175,14 +176,15 @@ def render_all(
     expression: Expression = NEUTRAL,
     batch: int | None = None,
     advance: Callable[[int], None] | None = None,
-    on_played: Callable[[Span, np.ndarray], None] | None = None,
+    on_played: OnPlayed | None = None,
 ) -> Iterator[tuple[int, Rendering]]:
     """Perform many pieces `samples` times each, up to `batch` performances side by side, long pieces first.
 
     Of many pieces only some are in memory: they are taken from `pieces` when it is nearly their turn.
     Yields (number of the piece, its rendering) as soon as all its samples are there; its figures are those of all that
     was played until then. `pace` is that of all pieces or of each. `advance` is called with the number of notes
-    performed since it was last called, `on_played` with every span and its performed tokens int32 [N, 8].
+    performed since it was last called, `on_played` with every span, its performed tokens int32 [N, 8], and what is
+    predicted of the piece so far.
     """
     timer, kept = Timer(), samples / needed_draws(samples, sampling)
     prepared = (set_pace(piece, model, _of(pace, number), expression) for number, piece in enumerate(pieces))
@@ -190,8 +192,7 @@ def render_all(
     playing = interpretations(prepared, model, seed, samples, sampling, timer, batch=batch, **hooks)
     for number, piece, played in playing:
         identity = identity_of(piece, model, seed, samples, sampling, _of(pace, number), expression)
-        steady = [to_pace(piece, one, _of(pace, number)) for one in played]
-        expressed = [express_all(piece.score, piece.grid, one, at_own(expression)) for one in steady]
+        expressed = [expressed_at(piece, one, _of(pace, number), expression) for one in played]
         yield number, _rendering(piece, expressed, identity, timer, kept)
 
 
@@ -209,7 +210,7 @@ def interpretations(
     *,
     batch: int | None = None,
     advance: Callable[[int], None] | None = None,
-    on_played: Callable[[Span, np.ndarray], None] | None = None,
+    on_played: OnPlayed | None = None,
 ) -> Iterator[tuple[int, Piece, list[Notes]]]:
     """What `render_all` brings to its pace: (number, the piece with the model's guess, its performances as played)."""
     if samples < 1:
@@ -233,7 +234,7 @@ def interpretations(
         performed = decoder.play(spans)
         if on_played is not None:
             for span, tokens in zip(spans, performed, strict=True):
-                on_played(span, tokens)
+                on_played(span, tokens, playing[span.piece][2])
         return performed
 
     decoder, windowing = Decoder(model, sampling, timer, advance, on_prediction), windowing_for(model.config.window)
@@ -243,18 +244,36 @@ def interpretations(
         if len(made) == draws:
             del playing[number]
             drawn, curves = [made[k] for k in range(draws)], predicted.curves()
-            shared = sampling.averaged
-            if model.config.anchored:
-                steady, kept = in_tempo(piece.score, drawn[:shared])
-                drawn, shared = [*steady, *drawn[shared:]], kept
-            common = (shared, sampling.residual_scale, curves)
-            agreed = (averaged(piece.score, drawn, k, *common) for k in range(samples))
-            hands = [sample_key(seed, f"{piece.content} touch", k) for k in range(samples)]
-            struck = (touch(piece.score, piece.tokens, *own, sampling) for own in zip(agreed, hands, strict=True))
-            played = [within_limits(piece.score, one) for one in struck]
+            played = agreed(piece, drawn, curves, model, seed, samples, sampling)
             if piece.guess is None and curves is not None:
                 piece = dataclasses.replace(piece, guess=sane(piece.factor * tempo_of(curves), piece.grid))
             yield number, piece, played
+
+
+def agreed(
+    piece: Piece,
+    drawn: list[Notes],
+    curves: np.ndarray | None,
+    model: Model,
+    seed: int,
+    samples: int,
+    sampling: Sampling,
+) -> list[Notes]:
+    """What draws agree on with each other and with predicted `curves` float32 [N, 4], by so many pairs of hands."""
+    shared = sampling.averaged
+    if model.config.anchored:
+        steady, kept = in_tempo(piece.score, drawn[:shared])
+        drawn, shared = [*steady, *drawn[shared:]], kept
+    common = (shared, sampling.residual_scale, curves)
+    meant = (averaged(piece.score, drawn, k, *common) for k in range(samples))
+    hands = [sample_key(seed, f"{piece.content} touch", k) for k in range(samples)]
+    struck = (touch(piece.score, piece.tokens, *own, sampling) for own in zip(meant, hands, strict=True))
+    return [within_limits(piece.score, one) for one in struck]
+
+
+def expressed_at(piece: Piece, performance: Notes, pace: Pace, expression: Expression) -> Notes:
+    """A performance as it was agreed on, at the pace and with the expression that are wanted."""
+    return express_all(piece.score, piece.grid, to_pace(piece, performance, pace), at_own(expression))
 
 
 def to_pace(piece: Piece, performance: Notes, pace: Pace) -> Notes:

@@ -10,18 +10,22 @@ from typing import TYPE_CHECKING, Any
 
 from pianist_jax.errors import PianistError
 from pianist_jax.music.notes import Notes, normalise
+from pianist_jax.rendering.extras import write_picture
 from pianist_jax.rendering.hashes import content_hash
 from pianist_jax.rendering.takes import list_takes, name_take, switch_to, undo
 from pianist_jax.score.grid import ScoreGrid
 from pianist_jax.score.load import load
+from pianist_jax.studio.drafts import drafted
 from pianist_jax.studio.engraving import Engraver
 from pianist_jax.studio.events import Hub
 from pianist_jax.studio.jobs import Job, Worker
-from pianist_jax.studio.performing import Wish, perform, perform_bars
+from pianist_jax.studio.performing import perform, perform_bars
+from pianist_jax.studio.recordings import KEY, add_recording, recording_view, recordings_of, recordings_told
 from pianist_jax.studio.sheets import make_sheet, on_page
-from pianist_jax.studio.shelf import performance_of, shape, shape_of, takes_of
+from pianist_jax.studio.shelf import keep_draft, performance_of, shape, shape_of, takes_of
 from pianist_jax.studio.sound import Sounds
 from pianist_jax.studio.view import score_view, take_view
+from pianist_jax.studio.wishes import Draft, Wish
 from pianist_jax.studio.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -116,7 +120,7 @@ class Desk:
         return {
             **score_view(name, read.grid, read.notes, read.ids),
             "engraved": read.sheet is not None,
-            "takes": [written, *shelf.pop("takes")],
+            "takes": [written, *shelf.pop("takes"), *recordings_told(self.workspace.stem(name))],
             **shelf,
             "files": sorted(self.workspace.made(name)),
         }
@@ -148,13 +152,66 @@ class Desk:
             return take_view(read.grid, read.notes, read.notes)
         if key == PREVIEW and name in self._previews:
             return self._previews[name]
-        rendering, at = performance_of(self.workspace.stem(name), key, read.content)
-        notes = rendering.performances[at]
-        self.sounds.know(notes)
-        return take_view(read.grid, rendering.score, notes)
+        stem = self.workspace.stem(name)
+        if key.startswith(KEY):
+            path = recordings_of(stem).get(key)
+            if path is None:
+                raise PianistError(f"{key[:80]!r}: no such recording; load the page anew")
+            view, notes = recording_view(read.grid, read.notes, path)
+            self.sounds.know(notes)
+            return view
+        rendering, at = performance_of(stem, key, read.content)
+        return self._performed(read, rendering.score, rendering.performances[at])
 
-    def change(self, name: str, what: str, number: int = 0, wish: Wish | None = None, title: str = "") -> None:
-        """Do what needs no model: "shape" the current take, "undo", "redo", "use", "name" one. Raises PianistError."""
+    def try_draft(self, name: str, draft: Draft) -> dict[str, Any]:
+        """A performance with edits by hand that are not kept. Raises PianistError."""
+        read = self._read_score(name)
+        rendering, at = performance_of(self.workspace.stem(name), draft.key, read.content)
+        return self._performed(read, rendering.score, drafted(rendering.performances[at], draft))
+
+    def picture(self, name: str, key: str) -> Path:
+        """A picture (PNG) of a performance. Raises PianistError where there is none."""
+        read, stem = self._read_score(name), self.workspace.stem(name)
+        rendering, at = performance_of(stem, key, read.content)
+        path = Path(self._scratch.name) / f"{content_hash(rendering.performances[at])}.png"
+        if not path.exists():
+            write_picture(path, name, read.grid, [(f"take {key}", rendering.performances[at])])
+        return path
+
+    def current(self, name: str) -> tuple[str, str] | None:
+        """The key of what the workspace's files are of, and its sound's; None where nothing is performed."""
+        shelf = self._shelf(name, self._read_score(name))
+        key: str | None = next((take["key"] for take in shelf["takes"] if take["current"]), None)
+        return None if key is None else (key, self.take(name, key)["sound"])
+
+    def _performed(self, read: Read, score: Notes, notes: Notes) -> dict[str, Any]:
+        self.sounds.know(notes)
+        return take_view(read.grid, score, notes)
+
+    def add_recording(self, name: str, file_name: str, content: bytes) -> str:
+        """Keep a recording of the score; gives its key. Raises PianistError, and keeps nothing, where it is none."""
+        read = self._read_score(name)
+        with tempfile.TemporaryDirectory(dir=self._scratch.name) as folder:
+            try:
+                key = add_recording(self.workspace.stem(name), read.notes, file_name, Path(folder), content)
+            except PianistError as error:
+                raise PianistError(str(error).replace(f"{folder}/", "")) from error
+        self.hub.tell({"event": "changed", "name": name, "what": "recording"})
+        return key
+
+    def change(
+        self,
+        name: str,
+        what: str,
+        number: int = 0,
+        wish: Wish | None = None,
+        title: str = "",
+        draft: Draft | None = None,
+    ) -> None:
+        """Do what needs no model: "shape" the current take, "edit" one, "undo", "redo", "use", "name" one.
+
+        Raises PianistError.
+        """
         stem = self.workspace.stem(name)
         undone = self._undone.setdefault(name, [])
         try:
@@ -163,6 +220,8 @@ class Desk:
                 goes_back = what == "undo"
                 if what == "shape":
                     goes_back = not shape(stem, wish or Wish())
+                elif what == "edit" and draft is not None:
+                    keep_draft(stem, draft, self._read_score(name).content)
                 elif what == "undo":
                     undo(stem)
                 elif what == "redo" and undone:
@@ -175,7 +234,7 @@ class Desk:
             raise PianistError(self._words(error)) from error
         if goes_back:
             undone += before
-        elif what in ("shape", "use"):
+        elif what in ("shape", "use", "edit"):
             undone.clear()
         self.hub.tell({"event": "changed", "name": name, "what": what})
 
@@ -189,7 +248,8 @@ class Desk:
     def perform(self, name: str, wish: Wish) -> Job:
         """Put a performance of the score, or of some bars of it, in the queue. Raises PianistError."""
         stem, score = self.workspace.stem(name), self.workspace.score(name)
-        if wish.bars is None:
+        whole = wish.bars is None and not wish.locked
+        if whole:
             run = perform(stem, score, wish, partial(self._preview, name))
         elif not self._json(name).exists():
             raise PianistError(f"{name}: nothing is performed yet; perform the whole score first")
@@ -204,7 +264,7 @@ class Desk:
             self._undone.pop(name, None)
             self.hub.tell({"event": "changed", "name": name, "what": job.kind})
 
-        return self.worker.submit("perform" if wish.bars is None else "bars", name, then_tell)
+        return self.worker.submit("perform" if whole else "bars", name, then_tell)
 
     def _preview(self, name: str, score: Notes, notes: Notes) -> None:
         """Show the beginning of what is being performed."""

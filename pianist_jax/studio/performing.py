@@ -1,65 +1,18 @@
-"""What jobs do with the model: a score performed, some of its bars performed anew, what is there shaped without it."""
+"""What jobs do with the model: a score performed, or some of its bars performed anew."""
 
-import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pianist_jax.errors import PianistError
-from pianist_jax.performance.expression import NEUTRAL, STRENGTHS, Expression
-from pianist_jax.performance.pace import AS_WRITTEN, FREE, SCORE, Pace
+from pianist_jax.studio.wishes import Wish
 
 if TYPE_CHECKING:
     from pianist_jax.inference.engine import Model
+    from pianist_jax.rendering.renderer import Piece
+    from pianist_jax.score.bars import Bars
     from pianist_jax.studio.jobs import Job
     from pianist_jax.studio.preview import OnNotes
-
-MOST = 2**31 - 1  # of a seed
-
-
-@dataclasses.dataclass(frozen=True)
-class Wish:
-    """What a page wants of a performance: which draw it is, how fast, and how much of each kind of expression."""
-
-    seed: int = 0
-    pace: Pace = AS_WRITTEN
-    expression: Expression = NEUTRAL
-    bars: tuple[int, int] | None = None
-
-
-def read_wish(asked: Any) -> Wish:
-    """The wish in an object {"seed", "tempo", "strength": {…}, "binary_pedal", "bars"}. Raises PianistError."""
-    if not isinstance(asked, dict):
-        raise PianistError("a wish is an object of settings; load the page anew")
-    strength = asked.get("strength", {})
-    odd = sorted({*asked} - {"seed", "tempo", "strength", "binary_pedal", "bars"})
-    if odd or not isinstance(strength, dict) or {*strength} - {*STRENGTHS}:
-        raise PianistError(f"{odd[0] if odd else 'strength'}: no such setting; load the page anew")
-    seed = asked.get("seed", 0)
-    if type(seed) is not int or not 0 <= seed <= MOST:
-        raise PianistError(f"the seed is {str(seed)[:20]!r}, but it must be a whole number from 0 on")
-    tempo = asked.get("tempo", SCORE)
-    if tempo not in (SCORE, FREE):
-        tempo = _number(tempo, "the tempo")
-    strengths: dict[str, Any] = {name: _number(value, f"the strength of {name}") for name, value in strength.items()}
-    expression = dataclasses.replace(NEUTRAL, **strengths, binary_pedal=bool(asked.get("binary_pedal", False)))
-    return Wish(seed, Pace(tempo), expression, _bars(asked.get("bars")))
-
-
-def _number(value: Any, what: str) -> float:
-    if type(value) not in (int, float):
-        raise PianistError(f"{what} is {str(value)[:20]!r}, but it must be a number")
-    return float(value)
-
-
-def _bars(value: Any) -> tuple[int, int] | None:
-    if value is None:
-        return None
-    if not (isinstance(value, list) and len(value) == 2 and all(type(bar) is int for bar in value)):
-        raise PianistError("bars are the first and the last, as in [17, 32]")
-    if not 1 <= value[0] <= value[1]:
-        raise PianistError("bars count from 1, the first before the last")
-    return value[0], value[1]
 
 
 def perform(stem: Path, score: Path, wish: Wish, on_notes: "OnNotes") -> Callable[["Model", "Job"], None]:
@@ -82,7 +35,7 @@ def perform(stem: Path, score: Path, wish: Wish, on_notes: "OnNotes") -> Callabl
         if made_again(stem, identity, DEFAULT_EXTRAS, wish.expression, takes=True).files:
             return
         paced = set_pace(piece, model, wish.pace, wish.expression)
-        preview = Preview(paced, draws, DEFAULT_SAMPLING, wish.pace, wish.expression, on_notes)
+        preview = Preview(paced, model, wish, on_notes)
         made = render_all([piece], model, **settings, advance=job.advance, on_played=preview.on_played)
         ((_, rendering),) = made
         job.check()
@@ -92,16 +45,43 @@ def perform(stem: Path, score: Path, wish: Wish, on_notes: "OnNotes") -> Callabl
 
 
 def perform_bars(stem: Path, score: Path, wish: Wish) -> Callable[["Model", "Job"], None]:
-    """A job that performs some bars anew as `pianist render --bars` does."""
+    """A job that performs bars of the current take anew, as `pianist render --bars` does."""
 
     def run(model: "Model", job: "Job") -> None:
-        from pianist_jax.rendering.passages import rerender_file
+        from pianist_jax.rendering import passages
+        from pianist_jax.rendering.renderer import read_piece
+        from pianist_jax.rendering.stored import apply_edits, read_rendering
+        from pianist_jax.rendering.takes import keep_edits, keep_take
 
-        assert wish.bars is not None
+        piece, stored = read_piece(score), read_rendering(stem.with_name(f"{stem.name}.json"))
+        rendering = apply_edits(stored)
+        wanted = [wish.bars] if wish.bars is not None else unlocked(piece, wish.locked)
+        job.expected = sum(int(passages.passage_of(piece, rendering, bars).sum()) for bars in wanted)
+        settings: dict[str, Any] = {"seed": wish.seed, "expression": wish.expression, "advance": job.advance}
+        for bars in wanted:
+            job.check()
+            rendering = passages.perform_bars(piece, rendering, model, bars, **settings)
         job.check()
-        rerender_file(score, stem, model, wish.bars, seed=wish.seed, expression=wish.expression)
+        keep_edits(stem)
+        keep_take(rendering, stem, stored.extras)
 
     return run
+
+
+def unlocked(piece: "Piece", locked: Sequence["Bars"]) -> list["Bars"]:
+    """The stretches of bars with notes between those that are locked. Raises PianistError where there are none."""
+    from pianist_jax.score.bars import notes_in
+
+    count = 0 if piece.grid is None else len(piece.grid.bars()) - 1
+    found, begin = [], 1
+    for first, last in [*sorted(locked), (count + 1, count + 1)]:
+        if begin < first:
+            found.append((begin, first - 1))
+        begin = max(begin, last + 1)
+    found = [bars for bars in found if piece.grid is not None and notes_in(piece.grid, bars).any()]
+    if not found:
+        raise PianistError(f"{piece.name}: all its bars are locked; unlock some")
+    return found
 
 
 def warm_up(model: "Model", job: "Job") -> None:

@@ -2,21 +2,19 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pianist_jax.config import Sampling
+from pianist_jax.config import DEFAULT_SAMPLING
+from pianist_jax.errors import PianistError
+from pianist_jax.inference.engine import Model
+from pianist_jax.inference.predictions import WindowedCurves
+from pianist_jax.inference.windows import Span
 from pianist_jax.music.notes import Notes
-from pianist_jax.performance.averaging import averaged, in_tempo
 from pianist_jax.performance.detokenize import detokenize
-from pianist_jax.performance.expression import Expression, express
-from pianist_jax.performance.pace import Pace, to_pace
-from pianist_jax.performance.voicing import voiced
-
-if TYPE_CHECKING:
-    from pianist_jax.inference.windows import Span
-    from pianist_jax.rendering.renderer import Piece
+from pianist_jax.performance.expression import NEUTRAL
+from pianist_jax.rendering.renderer import Piece, agreed, expressed_at, needed_draws
+from pianist_jax.studio.wishes import Wish
 
 OnNotes = Callable[[Notes, Notes], None]  # the score's first notes and their performance
 
@@ -24,38 +22,42 @@ OnNotes = Callable[[Notes, Notes], None]  # the score's first notes and their pe
 class Preview:
     """Gathers what is played, window by window, and tells `on_notes` whenever all draws have come further.
 
-    The notes are near to what the rendering will have there, not the same: its draws agree on the piece as a whole.
+    The notes come of what the renderer does with a whole. They are near to what the rendering will have there, not the
+    same: its draws agree on the piece as a whole.
     """
 
-    def __init__(
-        self, piece: "Piece", draws: int, sampling: Sampling, pace: Pace, expression: Expression, on_notes: OnNotes
-    ) -> None:
-        self._piece, self._sampling, self._pace = piece, sampling, pace
-        self._expression = dataclasses.replace(expression, tempo_scale=1.0)
-        self._on_notes = on_notes
-        self._played: list[list[np.ndarray]] = [[] for _ in range(draws)]
+    def __init__(self, piece: Piece, model: Model, wish: Wish, on_notes: OnNotes) -> None:
+        self._piece, self._model, self._wish, self._on_notes = piece, model, wish, on_notes
+        self._played: list[list[np.ndarray]] = [[] for _ in range(needed_draws(1, DEFAULT_SAMPLING))]
         self._told = 0
 
-    def on_played(self, span: "Span", tokens: np.ndarray) -> None:
-        """Take in a span of a draw and its performed tokens int32 [N, 8]."""
+    def on_played(self, span: Span, tokens: np.ndarray, predicted: WindowedCurves) -> None:
+        """Take in a span of a draw, its performed tokens int32 [N, 8], and what is predicted so far."""
         prompt = len(span.prompt)
         self._played[span.draw].append(tokens[prompt : prompt + span.fresh])
         count = min(sum(map(len, parts)) for parts in self._played)
         if count > self._told:
             self._told = count
-            score = first_notes(self._piece.score, count)
-            self._on_notes(score, self._agreed(score, count))
+            begun = beginning(self._piece, count)
+            self._on_notes(begun.score, self._agreed(begun, predicted.curves(count)))
 
-    def _agreed(self, score: Notes, count: int) -> Notes:
-        drawn = [detokenize(score, np.concatenate(parts)[:count]) for parts in self._played]
-        steady, kept = in_tempo(score, drawn[: self._sampling.averaged])
-        agreed = voiced(score, averaged(score, steady, 0, kept, self._sampling.residual_scale))
-        return express(score, to_pace(score, self._piece.grid, agreed, self._pace), self._expression)
+    def _agreed(self, begun: Piece, curves: np.ndarray | None) -> Notes:
+        drawn = [detokenize(begun.score, np.concatenate(parts)[: len(begun.score)]) for parts in self._played]
+        (played,) = agreed(begun, drawn, curves, self._model, self._wish.seed, 1, DEFAULT_SAMPLING)
+        try:
+            return expressed_at(begun, played, self._wish.pace, self._wish.expression)
+        except PianistError:  # bars or a hand are meant that have not come yet
+            return expressed_at(begun, played, self._wish.pace, NEUTRAL)
 
 
-def first_notes(notes: Notes, count: int) -> Notes:
-    """The first notes of a score, and the pedal until the last of them is struck."""
+def beginning(piece: Piece, count: int) -> Piece:
+    """The first notes of a piece, and the pedal until the last of them is struck."""
+    notes, grid = piece.score, piece.grid
     kept = notes.pedal_time <= notes.onset[count - 1]
     columns = {name: getattr(notes, name)[:count] for name in ("pitch", "onset", "duration", "velocity")}
     pedal = {name: getattr(notes, name)[kept] for name in ("pedal_time", "pedal_value")}
-    return dataclasses.replace(notes, **columns, **pedal)
+    if grid is not None:
+        places = {name: getattr(grid, name)[:count] for name in ("onset", "duration", "part", "ids")}
+        grid = dataclasses.replace(grid, **places)
+    score = dataclasses.replace(notes, **columns, **pedal)
+    return dataclasses.replace(piece, score=score, tokens=piece.tokens.at(slice(0, count)), grid=grid)

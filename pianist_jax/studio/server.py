@@ -5,6 +5,7 @@ import json
 import zipfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,15 @@ from starlette.staticfiles import StaticFiles
 from pianist_jax.errors import PianistError, in_words
 from pianist_jax.studio.desk import Desk
 from pianist_jax.studio.guard import LOCAL, Guard
-from pianist_jax.studio.performing import read_wish
 from pianist_jax.studio.sound import WAV
+from pianist_jax.studio.wishes import read_draft, read_wish
 from pianist_jax.studio.workspace import TooLarge, received
 
 STATIC = Path(__file__).with_name("static")
 MOST_JSON = 1 << 16  # bytes of a wish
+MOST_DRAFT = 1 << 22  # bytes of edits by hand
 LONGEST_PART = 60_000  # ms of sound that are made apart
-CHANGES = ("shape", "undo", "redo", "use", "name")
+CHANGES = ("shape", "edit", "undo", "redo", "use", "name")
 LONGEST_WAIT = 60.0  # s
 FRESH = {"cache-control": "no-store"}
 Answer = Callable[[Request], Awaitable[Response]]
@@ -103,15 +105,29 @@ async def _perform(desk: Desk, request: Request) -> Response:
 
 
 async def _change(desk: Desk, request: Request) -> Response:
-    """Undo, redo, shape; use or name a take."""
-    given, asked = request.path_params, await _json(request)
+    """Undo, redo, shape, edit; use or name a take."""
+    given = request.path_params
+    asked = await _json(request, MOST_DRAFT if given["what"] == "edit" else MOST_JSON)
     what, number = given["what"], given.get("number", 0)
     if what not in CHANGES:
         raise PianistError(f"{what[:20]!r}: there is no such change; load the page anew")
     wish = read_wish(asked) if what == "shape" else None
     title = str(asked.get("name", "")) if what == "name" and isinstance(asked, dict) else ""
-    await anyio.to_thread.run_sync(desk.change, given["name"], what, number, wish, title)
+    draft = read_draft(asked) if what == "edit" else None
+    await anyio.to_thread.run_sync(desk.change, given["name"], what, number, wish, title, draft)
     return JSONResponse({"done": True})
+
+
+async def _try(desk: Desk, request: Request) -> Response:
+    draft = read_draft(await _json(request, MOST_DRAFT))
+    tried = await anyio.to_thread.run_sync(desk.try_draft, request.path_params["name"], draft)
+    return JSONResponse(tried, headers=FRESH)
+
+
+async def _add_recording(desk: Desk, request: Request) -> Response:
+    content = await received(request.stream())
+    file_name, name = request.query_params.get("name", ""), request.path_params["name"]
+    return JSONResponse({"key": await anyio.to_thread.run_sync(desk.add_recording, name, file_name, content)})
 
 
 async def _job(desk: Desk, request: Request) -> Response:
@@ -144,14 +160,28 @@ async def _file(desk: Desk, request: Request) -> Response:
     return FileResponse(path, filename=path.name, headers=FRESH)
 
 
+async def _picture(desk: Desk, request: Request) -> Response:
+    given = request.path_params
+    path = await anyio.to_thread.run_sync(desk.picture, given["name"], given["key"])
+    return FileResponse(path, filename=f"{given['name']}.png", headers=FRESH)
+
+
 async def _archive(desk: Desk, request: Request) -> Response:
+    """All in one: the score, its files, and of the current take sound and picture."""
     name = request.path_params["name"]
+    made = await anyio.to_thread.run_sync(desk.workspace.made, name)
+    files = {path.name: path for path in (desk.workspace.score(name), *made.values())}
+    current = await anyio.to_thread.run_sync(desk.current, name)
+    if current is not None:
+        kind = "mp3" if find_spec("soundfile") else WAV
+        files.setdefault(f"{name}.{kind}", await desk.sounds.file(current[1], None, kind))
+        files.setdefault(f"{name}.png", await anyio.to_thread.run_sync(desk.picture, name, current[0]))
 
     def pack() -> bytes:
         content = io.BytesIO()
         with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
-            for path in (desk.workspace.score(name), *desk.workspace.made(name).values()):
-                archive.write(path, path.name)
+            for file, path in files.items():
+                archive.write(path, file)
         return content.getvalue()
 
     packed = await anyio.to_thread.run_sync(pack)
@@ -168,9 +198,12 @@ ROUTES: list[tuple[str, str, Callable[[Desk, Request], Awaitable[Response]]]] = 
     ("GET", "/api/scores/{name}/takes/{key}", _take),
     ("GET", "/api/scores/{name}/pages", _pages),
     ("POST", "/api/scores/{name}/perform", _perform),
+    ("POST", "/api/scores/{name}/try", _try),
+    ("POST", "/api/scores/{name}/recordings", _add_recording),
     ("POST", "/api/scores/{name}/takes/{number:int}/{what}", _change),
     ("POST", "/api/scores/{name}/change/{what}", _change),
     ("GET", "/api/scores/{name}/files/{file}", _file),
+    ("GET", "/api/scores/{name}/takes/{key}/picture", _picture),
     ("GET", "/api/scores/{name}/archive", _archive),
     ("GET", "/api/jobs/{number:int}", _job),
     ("POST", "/api/jobs/{number:int}/cancel", _cancel),
@@ -187,8 +220,8 @@ def _whole(request: Request, name: str, default: int) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 12 else default
 
 
-async def _json(request: Request) -> Any:
-    content = await received(request.stream(), MOST_JSON)
+async def _json(request: Request, limit: int = MOST_JSON) -> Any:
+    content = await received(request.stream(), limit)
     try:
         return json.loads(content or b"{}")
     except (ValueError, RecursionError) as error:

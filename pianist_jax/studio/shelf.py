@@ -8,9 +8,11 @@ from pianist_jax.errors import PianistError
 from pianist_jax.performance.expression import NEUTRAL, STRENGTHS
 from pianist_jax.performance.pace import first_mark
 from pianist_jax.rendering.result import Rendering
-from pianist_jax.rendering.stored import Stored, apply_edits, edit_in_words, read_rendering, wanted_in_words
+from pianist_jax.rendering.stored import BY_HAND, Stored, apply_edits, edit_in_words, read_rendering, wanted_in_words
 from pianist_jax.rendering.takes import Take, keep_edits, keep_take, list_takes, read_take, switch_to
-from pianist_jax.studio.performing import Wish
+from pianist_jax.score.grid import hands_of
+from pianist_jax.studio.drafts import drafted
+from pianist_jax.studio.wishes import Draft, Wish
 
 SHAPES = ("pace", "expression")  # edits that need no model
 
@@ -76,10 +78,15 @@ def shape_of(stem: Path) -> dict[str, Any] | None:
     if found is None:
         return None
     expression = found.asked.get("expression", {})
+    rendering, form = _stored(stem, _current(stem)).rendering, expression.get("shape", {})
+    hands = [] if rendering.grid is None else hands_of(rendering.grid.part_names)
     return {
-        "tempo": round(_beats(_stored(stem, _current(stem)).rendering)),
+        "tempo": round(_beats(rendering)),
         "strength": {name: expression.get(name, 1.0) for name in STRENGTHS},
         "binary_pedal": bool(expression.get("binary_pedal", False)),
+        "balance": form.get("balance", {}),
+        "ranges": form.get("ranges", []),
+        "hands": {1, 2} <= set(hands),
     }
 
 
@@ -103,8 +110,26 @@ def shape(stem: Path, wish: Wish) -> bool:
     return True
 
 
+def keep_draft(stem: Path, draft: Draft, content: str) -> None:
+    """Make a take of a performance with edits by hand. Raises PianistError."""
+    rendering, at = performance_of(stem, draft.key, content)
+    number = int(draft.key.partition(".")[0])
+    if number != _current(stem).number:
+        switch_to(stem, number)
+    keep_edits(stem)
+    performances = list(rendering.performances)
+    performances[at] = drafted(performances[at], draft)
+    edits = rendering.identity["edits"]
+    if edits[-1:] == [BY_HAND]:
+        rendering = dataclasses.replace(rendering, identity={**rendering.identity, "edits": edits[:-1]})
+    keep_take(rendering.replaced(performances, BY_HAND), stem, _stored(stem, _current(stem)).extras)
+
+
 def _shape(stem: Path) -> Shape | None:
-    """The take that the current one was shaped from: it has the same edits up to the last ones that need no model."""
+    """The take that the current one was shaped from: it has the same edits up to the last ones that need no model.
+
+    Of several that have, as edits by hand all go by one name, the one that the current one comes from.
+    """
     takes = list_takes(stem)
     current = next((take for take in takes if take.current), None)
     if current is None or not current.identity:
@@ -113,8 +138,11 @@ def _shape(stem: Path) -> Shape | None:
     if not current.edited:
         while edits and (kind := next((kind for kind in SHAPES if kind in edits[-1]), None)) and kind not in asked:
             asked[kind] = edits.pop()[kind]
-    plain = {**current.identity, "edits": edits}
-    base = next((take for take in takes if take.identity == plain), None)
+    plain, known = {**current.identity, "edits": edits}, {take.number: take for take in takes}
+    line: list[Take] = [current]
+    while (before := known.get(line[-1].parent or 0)) is not None and before not in line:
+        line.append(before)
+    base = next((take for take in [*line, *takes] if take.identity == plain), None)
     return Shape(current, {}) if base is None else Shape(base, asked)
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from pianist_jax.audio import FORMATS, SAMPLE_RATE, AudioFormat, Piano, load_piano, render_blocks, write_audio
+from pianist_jax.audio.files import gain_for
+from pianist_jax.audio.grand import EXPONENT
 from pianist_jax.errors import PianistError
 from pianist_jax.files import replacing
 from pianist_jax.music.notes import Notes
@@ -16,6 +18,7 @@ from pianist_jax.rendering.hashes import content_hash
 
 KEPT = 200  # performances that can be asked for
 WAV = "wav"
+LIKELY = -20.2  # LUFS where the sum of `likely_loudness` is 1 a second
 
 
 class Sounds:
@@ -58,6 +61,12 @@ class Sounds:
             maker.thread.shutdown(wait=False, cancel_futures=True)
 
 
+def likely_loudness(notes: Notes) -> float:
+    """LUFS of the whole that a performance will have, by its notes alone: of ten of ASAP within 1.2 dB (one sigma)."""
+    loud = (notes.velocity / 127) ** (2 * EXPONENT) * np.sqrt(np.clip(notes.duration / 1000, 0.1, 1.0))
+    return float(10 * np.log10(loud.sum() / max(np.ptp(notes.onset) / 1000, 1.0)) + LIKELY)
+
+
 class _Maker:
     """A thread with a piano, loaded when it is first played."""
 
@@ -72,16 +81,18 @@ class _Maker:
         return path
 
     def part(self, path: Path, notes: Notes, part: tuple[int, int]) -> Path:
-        """A WAV file from one time to another, at the piano's own level, which is near that of the whole."""
+        """A WAV file from one time to another, about as loud as it is in the whole."""
         if path.exists():
             return path
         start, stop = (time / 1000 for time in part)
+        blocks = list(render_blocks(notes, SAMPLE_RATE, start, stop, self._loaded()))
+        gain = gain_for(likely_loudness(notes), max((float(np.abs(block).max()) for block in blocks), default=0.0))
         with replacing(path) as unfinished, unfinished.open("wb") as stream, wave.open(stream, "wb") as file:
             file.setnchannels(2)
             file.setsampwidth(2)
             file.setframerate(SAMPLE_RATE)
-            for block in render_blocks(notes, SAMPLE_RATE, start, stop, self._loaded()):
-                file.writeframes(np.rint(np.clip(block, -1, 1) * 32767).astype("<i2").tobytes())
+            for block in blocks:
+                file.writeframes(np.rint(np.clip(gain * block, -1, 1) * 32767).astype("<i2").tobytes())
         return path
 
     def _loaded(self) -> Piano:

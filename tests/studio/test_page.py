@@ -1,5 +1,6 @@
 """The page in a real browser: what is clicked is heard, seen and kept. Skipped where there is no Chromium."""
 
+import json
 import shutil
 import threading
 import time
@@ -143,7 +144,7 @@ def test_dragging_selects_bars_which_are_performed_anew(page, address):
     expect(page.get_by_role("button", name="Loop")).to_have_attribute("aria-pressed", "true")
     expect(page.locator("#where")).to_have_text("Bar 2")
     count = page.locator("#takes li").count()
-    page.get_by_role("button", name="Perform these bars anew").click()
+    page.get_by_role("button", name="Perform anew").click()
     expect(page.locator("#takes li")).to_have_count(count + 1, timeout=LONG)
     expect(page.locator("#takes li").last).to_contain_text("bars 2-3")
 
@@ -160,6 +161,82 @@ def test_a_slider_makes_a_take_that_is_undone(page):
     expect(page.get_by_role("button", name="Redo")).to_be_enabled()
     page.get_by_role("button", name="Redo").click()
     expect(page.locator("#slide-dynamics")).to_have_value("1.5", timeout=LONG)
+
+
+def center_of(page, note: int) -> tuple[float, float]:
+    """Where a performed note of the roll is."""
+    return page.evaluate(
+        """(n) => {
+          const { roll } = window.studio, box = roll.canvas.getBoundingClientRect(), { take } = roll;
+          return [box.x + (roll.x(take.from[n]) + roll.x(take.to[n])) / 2, box.y + roll.y(n)];
+        }""",
+        note,
+    )
+
+
+def test_notes_are_edited_by_dragging_and_the_pedal_by_drawing(page, address):
+    count = page.locator("#takes li").count()
+    page.get_by_role("button", name="Edit", exact=True).click()
+    x, y = center_of(page, 4)
+    before = page.evaluate("window.studio.roll.take.velocity[4]")
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x, y - 20, steps=4)
+    page.mouse.up()
+    expect(page.locator("#draft")).to_contain_text("1 note", timeout=LONG)
+    assert page.evaluate("window.studio.roll.take.velocity[4]") == min(before + 12, 127)
+    box = page.locator("#canvas").bounding_box()
+    page.mouse.move(box["x"] + 110, box["y"] + box["height"] - 8)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 150, box["y"] + box["height"] - 36, steps=4)
+    page.mouse.up()
+    expect(page.locator("#draft")).to_contain_text("1 note and pedal", timeout=LONG)
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator("#draft p")).not_to_contain_text("pedal", timeout=LONG)
+    page.keyboard.press("]")
+    page.keyboard.press("Alt+ArrowUp")
+    expect(page.locator("#draft")).to_contain_text("2 notes", timeout=LONG)
+    page.keyboard.press("1")  # compared with what it was
+    expect(page.locator("#takes li").nth(1)).to_have_attribute("aria-checked", "true")
+    page.get_by_role("button", name="Keep as a take").click()
+    expect(page.locator("#draft")).to_be_hidden(timeout=LONG)
+    expect(page.locator("#takes li")).to_have_count(count + 1)
+    expect(page.locator("#takes li").last).to_contain_text("by hand")
+    kept = json.loads((address[1] / "small.json").read_text())
+    assert kept["notes"][4]["performed"][0]["velocity"] == min(before + 12, 127)
+    page.get_by_role("button", name="Edit", exact=True).click()
+
+
+def test_bars_are_shaped_alone_and_locked(page):
+    drag(page, 4.5, 7)
+    page.locator("#scope").get_by_role("button", name="Bar 2").click()
+    page.locator("#slide-dynamics").fill("0")
+    page.locator("#slide-dynamics").dispatch_event("change")
+    expect(page.locator("#takes li").last).to_contain_text("in bars 2-2", timeout=LONG)
+    page.get_by_role("button", name="Lock", exact=True).click()
+    expect(page.locator("#locked")).to_contain_text("Locked: 2")
+    expect(page.locator("#perform")).to_have_text("Perform all but the locked bars")
+    page.get_by_role("button", name="Unlock").click()
+    expect(page.locator("#locked")).to_be_hidden()
+
+
+def test_an_own_recording_is_a_take(page, address):
+    page.set_input_files("#recording", address[1] / "small.performance.mid")
+    row = page.locator("#takes li", has_text="your recording")
+    expect(row).to_have_attribute("aria-checked", "true", timeout=LONG)
+    page.keyboard.press("t")
+    expect(row).to_have_attribute("aria-checked", "false")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_is_in_the_way_of_people_who_see_or_point_otherwise(page, browser, address, scheme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    other = browser.new_page(viewport={"width": 1280, "height": 820}, color_scheme=scheme)
+    other.goto(address[0])
+    expect(other.locator("#sheet .note").first).to_be_visible(timeout=LONG)
+    found = axe.run(other, context="body", options={"rules": {"region": {"enabled": False}}})
+    other.close()
+    assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in found.response["violations"]] == []
 
 
 def test_downloads_are_the_workspaces_files(page, address):

@@ -42,6 +42,8 @@ def test_a_performance_is_the_command_lines(studio, tmp_path):
             assert got.content == path.read_bytes()
     packed = zipfile.ZipFile(BytesIO(client.get(f"{BASE}/scores/small/archive").content))
     assert {path.name for path in own} < set(packed.namelist())
+    assert packed.read("small.png")[:4] == b"\x89PNG"
+    assert len(packed.read("small.mp3")) > 1000
 
 
 def test_the_view_tells_what_is_written(studio):
@@ -80,7 +82,7 @@ def test_every_note_is_found_on_the_page(studio):
 def test_the_beginning_is_told_of_while_it_is_performed(studio):
     client, _ = studio
     preview, performed = (client.get(f"{BASE}/scores/small/takes/{key}").json() for key in ("preview", "1"))
-    assert len(preview["onset"]) == len(performed["onset"])  # all of it is one window
+    assert preview == performed  # all of it is one window
     assert client.get(f"{BASE}/sounds/{preview['sound']}", params={"start": 0, "stop": 500}).content[:4] == b"RIFF"
 
 
@@ -143,6 +145,102 @@ def test_bars_alone_are_performed_anew(studio):
     differs = [a != b for a, b in zip(before["velocity"], after["velocity"], strict=True)]
     assert any(differs)
     assert not any(d and not i for d, i in zip(differs, inside, strict=True))
+
+
+@pytest.mark.slow
+def test_locked_bars_stay_while_the_others_are_performed_anew(studio):
+    client, _ = studio
+    before = current(client)
+    done = finished(client, client.post(f"{BASE}/scores/small/perform", json={"seed": 9, "locked": [[2, 3]]}))
+    assert done["state"] == "done", done
+    after = current(client)
+    at = client.get(f"{BASE}/scores/small").json()["notes"]["at"]
+    same = [a == b for a, b in zip(before["velocity"], after["velocity"], strict=True)]
+    locked = [4 <= place < 12 for place in at]
+    assert all(s for s, is_locked in zip(same, locked, strict=True) if is_locked)
+    assert not all(same)
+    done = finished(client, client.post(f"{BASE}/scores/small/perform", json={"locked": [[1, 4]]}))
+    assert done["error"] == "small: all its bars are locked; unlock some"
+
+
+def test_notes_and_pedal_are_edited_by_hand(studio):
+    client, folder = studio
+    before, key, count = (
+        current(client),
+        next(take["key"] for take in takes(client) if take["current"]),
+        len(takes(client)),
+    )
+    wanted = {"take": key, "notes": {"3": [before["onset"][3] + 7, 55, 99]}, "pedal": [[900, 0], [100, 80]]}
+    tried = client.post(f"{BASE}/scores/small/try", json=wanted).json()
+    assert len(takes(client)) == count
+    changed(client, "edit", wanted)
+    after = current(client)
+    assert after == tried
+    assert (after["onset"][3], after["duration"][3], after["velocity"][3]) == (before["onset"][3] + 7, 55, 99)
+    assert after["velocity"][:3] == before["velocity"][:3]
+    assert after["pedal"] == {"time": [100, 900], "value": [80, 0]}
+    changed(client, "edit", {"take": takes(client)[-1]["key"], "notes": {"3": [before["onset"][3], 55, 20]}})
+    softer = current(client)
+    assert read_rendering(folder / "small.json").rendering.notes.velocity[3] == 20
+    changed(client, "shape", {"strength": {"pedal": 0}})  # of the edits, the later one is shaped
+    assert current(client)["velocity"] == softer["velocity"]
+    changed(client, "undo")
+    changed(client, "undo")
+    assert current(client) == after
+    changed(client, "undo")
+    assert current(client) == before
+
+
+def test_hands_and_bars_are_shaped_alone(studio):
+    client, _ = studio
+    before = current(client)
+    changed(client, "shape", {"balance": {"left": -6}, "ranges": [["dynamics", 0, [2, 2]]]})
+    view, after = client.get(f"{BASE}/scores/small").json(), current(client)
+    assert (view["shape"]["balance"], view["shape"]["ranges"]) == ({"left": -6}, [["dynamics", 0, [2, 2]]])
+    hand, at = np.array(view["notes"]["hand"]), np.array(view["notes"]["at"])
+    before, after = np.array(before["velocity"]), np.array(after["velocity"])
+    outside = (at < 4) | (at >= 8)
+    assert (after[outside & (hand == 2)] < before[outside & (hand == 2)]).all()
+    assert (after[outside & (hand == 1)] == before[outside & (hand == 1)]).all()
+    assert np.ptp(after[~outside]) < np.ptp(before[~outside])
+    changed(client, "undo")
+
+
+def test_a_recording_is_heard_beside_the_takes(studio):
+    client, folder = studio
+    played = (folder / "small.performance.mid").read_bytes()
+    added = client.post(f"{BASE}/scores/small/recordings", params={"name": "../mine.mid"}, content=played)
+    assert added.json() == {"key": "recording mine.mid"}
+    view = client.get(f"{BASE}/scores/small/takes/recording mine.mid").json()
+    assert view["velocity"] == current(client)["velocity"]
+    assert client.get(f"{BASE}/scores").status_code == 405
+    assert "mine" not in [score["name"] for score in client.get(f"{BASE}/overview").json()["scores"]]
+    for name, content, problem in (
+        ("other.mid", (EXAMPLES / "petzold-minuet-bwvanh114.mid").read_bytes(), "too few"),
+        ("mine.krn", KERN, "a recording is a MIDI file"),
+        ("noise.mid", b"MThd", "noise.mid: "),
+    ):
+        answer = client.post(f"{BASE}/scores/small/recordings", params={"name": name}, content=content)
+        assert answer.status_code == 400
+        assert problem in answer.json()["error"]
+        assert str(folder) not in answer.text
+    assert [path.name for path in (folder / "small.recordings").iterdir()] == ["mine.mid"]
+
+
+@pytest.mark.parametrize(
+    "draft",
+    [
+        [], {}, {"take": "1", "notes": {"x": [0, 1, 1]}}, {"take": "1", "notes": {"0": [0, 1]}},
+        {"take": "1", "notes": {"0": [0, 1, 200]}}, {"take": "1", "notes": {"99": [0, 1, 1]}},
+        {"take": "1", "pedal": 3}, {"take": "1", "pedal": [[0, 128]]}, {"take": "77"}, {"take": "score"},
+    ],
+)  # fmt: skip
+def test_bad_edits_are_told_of(studio, draft):
+    client, _ = studio
+    for address in ("try", "change/edit"):
+        answer = client.post(f"{BASE}/scores/small/{address}", json=draft)
+        assert answer.status_code == 400
+        assert "\n" not in answer.json()["error"]
 
 
 def test_sound_comes_in_ranges(studio):
@@ -255,7 +353,8 @@ def test_nothing_outside_of_the_workspace_is_opened(studio):
     "wish",
     [
         [], {"seed": -1}, {"seed": "1"}, {"tempo": "quick"}, {"tempo": 1e9}, {"strength": {"dynamics": 9}},
-        {"strength": {"colour": 1}}, {"bars": [3]}, {"bars": [0, 1]}, {"odd": 1},
+        {"strength": {"colour": 1}}, {"balance": {"foot": 1}}, {"ranges": [["dynamics", 1]]}, {"locked": [[2, 1]]},
+        {"ranges": 4}, {"bars": [3]}, {"bars": [0, 1]}, {"odd": 1},
     ],
 )  # fmt: skip
 def test_bad_wishes_are_told_of(studio, wish):

@@ -13,8 +13,10 @@ const reach = (address, options) => fetch(address, options).catch(() => { throw 
 export const get = async (...parts) => answer(await reach(path(...parts)));
 export const post = async (parts, body = {}) => answer(await reach(path(...parts), { method: "POST", body: JSON.stringify(body) }));
 export const upload = async (file) => answer(await reach(`api/scores?name=${encodeURIComponent(file.name)}`, { method: "POST", body: file }));
+export const uploadRecording = async (name, file) => answer(await reach(`${path("scores", name, "recordings")}?name=${encodeURIComponent(file.name)}`, { method: "POST", body: file }));
 export const pages = async (name, width) => answer(await reach(`${path("scores", name, "pages")}?width=${width}`));
 export const fileAddress = (name, file) => path("scores", name, "files", file);
+export const pictureAddress = (name, key) => path("scores", name, "takes", key, "picture");
 export const archiveAddress = (name) => path("scores", name, "archive");
 export const soundAddress = (key, query = "") => path("sounds", key) + query;
 

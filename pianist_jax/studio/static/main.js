@@ -1,5 +1,6 @@
 // The page: what is shown, what is heard, and one clock for both.
-import { get, listen, post, upload } from "./api.js";
+import { get, listen, post, upload, uploadRecording } from "./api.js";
+import { Draft, Hand, copied } from "./hand.js";
 import { below, minutes, prepared, sounding } from "./music.js";
 import { readSliders, showDownloads, showSliders, showTakes } from "./panel.js";
 import { Player } from "./player.js";
@@ -7,13 +8,14 @@ import { Roll } from "./roll.js";
 import { Sheet } from "./sheet.js";
 
 const $ = (id) => document.getElementById(id);
-const state = { overview: null, view: null, takes: new Map(), heard: null, before: null, selection: null, loop: false, job: null };
+const state = { overview: null, view: null, takes: new Map(), heard: null, before: null, selection: null, loop: false, job: null, draft: null, locked: [], scope: "whole" };
 
 const player = new Player(() => showTransport(), () => complain("the sound cannot be had; load the page anew"));
 const roll = new Roll(
   { canvas: $("canvas"), scroller: $("scroller"), width: $("width"), tip: $("tip") },
   { onSeek: (place) => seek(place), onSelect: select, place: () => player.place },
 );
+const hand = new Hand(roll, { takeToEdit, onChange: edited });
 const sheet = new Sheet($("sheet"), { onSeek: (note) => seek(state.view.notes.at[note]), onSelect: select });
 
 // --- what went wrong, and what is being done
@@ -82,10 +84,24 @@ async function add(files) {
   });
 }
 
+async function addRecording(files) {
+  const { name } = state.view;
+  $("recording").value = "";
+  await attempt(async () => {
+    let key = null;
+    for (const file of files) ({ key } = await uploadRecording(name, file));
+    state.next = key;
+    if (key && state.view.name === name) await refresh(name);
+    state.next = null;
+  });
+}
+
 async function open(name) {
   player.playing && player.pause();
   state.takes.clear();
-  state.heard = state.before = null;
+  state.heard = state.before = state.draft = null;
+  state.locked = roll.locked = [];
+  roll.picked = null;
   player.take = roll.take = roll.other = null;
   player.rest = 0;
   select(null);
@@ -105,7 +121,9 @@ async function refresh(name, hear) {
   state.view = view;
   view.barOf = (place) => Math.min(Math.max(below(view.bars, place + 1e-6), 1), view.bars.length - 1);
   let letter = 0;
-  view.takes.forEach((take) => { take.letter = take.number ? letters(letter++) : "0"; });
+  view.takes.forEach((take) => { take.letter = take.key === "score" ? "0" : letters(letter++); });
+  if (state.draft && !view.takes.some((take) => take.key === state.draft.of)) state.draft = null;
+  if (state.draft) view.takes.push({ key: "draft", label: "Your edits", letter: "✎", version: state.takes.get("draft")?.version, told: "" });
   if (view.problem) complain(view.problem);
   for (const id of ["desk", "transport"]) $(id).hidden = false;
   $("empty").hidden = true;
@@ -114,9 +132,9 @@ async function refresh(name, hear) {
   sheet.view = view;
   if (isNew) roll.show(view); else { roll.view = view; roll.resize(); }
   const current = view.takes.findLast((take) => take.current) || view.takes[0];
-  const kept = view.takes.some((take) => take.key === (hear || state.heard));
+  const wanted = [state.next, hear || state.heard].find((key) => view.takes.some((take) => take.key === key)); // next: what was just added
   showPanel();
-  await hearTake(kept ? hear || state.heard : current.key);
+  await hearTake(wanted ?? current.key);
   if (asked !== state.asked) return;
   if (isNew || sheet.drawn !== name) await attempt(() => sheet.show(view, () => player.place));
   select(state.selection);
@@ -127,7 +145,7 @@ const letters = (n) => (n < 26 ? String.fromCharCode(65 + n) : String(n + 1));
 async function takeOf(key) {
   const told = state.view.takes.find((take) => take.key === key);
   const known = state.takes.get(key);
-  if (known && known.version === told.version) return known;
+  if (known && (key === "draft" || known.version === told.version)) return known;
   const take = prepared(await get("scores", state.view.name, "takes", key));
   take.key = key;
   take.version = told.version;
@@ -174,15 +192,26 @@ function showPanel() {
     button.onclick = () => hearTake(take.key);
     return button;
   }));
-  const performed = view.takes.length > 1;
-  $("perform").textContent = performed ? "Perform another take" : "Perform";
-  $("undo").disabled = !view.can_undo;
-  $("redo").disabled = !view.can_redo;
+  const performed = view.takes.some((take) => take.number);
+  $("perform").textContent = !performed ? "Perform" : state.locked.length ? "Perform all but the locked bars" : "Perform another take";
+  const drafting = state.heard === "draft" && state.draft;
+  $("undo").disabled = drafting ? !state.draft.past.length : !view.can_undo;
+  $("redo").disabled = drafting ? !state.draft.future.length : !view.can_redo;
+  $("draft").hidden = !state.draft;
+  if (state.draft) {
+    const of = view.takes.find((take) => take.key === state.draft.of);
+    const told = `${state.draft.words} of ${of?.name || of?.label}, not kept yet`;
+    view.takes.at(-1).told = told;
+    $("draft").querySelector("p").textContent = `Edited: ${told}`;
+  }
+  $("edit").disabled = !performed;
+  $("record").hidden = false;
   $("shape").hidden = !view.shape;
   $("bars-section").hidden = false;
   if (view.shape && !$("sliders").contains(document.activeElement)) {
-    showSliders($("sliders"), view.shape, view.tempo, shape);
+    showSliders($("sliders"), view.shape, view.tempo, scopeBars(), shape);
     $("binary").checked = view.shape.binary_pedal;
+    $("binary-row").hidden = Boolean(scopeBars());
   }
   showDownloads($("downloads"), view, state.takes.get(state.heard));
   $("remarks").hidden = !view.remarks.length;
@@ -204,14 +233,80 @@ async function act(parts, body) { // what changes the takes and needs no model
   showPanel();
 }
 
-const shape = () => act(["scores", state.view.name, "change", "shape"], { ...readSliders($("sliders")), binary_pedal: $("binary").checked });
+const scopeBars = () => (state.scope === "bars" ? state.selection : null);
 
-function perform(bars) {
+async function shape() {
+  await keepDraft();
+  await act(["scores", state.view.name, "change", "shape"], readSliders($("sliders"), state.view.shape, scopeBars(), $("binary").checked));
+}
+
+// --- edits by hand: a draft, heard at once, that becomes a take
+
+function takeToEdit() {
+  const { heard, view } = state;
+  const told = view.takes.find((take) => take.key === heard);
+  if (heard !== "draft" && !told?.number) { complain("choose a performed take to edit it"); return null; }
+  if (heard !== "draft" && state.draft) { complain("keep or discard your edits first; then edit another take"); return null; }
+  if (heard !== "draft") state.draft = new Draft(heard);
+  roll.take = copied(roll.take);
+  return roll.take;
+}
+
+async function edited(numbers, pedal) {
+  state.draft.add(roll.take, numbers, pedal);
+  await tryDraft();
+}
+
+async function tryDraft() {
+  const { draft, view } = state, asked = state.tries = (state.tries || 0) + 1;
+  const take = await attempt(async () => prepared(await post(["scores", view.name, "try"], { take: draft.of, ...draft.now })));
+  if (!take || asked !== state.tries || state.draft !== draft || state.view.name !== view.name) return;
+  take.key = "draft";
+  take.version = asked;
+  state.takes.set("draft", take);
+  if (!state.view.takes.some(({ key }) => key === "draft")) state.view.takes.push({ key: "draft", label: "Your edits", letter: "✎", told: "" });
+  await hearTake("draft");
+}
+
+async function keepDraft() {
+  const { draft } = state;
+  if (!draft) return;
+  state.draft = null;
+  state.takes.delete("draft");
+  if (draft.past.length) await act(["scores", state.view.name, "change", "edit"], { take: draft.of, ...draft.now });
+  else await refresh(state.view.name, draft.of);
+}
+
+async function dropDraft() {
+  const { of } = state.draft;
+  state.draft = null;
+  state.takes.delete("draft");
+  await attempt(() => refresh(state.view.name, of));
+}
+
+// Undo and redo go through the edits of a draft first, where that is heard.
+function goBack(what) {
+  const { draft } = state;
+  if (state.heard === "draft" && draft) {
+    if (what === "undo" ? draft.step(draft.past, draft.future) : draft.step(draft.future, draft.past)) tryDraft();
+  } else act(["scores", state.view.name, "change", what]);
+}
+
+function toggleEdit() {
+  if ($("edit").disabled) return;
+  hand.turn(!hand.on);
+  $("edit").setAttribute("aria-pressed", String(hand.on));
+  $("tip").hidden = true;
+}
+
+async function perform(bars) {
+  await keepDraft();
   const seeds = state.view.takes.map((take) => take.seed ?? -1);
   const body = { seed: Math.max(-1, ...seeds) + 1 };
   if (bars) body.bars = bars;
+  else if (state.locked.length) body.locked = state.locked;
   complain(null);
-  state.waits = !bars && !player.playing;
+  state.waits = !bars && !body.locked && !player.playing;
   attempt(async () => showJob(await post(["scores", state.view.name, "perform"], body)));
 }
 
@@ -225,6 +320,7 @@ function select(first, last) {
   $("first").value = bars ? bars[0] : "";
   $("last").value = bars ? bars[1] : "";
   if (!bars) state.loop = false;
+  if (!bars) setScope("whole");
   showBars();
   roll.draw();
 }
@@ -233,8 +329,40 @@ function showBars() {
   const chosen = state.selection !== null;
   $("clear").disabled = $("loop").disabled = !chosen;
   $("loop").setAttribute("aria-pressed", String(state.loop));
-  $("anew").disabled = !chosen || !state.view || state.view.takes.length < 2 || Boolean(state.job);
+  const within = chosen && state.locked.some(([a, b]) => a <= state.selection[0] && state.selection[1] <= b);
+  $("lock").disabled = !chosen || within;
+  $("locked").hidden = !state.locked.length;
+  $("locked").querySelector("p").textContent = `Locked: ${state.locked.map(inWords).join(", ")}`;
+  $("scope").hidden = !chosen;
+  for (const button of $("scope").children) button.setAttribute("aria-pressed", String(button.dataset.scope === state.scope));
+  if (chosen) $("scope").lastElementChild.textContent = state.selection[0] === state.selection[1] ? `Bar ${state.selection[0]}` : `Bars ${inWords(state.selection)}`;
+  $("anew").disabled = !chosen || !state.view?.takes.some((take) => take.number) || Boolean(state.job);
   if (state.view) $("first").max = $("last").max = state.view.bars.length - 1;
+}
+
+const inWords = ([first, last]) => (first === last ? String(first) : `${first}–${last}`);
+
+function setScope(scope) {
+  if (state.scope === scope && scope === "whole") return;
+  state.scope = scope;
+  if (state.view?.shape) showPanel();
+}
+
+// Bars that are locked become one with those that they touch.
+function lock(bars) {
+  const all = [...state.locked, bars].sort((a, b) => a[0] - b[0]);
+  const joined = [];
+  for (const [first, last] of all) {
+    if (joined.length && first <= joined.at(-1)[1] + 1) joined.at(-1)[1] = Math.max(joined.at(-1)[1], last);
+    else joined.push([first, last]);
+  }
+  setLocked(joined);
+}
+
+function setLocked(locked) {
+  state.locked = roll.locked = locked;
+  showPanel();
+  roll.draw();
 }
 
 function selectTyped() {
@@ -305,11 +433,17 @@ function frame() {
 const typing = (element) => element.matches?.("input[type=text], input[type=number], select, textarea");
 
 window.addEventListener("keydown", (event) => {
-  if (!state.view || typing(event.target) || event.altKey) return;
+  if (!state.view || typing(event.target)) return;
   const { key } = event, ctrl = event.ctrlKey || event.metaKey;
   const done = () => event.preventDefault();
+  if (event.altKey) {
+    const way = hand.on && { ArrowLeft: ["onset", -10], ArrowRight: ["onset", 10], ArrowUp: ["velocity", 3], ArrowDown: ["velocity", -3] }[key];
+    if (way) { done(); hand.nudge(event.shiftKey && way[0] === "onset" ? { duration: 2 * way[1] } : { [way[0]]: way[1] }); }
+    return;
+  }
   if (ctrl && key.toLowerCase() === "z") { done(); (event.shiftKey ? $("redo") : $("undo")).click(); return; }
   if (ctrl) return;
+  if (hand.on && (key === "[" || key === "]")) { done(); hand.pick(key === "[" ? -1 : 1); return; }
   const slider = event.target.matches?.("input[type=range]"), scroller = event.target === $("scroller");
   if (key === " " && !event.target.matches?.("button, summary, input[type=checkbox], a")) { done(); player.toggle(); }
   else if ((key === "ArrowLeft" || key === "ArrowRight") && !slider && !scroller) { done(); step(key === "ArrowLeft" ? -1 : 1); }
@@ -317,6 +451,7 @@ window.addEventListener("keydown", (event) => {
   else if (/^[0-9]$/.test(key) && state.view.takes[key]) { done(); hearTake(state.view.takes[key].key); }
   else if (key.toLowerCase() === "t" && state.before) { done(); hearTake(state.before); }
   else if (key.toLowerCase() === "l") { done(); toggleLoop(); }
+  else if (key.toLowerCase() === "e") { done(); toggleEdit(); }
   else if (key === "Escape") select(null);
 });
 
@@ -332,10 +467,18 @@ $("anew").onclick = () => perform(state.selection);
 $("clear").onclick = () => select(null);
 $("loop").onclick = toggleLoop;
 $("first").onchange = $("last").onchange = selectTyped;
-$("undo").onclick = () => act(["scores", state.view.name, "change", "undo"]);
-$("redo").onclick = () => act(["scores", state.view.name, "change", "redo"]);
+$("undo").onclick = () => goBack("undo");
+$("redo").onclick = () => goBack("redo");
+$("edit").onclick = toggleEdit;
+$("keep-draft").onclick = keepDraft;
+$("drop-draft").onclick = dropDraft;
+$("lock").onclick = () => lock([...state.selection]);
+$("unlock").onclick = () => setLocked([]);
+$("scope").onclick = (event) => { if (event.target.dataset.scope) { event.target.blur(); setScope(event.target.dataset.scope); showBars(); } };
+$("record").onclick = () => $("recording").click();
+$("recording").onchange = () => addRecording([...$("recording").files]);
 $("binary").onchange = shape;
-$("reset").onclick = () => act(["scores", state.view.name, "change", "shape"], {});
+$("reset").onclick = async () => { await keepDraft(); await act(["scores", state.view.name, "change", "shape"], {}); };
 $("job-cancel").onclick = () => { if (state.job) attempt(() => post(["jobs", String(state.job.number), "cancel"])); };
 $("problem").querySelector("button").onclick = () => complain(null);
 $("wider").onclick = () => roll.zoom(1.4);
@@ -358,9 +501,11 @@ listen((event) => {
     if (event.state === "failed") complain(event.error);
   } else if (event.event === "notes" && state.view?.name === event.name) attempt(hearPreview);
   else if (event.event === "changed" && state.view?.name === event.name) {
-    attempt(() => refresh(event.name, event.what === "name" || player.playing && !["perform", "bars"].includes(event.what) ? state.heard : "newest"));
+    const stays = state.heard === "draft" || ["name", "recording"].includes(event.what) || (player.playing && !["perform", "bars"].includes(event.what));
+    attempt(() => refresh(event.name, stays ? state.heard : "newest"));
   }
 }, () => attempt(async () => { await lookAround(); if (state.view) await refresh(state.view.name); }));
 
+window.studio = { player, roll, state }; // for the console, and for who measures
 attempt(lookAround);
 frame();

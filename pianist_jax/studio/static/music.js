@@ -26,7 +26,7 @@ export function prepared(take) {
   const { at, ms } = take.clock;
   take.from = take.onset.map((time) => carried(time, ms, at));
   take.to = take.onset.map((time, n) => carried(time + take.duration[n], ms, at));
-  take.order = take.onset.map((_, n) => n).sort((a, b) => take.onset[a] - take.onset[b]);
+  take.order = take.onset.map((_, n) => n).filter((n) => take.onset[n] !== null).sort((a, b) => take.onset[a] - take.onset[b]);
   take.sorted = take.order.map((n) => take.onset[n]);
   take.longest = Math.max(...take.duration);
   take.pedalAt = take.pedal.time.map((time) => carried(time, ms, at));

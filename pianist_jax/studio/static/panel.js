@@ -1,5 +1,5 @@
 // The side of the page: takes, sliders, files.
-import { archiveAddress, fileAddress, soundAddress } from "./api.js";
+import { archiveAddress, fileAddress, pictureAddress, soundAddress } from "./api.js";
 
 export const STRENGTHS = [["timing", "Timing"], ["dynamics", "Dynamics"], ["articulation", "Articulation"], ["pedal", "Pedal depth"]];
 
@@ -41,39 +41,46 @@ export function showTakes(list, takes, heard, { onHear, onUse, onName }) {
       make("span", { class: "key", "aria-hidden": "true" }, take.letter),
       make("span", { class: "what" }, make("span", {}, take.name || take.label), make("span", { class: "quiet", title: take.told }, take.told)),
     );
-    if (take.number && onName) item.append(make("button", { type: "button", onclick: rename, "aria-label": `Name ${take.label}` }, "Name"));
+    if (take.number && take.key === heard && onName) item.append(make("button", { type: "button", onclick: rename, "aria-label": `Name ${take.label}` }, "Name"));
     if (take.number && !take.current && onUse) item.append(make("button", { type: "button", title: "Go on from this take: its files are written again", onclick: () => onUse(take) }, "Use"));
     return item;
   }));
 }
 
-export function showSliders(box, shape, tempo, onChange) {
+// The sliders of the whole, or of some bars: strengths are then upon those of the whole.
+export function showSliders(box, shape, tempo, bars, onChange) {
   const rows = [];
-  if (tempo) rows.push(["tempo", `Tempo (${tempo.unit} a minute)`, Math.max(10, Math.round(tempo.written * 0.4)), Math.round(tempo.written * 2), 1, shape.tempo, String]);
-  for (const [name, label] of STRENGTHS) rows.push([name, label, 0, 2, 0.05, shape.strength[name] ?? 1, (value) => `${Math.round(value * 100)}%`]);
+  if (tempo && !bars) rows.push(["tempo", `Tempo (${tempo.unit} a minute)`, Math.max(10, Math.round(tempo.written * 0.4)), Math.round(tempo.written * 2), 1, shape.tempo, String]);
+  const own = (name) => (bars ? shape.ranges.find(([what, , [a, b]]) => what === name && a === bars[0] && b === bars[1])?.[1] : shape.strength[name]);
+  for (const [name, label] of STRENGTHS) rows.push([name, label, 0, 2, 0.05, own(name) ?? 1, (value) => `${Math.round(value * 100)}%`]);
+  if (shape.hands && !bars) rows.push(["balance", "Hands", -9, 9, 0.5, (shape.balance.right ?? 0) - (shape.balance.left ?? 0), (value) => (value ? `${value > 0 ? "right" : "left"} by ${Math.abs(value)} dB` : "as played")]);
   box.replaceChildren(...rows.map(([name, label, min, max, step, value, words]) => {
     const output = make("output", { for: `slide-${name}` }, words(value));
-    const input = make("input", { type: "range", id: `slide-${name}`, "data-name": name, min, max, step, value });
-    input.addEventListener("input", () => { output.textContent = words(Number(input.value)); });
+    const input = make("input", { type: "range", id: `slide-${name}`, "data-name": name, min, max, step, value, "aria-valuetext": words(value) });
+    input.addEventListener("input", () => { output.textContent = words(Number(input.value)); input.setAttribute("aria-valuetext", output.textContent); output.classList.add("pending"); });
     input.addEventListener("change", () => onChange());
     return make("div", { class: "slider" }, make("label", { for: `slide-${name}` }, label), output, input);
   }));
 }
 
-export function readSliders(box) {
-  const found = { strength: {} };
-  for (const input of box.querySelectorAll("input")) {
-    if (input.dataset.name === "tempo") found.tempo = Number(input.value);
-    else found.strength[input.dataset.name] = Number(input.value);
+// What is wanted when the sliders stand as they do: a hand is louder by making the other one softer.
+export function readSliders(box, shape, bars, binaryPedal) {
+  const at = Object.fromEntries([...box.querySelectorAll("input")].map((input) => [input.dataset.name, Number(input.value)]));
+  const strengths = Object.fromEntries(STRENGTHS.map(([name]) => [name, at[name]]));
+  const wish = { tempo: at.tempo ?? shape.tempo, strength: bars ? shape.strength : strengths, binary_pedal: binaryPedal, balance: shape.balance, ranges: shape.ranges };
+  if (at.balance !== undefined) wish.balance = at.balance > 0 ? { left: -at.balance } : at.balance < 0 ? { right: at.balance } : {};
+  if (bars) {
+    const others = shape.ranges.filter(([, , [a, b]]) => a !== bars[0] || b !== bars[1]);
+    wish.ranges = [...others, ...Object.entries(strengths).filter(([, times]) => times !== 1).map(([name, times]) => [name, times, bars])];
   }
-  return found;
+  return wish;
 }
 
-const KINDS = [[".performance.mid", "Performance MIDI"], [".daw.mid", "MIDI for a DAW"], [".png", "Picture"], [".json", "JSON"]];
+const KINDS = [[".performance.mid", "Performance MIDI"], [".daw.mid", "MIDI for a DAW"], [".json", "JSON"]];
 
 export function showDownloads(list, view, take) {
   const link = (address, name, text) => make("li", {}, make("a", { href: address, download: name }, text));
-  const links = [];
+  const links = [], told = take && view.takes.find(({ key }) => key === take.key);
   for (const file of view.files) {
     const kind = KINDS.find(([suffix]) => file.endsWith(suffix));
     if (kind) {
@@ -85,6 +92,7 @@ export function showDownloads(list, view, take) {
     const name = `${view.name}.${kind}`;
     links.push(link(soundAddress(take.sound, `?as=${encodeURIComponent(name)}`), name, kind.toUpperCase()));
   }
+  if (told?.number) links.push(link(pictureAddress(view.name, told.key), `${view.name}.png`, "Picture"));
   if (view.files.length) links.push(link(archiveAddress(view.name), `${view.name}.zip`, "All as a zip"));
   list.replaceChildren(...links);
 }

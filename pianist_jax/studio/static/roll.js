@@ -1,14 +1,16 @@
 // Piano roll and curves on one axis of bars, drawn anew whenever something moves.
 import { below, pitchName } from "./music.js";
 
-const RULER = 22, TEMPO = 56, LOUD = 46, PEDAL = 26, GAP = 10, SIDE = 76, GUTTER = 68;
+const RULER = 22, TEMPO = 56, LOUD = 46, PEDAL = 30, GAP = 10, SIDE = 76, GUTTER = 68;
 
 export class Roll {
   constructor({ canvas, scroller, width, tip }, { onSeek, onSelect, place }) {
     Object.assign(this, { canvas, scroller, wide: width, tip, place });
     this.scale = 34; // pixels a quarter
     this.view = this.take = this.other = null;
-    this.selection = null;
+    this.selection = this.picked = null;
+    this.locked = [];
+    this.editing = false;
     this.active = new Set();
     scroller.addEventListener("scroll", () => this.draw());
     this._point(onSeek, onSelect);
@@ -47,7 +49,24 @@ export class Roll {
 
   x(place) { return SIDE + place * this.scale - this.scroller.scrollLeft; }
 
+  // The middle of a note.
+  y(n) { return this.bottom - (this.view.notes.pitch[n] - this.low + 0.5) * (this.bottom - RULER) / (this.high - this.low); }
+
   placeAt(x) { return (x + this.scroller.scrollLeft - SIDE) / this.scale; }
+
+  reveal(place) {
+    const x = this.x(place), width = this.canvas.clientWidth;
+    if (x < GUTTER + 10 || x > width - 40) this.scroller.scrollLeft += x - GUTTER - width * 0.3;
+  }
+
+  get pedalTop() { return this.height - PEDAL - 6; }
+
+  isPedal(y) { return y > this.pedalTop - GAP / 2; }
+
+  pedalValue(y) {
+    const value = Math.round(127 * (1 - (y - this.pedalTop) / PEDAL));
+    return value < 9 ? 0 : value > 118 ? 127 : value;
+  }
 
   follow() {
     const x = this.x(this.place()), width = this.canvas.clientWidth;
@@ -107,6 +126,13 @@ export class Roll {
       g.fillStyle = c.tint;
       g.fillRect(this.x(bars[first - 1]), 0, this.x(bars[last]) - this.x(bars[first - 1]), height);
     }
+    for (const [first, last] of this.locked) {
+      g.fillStyle = c.soft;
+      g.globalAlpha = 0.13;
+      g.fillRect(this.x(bars[first - 1]), 0, this.x(bars[last]) - this.x(bars[first - 1]), height);
+      g.globalAlpha = 1;
+      g.fillRect(this.x(bars[first - 1]), RULER - 3, this.x(bars[last]) - this.x(bars[first - 1]), 2);
+    }
     g.font = "11px system-ui, sans-serif";
     g.textBaseline = "middle";
     const wide = this.scale * (bars.at(-1) / (bars.length - 1)), every = [1, 2, 4, 5, 10, 20, 50, 100].find((n) => n * wide > 30) || 200;
@@ -124,7 +150,7 @@ export class Roll {
     const tall = Math.max(4, Math.min(step - 0.5, 10));
     g.lineWidth = 1;
     const first = below(notes.at, from - this.lengthiest);
-    const y = (n) => this.bottom - (notes.pitch[n] - this.low + 0.5) * step - tall / 2;
+    const y = (n) => this.y(n) - tall / 2;
     g.strokeStyle = c.outline;
     for (let n = first; n < notes.at.length && notes.at[n] <= to; n++) {
       const x = this.x(notes.at[n]);
@@ -132,13 +158,14 @@ export class Roll {
     }
     if (!take || take.key === "score") return;
     for (let n = first; n < notes.at.length && notes.at[n] <= to + 1; n++) {
-      if (take.onset[n] === undefined) break;
+      if (take.onset[n] == null) continue; // not there yet, or not played
       const x = this.x(take.from[n]), lit = this.active.has(n);
       g.globalAlpha = lit ? 1 : 0.35 + 0.65 * (take.velocity[n] / 127);
       g.fillStyle = lit ? c.ink : notes.hand[n] === 2 ? c.left : c.accent;
       g.beginPath();
       g.roundRect(x, y(n), Math.max(2.5, this.x(take.to[n]) - x), tall, 1.5);
       g.fill();
+      if (this.editing && n === this.picked) { g.globalAlpha = 1; g.strokeStyle = c.ink; g.lineWidth = 2; g.strokeRect(x - 1.5, y(n) - 1.5, Math.max(2.5, this.x(take.to[n]) - x) + 3, tall + 3); }
     }
     g.globalAlpha = 1;
   }
@@ -203,7 +230,7 @@ export class Roll {
     if (!take) return null;
     const pitch = this.low + (this.bottom - y) / ((this.bottom - RULER) / (this.high - this.low));
     for (let n = below(view.notes.at, place - this.lengthiest - 4); n < view.notes.at.length && view.notes.at[n] < place + 2; n++) {
-      if (Math.abs(view.notes.pitch[n] + 0.5 - pitch) < 0.9 && take.from[n] - 2 / this.scale <= place && place <= Math.max(take.to[n], take.from[n] + 4 / this.scale)) return n;
+      if (take.onset[n] != null && Math.abs(view.notes.pitch[n] + 0.5 - pitch) < 0.9 && take.from[n] - 2 / this.scale <= place && place <= Math.max(take.to[n], take.from[n] + 4 / this.scale)) return n;
     }
     return null;
   }
@@ -229,13 +256,26 @@ export class Roll {
     this.canvas.addEventListener("click", (event) => { if (!dragged && this.view) onSeek(Math.max(0, this.placeAt(event.offsetX))); dragged = false; });
   }
 
+  // What a note is, beside it.
+  tell(n, take) {
+    this._words(n, take);
+    this.tip.hidden = false;
+    this.tip.style.left = `${Math.min(this.x(take.from[n]) + 14, this.canvas.clientWidth - 290)}px`;
+    this.tip.style.right = "auto";
+    this.tip.style.top = `${this.scroller.offsetTop + 2}px`;
+  }
+
+  _words(n, take) {
+    const { view } = this, off = Math.round(take.onset[n] - take.timeOf(view.notes.at[n]));
+    const early = off === 0 ? "with its chord" : `${Math.abs(off)} ms ${off < 0 ? "before" : "behind"} its chord`;
+    this.tip.textContent = `${pitchName(view.notes.pitch[n])} · velocity ${take.velocity[n]} · ${take.duration[n]} ms · ${early}`;
+  }
+
   _hover(event) {
     const n = this.view && this.take ? this.noteAt(event.offsetX, event.offsetY) : null;
     this.tip.hidden = n === null;
     if (n === null) return;
-    const { take, view } = this, off = Math.round(take.onset[n] - take.timeOf(view.notes.at[n]));
-    const early = off === 0 ? "with its chord" : `${Math.abs(off)} ms ${off < 0 ? "before" : "behind"} its chord`;
-    this.tip.textContent = `${pitchName(view.notes.pitch[n])} · velocity ${take.velocity[n]} · ${take.duration[n]} ms · ${early}`;
+    this._words(n, this.take);
     const right = event.offsetX > this.canvas.clientWidth / 2;
     this.tip.style.left = right ? "auto" : `${event.offsetX + 14}px`;
     this.tip.style.right = right ? `${this.canvas.clientWidth - event.offsetX + 14}px` : "auto";
@@ -247,7 +287,7 @@ export class Roll {
 function loudness(take, view) {
   const found = new Map();
   view.notes.at.forEach((at, n) => {
-    if (take.velocity[n] === undefined) return;
+    if (take.velocity[n] == null) return;
     const beat = Math.max(0, below(view.beats, at + 1e-6) - 1);
     found.set(beat, Math.max(found.get(beat) || 0, take.velocity[n]));
   });
