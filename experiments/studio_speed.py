@@ -82,6 +82,15 @@ def studio(score: Path, folder: Path) -> Iterator[str]:
         process.wait()
 
 
+def until(page: Any, condition: str) -> None:
+    """Wait until a condition holds on the page."""
+    end = time.monotonic() + PATIENCE / 1000
+    while not page.evaluate(condition):
+        if time.monotonic() > end:
+            raise TimeoutError(condition)
+        page.wait_for_timeout(10)
+
+
 def ready(browser: Any, score: Path, folder: Path) -> float:
     """Seconds from the start of a studio until its score is on the page."""
     page, began = browser.new_page(viewport={"width": 1280, "height": 800}), time.monotonic()
@@ -95,7 +104,7 @@ def ready(browser: Any, score: Path, folder: Path) -> float:
 
 def wait_until_warm(page: Any) -> None:
     """Wait for the model."""
-    page.wait_for_function("window.studio?.state.overview?.model.state === 'ready'", timeout=PATIENCE)
+    until(page, "window.studio?.state.overview?.model.state === 'ready'")
 
 
 def sounds(page: Any, times: int) -> tuple[float, float]:
@@ -103,9 +112,7 @@ def sounds(page: Any, times: int) -> tuple[float, float]:
     first, slid = [], []
     for _ in range(times):
         first.append(page.evaluate(SOUND))
-        page.wait_for_function(
-            "!window.studio.state.job && document.querySelector('#slide-dynamics')", timeout=PATIENCE
-        )
+        until(page, "!window.studio.state.job && document.querySelector('#slide-dynamics')")
         page.keyboard.press("Space")
         slid.append(page.evaluate(SLIDER))
     return min(first) / 1000, min(slid) / 1000
@@ -116,9 +123,9 @@ def frames(page: Any, name: str, recording: Path) -> dict[str, Any]:
     page.evaluate("(name) => { location.hash = name; location.reload(); }", name)
     page.locator("#sheet .note").first.wait_for(timeout=PATIENCE)
     page.set_input_files("#recording", recording)
-    page.locator("#takes li[aria-checked=true]", has_text="your recording").wait_for(timeout=PATIENCE)
+    page.locator("#takes li[aria-current=true]", has_text="your recording").wait_for(timeout=PATIENCE)
     page.locator("#play").click()
-    page.wait_for_function("window.studio.player.audio?.currentTime > 1", timeout=PATIENCE)
+    until(page, "window.studio.player.audio?.currentTime > 1")
     found: dict[str, Any] = page.evaluate(FRAMES, SECONDS)
     page.locator("#play").click()
     return found
@@ -130,7 +137,7 @@ def pages(browser: Any, address: str, name: str) -> tuple[float, int]:
     page.goto(f"{address.partition('#')[0]}#{name}")
     page.locator("#sheet .note").last.wait_for(state="attached", timeout=PATIENCE)
     page.locator("#sheet .measure").last.locator(".note .notehead").first.click(timeout=PATIENCE)
-    page.wait_for_function("window.studio.player.time > 0", timeout=PATIENCE)
+    until(page, "window.studio.player.time > 0")
     spent, count = time.monotonic() - began, page.locator("#sheet > svg").count()
     page.close()
     return spent, count

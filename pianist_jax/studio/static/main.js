@@ -186,7 +186,7 @@ function showPanel() {
   $("keys").replaceChildren(...view.takes.slice(0, 10).map((take, index) => {
     const button = document.createElement("button");
     button.type = "button";
-    button.textContent = take.number ? take.letter : "Written";
+    button.textContent = take.key === "score" ? "Written" : take.letter;
     button.title = `${take.name || take.label} (${index})`;
     button.setAttribute("aria-pressed", String(take.key === state.heard));
     button.onclick = () => hearTake(take.key);
@@ -202,7 +202,7 @@ function showPanel() {
     const of = view.takes.find((take) => take.key === state.draft.of);
     const told = `${state.draft.words} of ${of?.name || of?.label}, not kept yet`;
     view.takes.at(-1).told = told;
-    $("draft").querySelector("p").textContent = `Edited: ${told}`;
+    $("draft").querySelector("p").textContent = `Edited: ${state.draft.words}`;
   }
   $("edit").disabled = !performed;
   $("record").hidden = false;

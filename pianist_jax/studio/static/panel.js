@@ -15,32 +15,21 @@ const make = (tag, attributes = {}, ...children) => {
 
 // `heard` is the key of the take that plays; onUse makes a take the one whose files are in the workspace.
 export function showTakes(list, takes, heard, { onHear, onUse, onName }) {
-  list.replaceChildren(...takes.map((take, index) => {
-    const item = make("li", {
-      role: "radio", "aria-checked": String(take.key === heard), tabindex: take.key === heard ? 0 : -1, "data-key": take.key,
-      onclick: (event) => { if (!event.target.closest("button, input")) onHear(take.key); },
-      onkeydown: (event) => {
-        const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-        if (event.target !== item || (!step && event.key !== "Enter")) return;
-        event.preventDefault();
-        event.stopPropagation();
-        const next = takes[(index + (step || 0) + takes.length) % takes.length];
-        onHear(next.key);
-        list.querySelector(`[data-key="${next.key}"]`)?.focus();
-      },
-    });
+  list.replaceChildren(...takes.map((take) => {
+    const item = make("li", { "aria-current": String(take.key === heard), "data-key": take.key });
     const rename = () => {
       const field = make("input", { type: "text", value: take.name || "", maxlength: 60, "aria-label": "Name of the take", placeholder: take.label });
       const keep = () => { if (field.isConnected) onName(take, field.value); };
       field.addEventListener("keydown", (event) => { event.stopPropagation(); if (event.key === "Enter") keep(); if (event.key === "Escape") onName(take, take.name || ""); });
       field.addEventListener("blur", keep);
-      item.querySelector(".what").replaceChildren(field);
+      item.querySelector(".pick").replaceWith(field);
       field.focus();
     };
-    item.append(
+    item.append(make(
+      "button", { type: "button", class: "pick", "aria-pressed": String(take.key === heard), title: take.told, onclick: (event) => { if (!event.target.closest("input")) onHear(take.key); } },
       make("span", { class: "key", "aria-hidden": "true" }, take.letter),
-      make("span", { class: "what" }, make("span", {}, take.name || take.label), make("span", { class: "quiet", title: take.told }, take.told)),
-    );
+      make("span", { class: "what" }, make("span", {}, take.name || take.label), make("span", { class: "quiet" }, take.told)),
+    ));
     if (take.number && take.key === heard && onName) item.append(make("button", { type: "button", onclick: rename, "aria-label": `Name ${take.label}` }, "Name"));
     if (take.number && !take.current && onUse) item.append(make("button", { type: "button", title: "Go on from this take: its files are written again", onclick: () => onUse(take) }, "Use"));
     return item;
