@@ -260,8 +260,7 @@ export class Roll {
   tell(n, take) {
     this._words(n, take);
     this.tip.hidden = false;
-    this.tip.style.left = `${Math.min(this.x(take.from[n]) + 14, this.canvas.clientWidth - 290)}px`;
-    this.tip.style.right = "auto";
+    this.tip.style.left = `${Math.max(0, Math.min(this.x(take.from[n]) + 14, this.canvas.clientWidth - this.tip.offsetWidth - 6))}px`;
     this.tip.style.top = `${this.scroller.offsetTop + 2}px`;
   }
 
@@ -276,9 +275,8 @@ export class Roll {
     this.tip.hidden = n === null;
     if (n === null) return;
     this._words(n, this.take);
-    const right = event.offsetX > this.canvas.clientWidth / 2;
-    this.tip.style.left = right ? "auto" : `${event.offsetX + 14}px`;
-    this.tip.style.right = right ? `${this.canvas.clientWidth - event.offsetX + 14}px` : "auto";
+    const wide = this.tip.offsetWidth, right = event.offsetX > this.canvas.clientWidth / 2;
+    this.tip.style.left = `${Math.max(0, Math.min(right ? event.offsetX - 14 - wide : event.offsetX + 14, this.canvas.clientWidth - wide - 6))}px`;
     this.tip.style.top = `${event.offsetY + this.scroller.offsetTop - 30}px`;
   }
 }
