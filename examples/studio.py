@@ -28,6 +28,7 @@ def photograph(address: str, picture: Path) -> None:
         page = browser.new_page(viewport=SIZE, color_scheme="light")  # type: ignore[arg-type]
         page.goto(address)
         page.locator("#sheet .note").first.wait_for(timeout=LONG)
+        expect(page.locator("#model")).to_be_empty(timeout=LONG)  # the model is ready
         while (takes := page.locator("#takes li").count()) < 3:
             page.locator("#perform").click()
             expect(page.locator("#takes li")).to_have_count(takes + 1, timeout=LONG)

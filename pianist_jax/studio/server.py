@@ -175,7 +175,8 @@ async def _archive(desk: Desk, request: Request) -> Response:
     if current is not None:
         kind = "mp3" if find_spec("soundfile") else WAV
         files.setdefault(f"{name}.{kind}", await desk.sounds.file(current[1], None, kind))
-        files.setdefault(f"{name}.png", await anyio.to_thread.run_sync(desk.picture, name, current[0]))
+        if find_spec("matplotlib"):
+            files.setdefault(f"{name}.png", await anyio.to_thread.run_sync(desk.picture, name, current[0]))
 
     def pack() -> bytes:
         content = io.BytesIO()

@@ -10,7 +10,6 @@ from pianist_jax.performance.pace import first_mark
 from pianist_jax.rendering.result import Rendering
 from pianist_jax.rendering.stored import BY_HAND, Stored, apply_edits, edit_in_words, read_rendering, wanted_in_words
 from pianist_jax.rendering.takes import Take, keep_edits, keep_take, list_takes, read_take, switch_to
-from pianist_jax.score.grid import hands_of
 from pianist_jax.studio.drafts import drafted
 from pianist_jax.studio.wishes import Draft, Wish
 
@@ -79,14 +78,14 @@ def shape_of(stem: Path) -> dict[str, Any] | None:
         return None
     expression = found.asked.get("expression", {})
     rendering, form = _stored(stem, _current(stem)).rendering, expression.get("shape", {})
-    hands = [] if rendering.grid is None else hands_of(rendering.grid.part_names)
+    hands = set() if rendering.grid is None else set(rendering.grid.hand.tolist())
     return {
         "tempo": round(_beats(rendering)),
         "strength": {name: expression.get(name, 1.0) for name in STRENGTHS},
         "binary_pedal": bool(expression.get("binary_pedal", False)),
         "balance": form.get("balance", {}),
         "ranges": form.get("ranges", []),
-        "hands": {1, 2} <= set(hands),
+        "hands": {1, 2} <= hands,
     }
 
 
