@@ -1,6 +1,5 @@
 """`pianist studio` from its start to Ctrl-C."""
 
-import json
 import os
 import re
 import signal
@@ -8,14 +7,10 @@ import subprocess
 import sys
 import urllib.request
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from pianist_jax.weights import save_weights
-from tests.model.helpers import lively_params
-from tests.rendering.models import NOTE
-from tests.studio.desks import EXAMPLES, KERN
+from tests.studio.desks import EXAMPLES
 
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "pianist_jax.cli", "studio", "--no-browser"]
@@ -37,39 +32,6 @@ def test_a_studio_opens_on_a_score_and_ends_at_ctrl_c(tmp_path):
         studio.send_signal(signal.SIGINT)  # in the midst of loading the model
         assert studio.wait(PATIENCE) == 0
     assert [path.name for path in (tmp_path / "work").iterdir()] == [score.name]
-
-
-def asked(address: str, path: str, data: bytes | None = None) -> dict[str, Any]:
-    """What a studio answers: to a GET, or with data to a POST."""
-    with urllib.request.urlopen(f"{address}api/{path}", data, PATIENCE) as answer:
-        found: dict[str, Any] = json.loads(answer.read())
-    return found
-
-
-@pytest.mark.slow
-def test_a_studio_that_was_killed_comes_back_as_it_was(tmp_path):
-    weights = tmp_path / "lively.safetensors"
-    save_weights(weights, NOTE, lively_params(NOTE), dtype="float32")
-    score, views = tmp_path / "small.krn", []
-    score.write_bytes(KERN)
-    command = [*COMMAND, str(score), "-o", str(tmp_path / "work"), "--model", str(weights)]
-    for number in range(2):
-        with subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True) as studio:
-            assert studio.stdout is not None
-            told = re.search(r"http[^#\s]+", studio.stdout.readline())
-            assert told is not None
-            if number == 0:
-                job = asked(told[0], "scores/small/perform", b"{}")
-                while (job := asked(told[0], f"jobs/{job['number']}?wait=1"))["state"] in ("waiting", "running"):
-                    pass
-                assert job["state"] == "done", job
-                asked(told[0], "scores/small/takes/1/name", b'{"name": "kept"}')
-            views.append(asked(told[0], "scores/small"))
-            if number == 0:
-                asked(told[0], "scores/small/perform", b'{"seed": 1}')
-            studio.kill()  # in the midst of another performance
-    assert [take["name"] for take in views[0]["takes"][1:]] == ["kept"]
-    assert views[1] == views[0]
 
 
 @pytest.mark.slow
