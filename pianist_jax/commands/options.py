@@ -52,7 +52,8 @@ TempoEvents = Annotated[
     typer.Option(
         "--tempo-events",
         metavar="onset|beat|bar",
-        help="Where NAME.daw.mid changes tempo: at every onset, on beats, or on bar lines (for notation programs).",
+        help="Where NAME.daw.mid changes tempo: at every onset, on beats, or on bar lines, its notes as written (for "
+        "notation programs).",
     ),
 ]
 Ppq = Annotated[
@@ -242,7 +243,7 @@ def tell_error(
         tell(f"  editable file, {line}")
     if error is not None:
         tell(f"  on the score's beats it sounds the same within {error:.2f} ms")
-    elif rendering.grid is not None:
+    elif rendering.grid is not None and not beyond:
         tell('  no file on the score\'s beats could be made: NAME.json tells why ("left_out")')
 
 

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from pianist_jax.music.notes import Notes
-from pianist_jax.performance.tempo_map import Limits, Mapped
+from pianist_jax.performance.tempo_map import AUDIBLE, Limits, Mapped
 
-AUDIBLE = 1.0  # ms by which every event may miss its time
 FINEST = 3840  # ticks a quarter
+AS_NOTATION = "notes stand where and as long as they are written, with a tempo a bar, for notation programs"
 
 
 def beyond(mapped: Mapped, performance: Notes, limits: Limits, changed: Sequence[int] = ()) -> tuple[str, ...]:
-    """What the limits have cost, a line each: none where they have cost nothing.
+    """What the limits have cost, or the writing as notation, a line each: none where they have cost nothing.
 
     `performance` is what was mapped, in ms; `changed` are the bars that `sequencer.for_sequencers` gave another length.
     Bars count from 1, as they are played.
@@ -22,6 +22,8 @@ def beyond(mapped: Mapped, performance: Notes, limits: Limits, changed: Sequence
     found = []
     if changed:
         found.append(f"{in_words(changed)}: of a length that sequencers do not take, written to the nearest sixteenth")
+    if mapped.events == "bar":
+        return (*found, AS_NOTATION)
     bars, worst = _missed(mapped, performance)
     if len(bars):
         finer = f" (--ppq {FINEST} is finer)" if limits.ticks_per_quarter < FINEST else ""

@@ -4,12 +4,17 @@ Score onsets become points through which a tempo map is drawn: at the first note
 tick comes when that note was played. Whatever else sounds (other notes of a chord, releases, pedal) gets the
 tick at which that map reaches its time. Tempi are whole microseconds a quarter, as MIDI stores them; what
 rounding one leaves over goes into the next, so that nothing drifts. Every event comes within half a tick of its
-time: within 1 ms down to 32 quarters a minute at 960 ticks a quarter. Two events of one key are a tick apart.
+time; where ticks are so long that this is more than 1 ms (below 32 quarters a minute at 960 ticks a quarter), the
+tempo changes at events too. Two events of one key are a tick apart.
 
 Tempi stay within what sequencers document (Live plays 20 to 999 bpm, Cubase up to 300). Where no such tempo leads
 from one onset to the next (a chord struck together though written apart, hands that cross in time, a minute's rest
 over a semiquaver), that onset makes no point and its notes stand off the grid: the points kept are the longest
 chain in which every tempo is sound.
+
+Notation programs quantise what stands between beats, and get little of it right. For them ("bar") all notes stand where
+they are written, as long as they are written, and the tempo changes at bar lines: loudness, pedal and the large shape
+of time are the performer's, rhythm and touch are the page's.
 """
 
 from __future__ import annotations
@@ -30,8 +35,11 @@ from pianist_jax.score.sequencer import scaled
 TEMPO_EVENTS = ("onset", "beat", "bar")
 NEAREST = 1 / 32  # quarters between points; ornaments written closer move off the grid
 SNAP = 0.4  # ms by which a note may move to stand exactly on the grid
-LONGEST_TICK = 2.0  # ms; twice as far as the nearest tick may be from an event
-ENOUGH = 0.95  # of the points that longer ticks would give
+AUDIBLE = 1.0  # ms by which an event may miss its time
+ROOM = 1.25  # times as slow a tempo may become where it changes at events; points leave that much
+ENOUGH = 0.95  # of the points that there would be without that
+NEAR = 0.95  # of that, from which on the tempo changes for an event
+ROUNDS = 6  # in which tempo changes are added where ticks are long: each moves the ticks behind it
 ENDING = 0.5  # quarters before the last point over which the tempo of the end is measured
 SUSTAINED = 64  # from this value on a pedal holds
 US = 1000  # µs in a ms
@@ -115,8 +123,8 @@ def map_tempo(score: ScoreGrid, performance: Notes, events: str = "onset", limit
 
     Args:
         events: "onset": a tempo change at every onset of the score, whose first note then stands exactly on
-            the grid; "beat": changes on beats only, notes between them keep small offsets; "bar": on bar lines
-            only, for notation programs, which show every tempo.
+            the grid; "beat": changes on beats only, notes between them keep small offsets; "bar": notes as they are
+            written and changes on bar lines only, for notation programs.
 
     The notes must be such as `write_midi` takes: those of one pitch may not overlap. Raises ValueError where
     the two differ in length or `events` is unknown, PianistError for what is too long for a MIDI file.
@@ -127,13 +135,17 @@ def map_tempo(score: ScoreGrid, performance: Notes, events: str = "onset", limit
         raise ValueError(f"tempo events {events!r} are none of {TEMPO_EVENTS}")
     midi.require_writable(performance)
     quarter = limits.ticks_per_quarter
-    place, time, offset, last_pace = _points(score, performance, limits)
+    points = place, time, offset, last_pace = _points(score, performance, limits)
     if events != "onset":
         marks = score.beats() if events == "beat" else score.bars()
         place, time = _at_marks(scaled(marks, score.ticks_per_quarter, quarter) / quarter, place, time, last_pace)
-    tempo = _tempo_map(place, time, last_pace, limits)
     grid = scaled(score.onset, score.ticks_per_quarter, quarter)
-    notes = _in_ticks(performance, offset, tempo, grid)
+    if events == "bar":
+        tempo = _tempo_map(np.rint(place * quarter).astype(np.int64), time, last_pace, limits)
+        notes = _as_written(score, performance, grid, points, limits)
+    else:
+        tempo = _within_hearing(place, time, last_pace, _times(performance, offset), limits)
+        notes = _in_ticks(performance, offset, tempo, grid)
     return Mapped(_part_hands(notes, score.part), grid, tempo, score, events, offset)
 
 
@@ -158,13 +170,10 @@ def _points(score: ScoreGrid, performance: Notes, limits: Limits) -> tuple[np.nd
 
 
 def _chain(place: np.ndarray, time: np.ndarray, limits: Limits) -> np.ndarray:
-    """The onsets that make points: ticks grow longer than `LONGEST_TICK` only where many onsets need it."""
+    """The onsets that make points: with room for slower tempi at events, where few onsets are lost for that."""
     every = longest_chain(place, time, limits)
-    slowest = 60_000 / (LONGEST_TICK * limits.ticks_per_quarter)
-    if slowest <= limits.slowest:
-        return every
-    exact = longest_chain(place, time, replace(limits, slowest=slowest))
-    return exact if len(exact) >= ENOUGH * len(every) else every
+    roomy = longest_chain(place, time, replace(limits, slowest=ROOM * limits.slowest))
+    return roomy if len(roomy) >= ENOUGH * len(every) else every
 
 
 def longest_chain(place: np.ndarray, time: np.ndarray, limits: Limits = SEQUENCERS) -> np.ndarray:
@@ -198,7 +207,7 @@ def _last_pace(
     """
     written = score.duration[final].max() / score.ticks_per_quarter
     held = max(_silence(performance, int(performance.end[final].max())) - time[-1], 1.0)
-    low, high = limits.shortest, limits.longest
+    low, high = limits.shortest, limits.longest / ROOM
     if len(place) > 1:
         before = min(int(np.searchsorted(place, place[-1] - ENDING, side="right")) - 1, len(place) - 2)
         low = (time[-1] - time[max(before, 0)]) / (place[-1] - place[max(before, 0)])
@@ -231,21 +240,75 @@ def _at_marks(
     return marks, np.interp(marks, place, time) + beyond
 
 
-def _tempo_map(place: np.ndarray, time: np.ndarray, last_pace: float, limits: Limits) -> TempoMap:
-    """Whole µs a quarter between points, each chosen from where the ones before it really lead."""
+def _within_hearing(
+    place: np.ndarray, time: np.ndarray, last_pace: float, events: np.ndarray, limits: Limits
+) -> TempoMap:
+    """The map through these points, and through events (ms, ascending) that no tick of it comes near enough to."""
+    tick = np.rint(place * limits.ticks_per_quarter).astype(np.int64)
+    for _ in range(ROUNDS):
+        tempo = _tempo_map(tick, time, last_pace, limits)
+        missed = events[np.abs(tempo.milliseconds(tempo.ticks(events)) - events) > NEAR * AUDIBLE]
+        more = _between(tick, time, tempo, missed, limits)
+        if not len(more):
+            return tempo
+        tick, time = np.append(tick, more[:, 0].astype(np.int64)), np.append(time, more[:, 1])
+        order = np.argsort(tick)
+        tick, time = tick[order], time[order]
+    return _tempo_map(tick, time, last_pace, limits)
+
+
+def _between(tick: np.ndarray, time: np.ndarray, tempo: TempoMap, missed: np.ndarray, limits: Limits) -> np.ndarray:
+    """float64[K, 2]: ticks and ms at which events `missed` may stand with sound tempi on both sides."""
+    low, high = (ms / limits.ticks_per_quarter for ms in (limits.shortest, limits.longest))
+    found: list[tuple[int, float]] = []
+    for ms, nearest in zip(missed.tolist(), tempo.ticks(missed).tolist(), strict=True):
+        after = int(np.searchsorted(time, ms, side="right"))
+        left, begun = max([(int(tick[after - 1]), float(time[after - 1])), *found[-1:]])
+        ahead = [(int(tick[after]), float(time[after]))] if after < len(tick) else []
+        for own in (nearest, nearest + 1, nearest - 1):
+            sound = own > left and low <= (ms - begun) / (own - left) <= high
+            if sound and all(own < right and low <= (end - ms) / (right - own) <= high for right, end in ahead):
+                found.append((own, ms))
+                break
+    return np.array(found, np.float64).reshape(-1, 2)
+
+
+def _tempo_map(tick: np.ndarray, time: np.ndarray, last_pace: float, limits: Limits) -> TempoMap:
+    """Whole µs a quarter between points (ticks, ms), each chosen from where the ones before it really lead."""
     ticks_per_quarter = limits.ticks_per_quarter
     fewest, most = int(np.ceil(limits.shortest * US)), int(min(limits.longest * US, (1 << 24) - 1))
-    tick = np.rint(place * ticks_per_quarter).astype(np.int64).tolist()
     target = [round(ms * US * ticks_per_quarter) for ms in time]  # µs × ticks a quarter
     reached, micros = 0, []
-    for k in range(len(tick) - 1):
-        span = tick[k + 1] - tick[k]
+    for k, span in enumerate(np.diff(tick).tolist()):
         wanted = round((target[k + 1] - reached) / span)
         micros.append(min(max(wanted, fewest), most))
         reached += micros[-1] * span
     micros.append(min(max(round(last_pace * US), fewest), most))
     changed = np.append(True, np.diff(micros) != 0)
-    return TempoMap(np.array(tick)[changed], np.array(micros)[changed], ticks_per_quarter)
+    return TempoMap(tick[changed], np.array(micros)[changed], ticks_per_quarter)
+
+
+def _times(performance: Notes, offset: int) -> np.ndarray:
+    """float64 ms of the file at which anything happens, ascending, each once."""
+    pedal = np.maximum(performance.pedal_time + offset, 0)
+    return np.unique(np.concatenate([performance.onset + offset, performance.end + offset, pedal])).astype(np.float64)
+
+
+def _as_written(
+    score: ScoreGrid,
+    performance: Notes,
+    grid: np.ndarray,
+    points: tuple[np.ndarray, np.ndarray, int, float],
+    limits: Limits,
+) -> Notes:
+    """Every note where and as long as it is written, as loud as it is played; the pedal at what it was moved with."""
+    place, time, offset, last_pace = points
+    length = np.maximum(scaled(score.duration, score.ticks_per_quarter, limits.ticks_per_quarter), 1)
+    begin, stop = _keys_apart(performance.pitch, grid, grid, grid + length)
+    moved = np.maximum(performance.pedal_time + offset, 0)
+    beyond = np.maximum(moved - time[-1], 0) / last_pace
+    pedal = np.rint((np.interp(moved, time, place) + beyond) * limits.ticks_per_quarter).astype(np.int64)
+    return Notes(performance.pitch, begin, stop - begin, performance.velocity, pedal, performance.pedal_value)
 
 
 def _in_ticks(performance: Notes, offset: int, tempo: TempoMap, grid: np.ndarray) -> Notes:
@@ -263,19 +326,21 @@ def _in_ticks(performance: Notes, offset: int, tempo: TempoMap, grid: np.ndarray
     if ticks[-1] >= midi.MAX_DELTA:
         raise PianistError("too long for one MIDI file with exact times: split the score")
     begin, stop, pedal = np.split(ticks[index], [len(onset), 2 * len(onset)])
-    begin, stop = _keys_apart(performance, begin, stop)
+    begin, stop = _keys_apart(performance.pitch, performance.onset, begin, stop)
     columns = (performance.pitch, begin, stop - begin, performance.velocity)
     return Notes(*columns, pedal, performance.pedal_value)
 
 
-def _keys_apart(performance: Notes, begin: np.ndarray, stop: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Ticks of strikes and releases, a key's strikes a tick apart at least and each released by the next."""
-    order = np.lexsort((performance.onset, performance.pitch))
+def _keys_apart(
+    pitch: np.ndarray, onset: np.ndarray, begin: np.ndarray, stop: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Ticks of strikes and releases, a key's strikes, by `onset`, a tick apart and each released by the next."""
+    order = np.lexsort((onset, pitch))
     rank = np.arange(len(order))
-    own = performance.pitch[order].astype(np.int64) * (1 << 32) - rank
+    own = pitch[order].astype(np.int64) * (1 << 32) - rank
     struck = np.maximum.accumulate(begin[order] + own) - own
     until = np.maximum(stop[order], struck + 1)
-    again = performance.pitch[order][1:] == performance.pitch[order][:-1]
+    again = pitch[order][1:] == pitch[order][:-1]
     until[:-1] = np.where(again, np.minimum(until[:-1], struck[1:]), until[:-1])
     begin, stop = begin.copy(), stop.copy()
     begin[order], stop[order] = struck, until
