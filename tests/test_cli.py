@@ -369,6 +369,7 @@ def test_the_list_of_commands_is_theirs():
     assert group.list_commands(context) == list(cli.COMMANDS)
     for name, (_, sentence) in cli.COMMANDS.items():
         command = group.get_command(context, name)
+        assert command is not None
         assert command.get_short_help_str(limit=1000) == sentence
 
 

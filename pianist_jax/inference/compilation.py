@@ -81,7 +81,8 @@ def kept_program(folder: Path | None, identity: str, make: Callable[[], Callable
 def _loaded(content: bytes) -> Callable[..., Any]:
     from jax.experimental.serialize_executable import deserialize_and_load
 
-    return deserialize_and_load(*pickle.loads(content), execution_devices=jax.devices()[:1])
+    executable, takes, gives = pickle.loads(content)
+    return deserialize_and_load(executable, takes, gives, execution_devices=jax.devices()[:1])
 
 
 @functools.cache

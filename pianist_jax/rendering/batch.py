@@ -74,7 +74,7 @@ class Order:
             "pace": self.pace.metadata(),
             "expression": self.expression.metadata(),
             **self.reading.metadata(),
-            "extras": {**dataclasses.asdict(self.extras), **plot_options(self.extras)},
+            "extras": {**self.extras.settings, **plot_options(self.extras)},
         }
         return json_hash(options)
 

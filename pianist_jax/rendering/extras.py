@@ -77,6 +77,12 @@ class Extras:
         return Extras(self.tempo_events, drawn.plot, audio, drawn.plot_bars, drawn.overlay, ppq, halved, page, tell)
 
     @property
+    def settings(self) -> dict[str, Any]:
+        """What is wanted, as JSON holds it: all but who is told of it."""
+        told = dataclasses.asdict(dataclasses.replace(self, on_sound=None))
+        return {name: value for name, value in told.items() if name != "on_sound"}
+
+    @property
     def editable(self) -> dict[str, Any]:
         """How an editable file is made, as the JSON file tells it."""
         made = {"tempo_events": self.tempo_events, "ticks_per_quarter": self.ppq or PPQ[0]}

@@ -47,8 +47,8 @@ def read_direction(reader: Reader, element: Element) -> None:
                 _read_pedal(reader, child.get("type"), place)
     for sound in sounds:
         read_sound(reader, sound, sounding, tags)
-    said = (child for child in element.iterfind("direction-type/*") if child.tag in ("words", "rehearsal"))
-    words = " ".join(child.text or "" for child in said)
+    lines = (child for child in element.iterfind("direction-type/*") if child.tag in ("words", "rehearsal"))
+    words = " ".join(child.text or "" for child in lines)
     jumps = any(sound.get(name) is not None for sound in sounds for name in JUMPS)
     if words and (way := way_of(words)):
         reader.written.graduals.append(Sign(reader.bar, place, (float(way),)))
