@@ -4,10 +4,7 @@ JAX reads its settings from the environment when it is imported, so they stand h
 loaded. JAX itself is not imported: the tests of `music` and `evaluation` do not pay for it.
 """
 
-import atexit
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 
 import hypothesis
@@ -20,11 +17,6 @@ if "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", "")
 os.environ["JAX_NUMPY_RANK_PROMOTION"] = "raise"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
 os.environ["PIANIST_CACHE"] = ""  # no compiled programs from other runs
-# Compiling is what costs: what one process of a run has compiled, its workers and the commands that they start share.
-if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
-    os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="pianist-tests-")
-    atexit.register(shutil.rmtree, os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
-os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
 
 # The same examples on every machine, no time limit on a busy one, and no database beside the code.
 hypothesis.settings.register_profile("house", deadline=None, derandomize=True, database=None)
