@@ -158,7 +158,6 @@ print(*(len(list(folder.glob(ending))) for ending in ('*-cache', '*.program')) i
 def run(out, **environment):
     paths = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     environment = {**os.environ, "PYTHONPATH": paths, **{name: str(value) for name, value in environment.items()}}
-    del environment["JAX_COMPILATION_CACHE_DIR"]  # it goes before ours
     done = subprocess.run([sys.executable, "-c", CODE, out], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip(), done.stderr
