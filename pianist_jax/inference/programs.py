@@ -1,7 +1,6 @@
 """The compiled programs of a model: each does one thing for batches of one size."""
 
 import dataclasses
-import functools
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -11,7 +10,6 @@ import numpy as np
 from jax.sharding import Mesh
 
 from pianist_jax.config import ModelConfig, Sampling
-from pianist_jax.inference.compilation import kept_folder, kept_program
 from pianist_jax.inference.decode import CHUNK, Carry, open_carry, perform
 from pianist_jax.inference.sampling import knobs_of
 from pianist_jax.model.pianist import Pianist
@@ -55,16 +53,8 @@ class Programs:
     def __getitem__(self, key: ProgramKey) -> Callable[..., Any]:
         """The program of that key, compiled where it is not there yet."""
         if key not in self.compiled:
-            make = partial(_COMPILE[key.kind], self, key)
-            folder = kept_folder() if self.on_cpu and self.mesh.size == 1 else None
-            self.compiled[key] = kept_program(folder, f"{key} {self._shapes}", make)
+            self.compiled[key] = _COMPILE[key.kind](self, key)
         return self.compiled[key]
-
-    @functools.cached_property
-    def _shapes(self) -> str:
-        """All that a program is made from besides its key."""
-        leaves = jax.tree_util.tree_leaves_with_path(self.params)
-        return " ".join([repr(self.config), *(f"{jax.tree_util.keystr(p)} {x.shape} {x.dtype}" for p, x in leaves)])
 
     @property
     def on_cpu(self) -> bool:

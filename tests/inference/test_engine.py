@@ -151,7 +151,7 @@ folder = keep_programs()
 from pianist_jax.rendering.renderer import render
 from tests.rendering.models import lively_model, made_up_score
 render(made_up_score(70), lively_model(), seed=2).save(sys.argv[1])
-print(*(len(list(folder.glob(ending))) for ending in ('*-cache', '*.program')) if folder else [None])
+print(len(list(folder.glob('*-cache'))) if folder else None)
 """
 
 
@@ -169,8 +169,8 @@ def test_kept_programs_play_the_same(tmp_path):
     kept, again, none, blocked = (str(tmp_path / name) for name in ("kept", "again", "none", "blocked"))
     (tmp_path / "file").touch()
     count, words = run(kept, PIANIST_CACHE=tmp_path / "cache")
-    assert min(map(int, count.split())) >= 2
-    assert run(again, PIANIST_CACHE=tmp_path / "cache") == (count, words)
+    assert int(count) >= 2
+    assert run(again, PIANIST_CACHE=tmp_path / "cache")[1] == words
     assert run(none, PIANIST_CACHE="") == ("None", words)
     assert run(blocked, PIANIST_CACHE=tmp_path / "file" / "below") == ("None", words)
     first = Path(f"{kept}.performance.mid").read_bytes()
