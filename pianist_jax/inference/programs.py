@@ -42,13 +42,15 @@ class ProgramKey:
 class Programs:
     """The programs compiled so far for a model with these parameters (their shapes suffice), on every device of `mesh`.
 
-    Arrays whose first axis counts the rows of a batch are shared among the devices.
+    Arrays whose first axis counts the rows of a batch are shared among the devices. `carries`: shapes of what goes
+    from one program to the next, by their keys without kind and scores.
     """
 
     config: ModelConfig
     params: Any = dataclasses.field(repr=False)
     mesh: Mesh = dataclasses.field(repr=False)
     compiled: dict[ProgramKey, Callable[..., Any]] = dataclasses.field(default_factory=dict, repr=False)
+    carries: dict[ProgramKey, Carry] = dataclasses.field(default_factory=dict, repr=False)
 
     def __getitem__(self, key: ProgramKey) -> Callable[..., Any]:
         """The program of that key, compiled where it is not there yet."""
@@ -86,8 +88,12 @@ def _compile_start(programs: Programs, key: ProgramKey) -> Callable[..., Any]:
     given: list[Any] = [*_scores(programs, key, key.scores), rows((key.rows,))]
     if key.kind == "follow":
         given += [rows((key.rows, key.notes, NOTE_TOKENS)), jax.ShapeDtypeStruct((), np.int32)]
-    shardings = _shardings(_carry(programs, key)), batch_sharding(programs.mesh)
-    return jax.jit(begin, out_shardings=shardings).lower(_params(programs), *given).compile()
+    if programs.mesh.size > 1:
+        shardings = _shardings(_carry(programs, key)), batch_sharding(programs.mesh)
+        return jax.jit(begin, out_shardings=shardings).lower(_params(programs), *given).compile()
+    lowered = jax.jit(begin).lower(_params(programs), *given)  # one device: tracing tells the carry besides
+    programs.carries.setdefault(_carry_key(key), _placed(programs, lowered.out_info[0]))
+    return lowered.compile()
 
 
 def _compile_perform(programs: Programs, key: ProgramKey) -> Callable[..., Any]:
@@ -177,19 +183,31 @@ def _params(programs: Programs) -> Any:
 
 
 def _carry(programs: Programs, key: ProgramKey) -> Carry:
-    """Shapes of the carry of a batch: what belongs to rows is divided, heads and counters are not."""
+    """Shapes of the carry of a batch, traced where no program has told them yet."""
+    if (wanted := _carry_key(key)) in programs.carries:
+        return programs.carries[wanted]
     start = _functions(programs)[0]
 
     def begin(params: Any, score: ScoreTokens, mask_BN: jax.Array) -> Carry:
         return open_carry(start(params, score, mask_BN, None, key.reach)[0], key.rows)
+
+    shapes = jax.eval_shape(begin, _params(programs), *_scores(programs, key, key.rows))
+    return programs.carries.setdefault(wanted, _placed(programs, shapes))
+
+
+def _carry_key(key: ProgramKey) -> ProgramKey:
+    return ProgramKey("", key.rows, key.notes, key.groups, key.reach)
+
+
+def _placed(programs: Programs, carry: Carry) -> Carry:
+    """The shapes of a carry on the devices: what belongs to rows is divided, heads and counters are not."""
 
     def place(path: Any, x: Any) -> jax.ShapeDtypeStruct:
         whole = x.ndim == 0 or "'heads'" in jax.tree_util.keystr(path)
         sharding = replicated(programs.mesh) if whole else batch_sharding(programs.mesh)
         return jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding)
 
-    shapes = jax.eval_shape(begin, _params(programs), *_scores(programs, key, key.rows))
-    return jax.tree_util.tree_map_with_path(place, shapes)
+    return jax.tree_util.tree_map_with_path(place, carry)
 
 
 def _shardings(shapes: Any) -> Any:
