@@ -17,6 +17,7 @@ from pianist_jax.music.notes import normalise
 from pianist_jax.weights import save_weights
 from tests.model.helpers import lively_params
 from tests.rendering.models import NOTE, made_up_score
+from tests.rendering.renderings import made_up_rendering
 
 SCORE = made_up_score(60)
 CHORALE = Path(__file__).parents[1] / "examples" / "chopin-prelude-op28-20.mid"
@@ -108,6 +109,11 @@ def test_samples_side_by_side_have_it_too(run):
         ["--pedal-threshold", "200"],
         ["--bars", "4-2"],
         ["--bars", "3"],
+        ["--bars", "5-8,"],
+        ["--bars", "5-8,7-9"],
+        ["--bars", "9,5"],
+        ["--hand", "both"],
+        ["--hand", "left"],
         ["--plot-bars", "x"],
         ["--hit", "4=1:00", "--hit", "5=0:59"],
         ["--hit", "4=9999"],
@@ -145,9 +151,35 @@ def test_bars_anew_from_the_command_line(run):
     after = contents("out")
     assert "were made before" in run("render", CHORALE, "-o", "out", "--bars", "5-6", "--seed", 8)[1][0]
     assert contents("out") == after
-    for bad in (["--bars", "5-99"], ["--bars", "5-6", "--tempo-scale", 2], ["--bars", "5", "--samples", 2]):
+    for bad in (
+        ["--bars", "5-6,9-99"],
+        ["--hand", "left", "--tempo", "80"],
+        ["--bars", "5-99"],
+        ["--bars", "5-6", "--tempo-scale", 2],
+        ["--bars", "5", "--samples", 2],
+    ):
         code, _, err = run("render", CHORALE, "-o", "out", *bad)
         assert (code, len(err)) == (2, 1)
+    assert contents("out") == after
+
+
+def test_an_own_recording_from_the_command_line(run):
+    made = made_up_rendering()
+    write_midi("mine.mid", made.notes)
+    code, out, err = run("render", CHORALE, "-o", "out", "--performance", "mine.mid")
+    assert (code, err) == (0, [])
+    assert out[0].startswith("mine.mid -> out/")
+    assert out[1].strip() == "286 of 286 notes are as they were played"
+    told = json.loads(Path(f"out/{CHORALE.stem}.json").read_text())
+    assert [line["performed"][0]["velocity"] for line in told["notes"]] == made.notes.velocity.tolist()
+    assert "as played in mine.mid" in run("history", "out")[1][1]
+    after = contents("out")
+    write_midi("other.mid", SCORE)
+    for bad in (["other.mid"], ["none.mid"], ["mine.mid", "--bars", "5-6"], ["mine.mid", "--tempo", "80"]):
+        code, _, err = run("render", CHORALE, "-o", "out", "--performance", *bad)
+        assert (code, len(err)) == (2, 1)
+    code, _, err = run("render", CHORALE, CHORALE.with_suffix(".musicxml"), "--performance", "mine.mid")
+    assert (code, len(err)) == (2, 1)
     assert contents("out") == after
 
 
@@ -318,7 +350,7 @@ def test_a_plot_of_some_bars_with_somebody_elses_performance(run):
     write_midi("other.mid", SCORE)
     code, _, err = run("render", CHORALE, "-o", "third", "--overlay", "other.mid")
     assert (code, len(err)) == (2, 1)
-    assert "too few to lay over it" in err[0]
+    assert "too few for a recording of it" in err[0]
 
 
 def test_notation_beside_midi_is_preferred(run):

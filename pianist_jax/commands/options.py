@@ -12,6 +12,7 @@ from pianist_jax.terminal import now_and_then, say
 if TYPE_CHECKING:
     from pianist_jax.performance.expression import Expression
     from pianist_jax.performance.pace import Pace
+    from pianist_jax.performance.passage import Passage
     from pianist_jax.rendering.extras import Extras
     from pianist_jax.rendering.result import Rendering
     from pianist_jax.score.reading import Reading
@@ -106,7 +107,22 @@ Hit = Annotated[
     typer.Option(metavar="BAR=M:SS", help="24=1:03.5: bar 24 comes then; 24.5 is its middle. The tempo is bent to it."),
 ]
 Bars = Annotated[
-    str | None, typer.Option(metavar="17-32", help="Perform these bars of a rendering in DIR anew, and nothing else.")
+    str | None,
+    typer.Option(
+        metavar="17-32", help="Perform these bars of a rendering in DIR anew, and nothing else; 5-8,17-20: several."
+    ),
+]
+Hand = Annotated[
+    str | None,
+    typer.Option(metavar="right|left", help="Perform this hand of a rendering in DIR anew, in all bars or in --bars."),
+]
+Recording = Annotated[
+    str | None,
+    typer.Option(
+        "--performance",
+        metavar="MIDI",
+        help="Start from this recording of the score: its notes stay, only what it lacks is performed.",
+    ),
 ]
 Log = Annotated[str | None, typer.Option(metavar="FILE", help="Append here what went wrong with a score, in full.")]
 Shard = Annotated[
@@ -144,6 +160,19 @@ def expression_of(
         binary_pedal=binary_pedal,
         shape=parse_shape(balance or (), ranges, swing, lead_in, hit or ()),
     )
+
+
+def passage_of(bars: str | None, hand: str | None, tempo: str | None, duration: str | None) -> "Passage | None":
+    """What alone is to be performed anew, None where nothing is said of that. Raises PianistError."""
+    from pianist_jax.performance.passage import Passage
+    from pianist_jax.score.bars import parse_ranges
+
+    if bars is None and hand is None:
+        return None
+    if tempo is not None or duration is not None:
+        what = "--hand keeps its" if bars is None else "--bars keep their"
+        raise PianistError(f"{what} place in time, so that nothing else moves; leave the tempo out")
+    return Passage(() if bars is None else parse_ranges(bars), hand)
 
 
 def reading_of(part: str | None, repeats: bool, ornaments: list[str] | None) -> "Reading":

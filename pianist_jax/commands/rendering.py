@@ -14,6 +14,7 @@ from pianist_jax.terminal import conclude, once_in, progress, say
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pianist_jax.performance.passage import Passage
     from pianist_jax.rendering.batch import Order, Outcome
     from pianist_jax.rendering.finding import Job
 
@@ -43,6 +44,8 @@ def render(
     repeats: options.Repeats = True,
     ornaments: options.Ornaments = None,
     bars: options.Bars = None,
+    hand: options.Hand = None,
+    performance: options.Recording = None,
     keep: options.Keep = None,
     strength: options.Strength = None,
     tempo: options.Tempo = None,
@@ -83,8 +86,7 @@ def render(
     scores, strength = options.strengths_among(scores, strength)
     if samples < 1:
         raise PianistError(f"samples is {samples}, but it must be 1 or more")
-    if bars is not None and (tempo is not None or duration is not None):
-        raise PianistError("--bars keep their place in time, so that nothing else moves; leave the tempo out")
+    passage = options.passage_of(bars, hand, tempo, duration)
     options.tell_first_time(keep_programs())
     order = Order(
         Path(output),
@@ -102,10 +104,12 @@ def render(
         log=options.log_of(log),
         model=load_model(model),
     )
-    if bars is None:
+    if performance is not None:
+        _take_recording(scores, order, Path(performance), plain=passage is None)
+    elif passage is None:
         _render_scores(scores, order, shard)
     else:
-        _render_bars(scores, order, bars, tempo_events)
+        _render_passage(scores, order, passage, tempo_events)
 
 
 def _render_scores(scores: list[str], order: "Order", share: str | None) -> None:
@@ -167,42 +171,76 @@ def _tell_twins(jobs: "list[Job]") -> None:
             say(f"{job.score}: performed instead of {', '.join(map(str, job.twins))}, taken for the same score")
 
 
-def _render_bars(scores: list[str], order: "Order", bars: str, tempo_events: str | None) -> None:
+def _take_recording(scores: list[str], order: "Order", recording: Path, *, plain: bool) -> None:
+    from pianist_jax.performance.expression import NEUTRAL
+    from pianist_jax.performance.pace import AS_WRITTEN
+    from pianist_jax.rendering.finding import find_scores, shelf
+    from pianist_jax.rendering.recordings import recording_in_words, take_recording
+
+    jobs, wrong = find_scores(scores)
+    if (count := len(jobs) + len(wrong)) != 1:
+        raise PianistError(f"--performance is a recording of one score, and {count} are given; give one")
+    if not plain or order.samples > 1 or (order.pace, order.expression) != (AS_WRITTEN, NEUTRAL):
+        raise PianistError("--performance takes a recording as it is; `pianist apply` and --bars shape it afterwards")
+    conclude([error for _, error in wrong])
+    (job,), tally = jobs, list[int]()
+    with shelf() as file_of, progress(f"performing with {order.model.name}", lambda: sum(tally)) as (advance, _):
+        saved, rendering = take_recording(
+            file_of(job),
+            order.folder / job.stem,
+            order.model,
+            recording,
+            seed=order.seed,
+            sampling=order.sampling,
+            extras=order.extras,
+            force=order.force,
+            reading=order.reading,
+            on_start=tally.append,
+            advance=advance,
+        )
+    say(f"{recording} -> {' '.join(map(str, saved.files))}{options.take_in_words(saved.take)}")
+    if rendering is not None:
+        say(f"  {recording_in_words(rendering.report['counts'])}")
+        options.tell_error(rendering, saved.worst_error_ms, saved.beyond)
+
+
+def _render_passage(scores: list[str], order: "Order", passage: "Passage", tempo_events: str | None) -> None:
     from pianist_jax.rendering.batch import Outcome
     from pianist_jax.rendering.finding import find_scores
-    from pianist_jax.score.bars import parse_bars
 
-    chosen = parse_bars(bars)
     if order.samples > 1:
-        raise PianistError("--bars perform anew what every performance of a rendering has there; leave --samples out")
+        what = "--bars perform" if passage.ranges else "--hand performs"
+        raise PianistError(f"{what} anew what every performance of a rendering has there; leave --samples out")
     jobs, wrong = find_scores(scores)
     outcomes = [Outcome(path, error=error) for path, error in wrong]
     _tell_twins(jobs)
     for job in jobs:
-        outcome = _bars_of(job, order, chosen, tempo_events)
+        outcome = _passage_of(job, order, passage, tempo_events)
         outcomes.append(outcome)
         files = " ".join(map(str, outcome.files))
         if outcome.rendering:
-            say(f"{outcome.score}, bars {bars} -> {files}{options.take_in_words(outcome.take)}")
+            say(f"{outcome.score}, {passage.in_words()} -> {files}{options.take_in_words(outcome.take)}")
             options.tell_error(outcome.rendering, outcome.worst_error_ms, outcome.beyond)
         elif outcome.files:
-            say(f"{outcome.score}: bars {bars} were made before with these settings ({files})")
+            say(f"{outcome.score}: {passage.in_words()} was made before with these settings ({files})")
     conclude([outcome.error for outcome in outcomes])
 
 
-def _bars_of(job: "Job", order: "Order", bars: tuple[int, int], tempo_events: str | None) -> "Outcome":
+def _passage_of(job: "Job", order: "Order", passage: "Passage", tempo_events: str | None) -> "Outcome":
     """What becomes of a rendering; `tempo_events`: what the command line says of them, None: nothing."""
     from pianist_jax.rendering.batch import Outcome
     from pianist_jax.rendering.finding import shelf
     from pianist_jax.rendering.passages import rerender_file
 
+    tally: list[int] = []
     try:
-        with shelf() as file_of:
+        with shelf() as file_of, progress(f"performing with {order.model.name}", lambda: sum(tally)) as (advance, _):
             saved, rendering = rerender_file(
                 file_of(job),
                 order.folder / job.stem,
                 order.model,
-                bars,
+                passage.ranges or None,
+                hand=passage.hand,
                 seed=order.seed,
                 sampling=order.sampling,
                 expression=order.expression,
@@ -210,6 +248,8 @@ def _bars_of(job: "Job", order: "Order", bars: tuple[int, int], tempo_events: st
                 tempo_events=tempo_events,
                 force=order.force,
                 reading=order.reading,
+                on_start=tally.append,
+                advance=advance,
             )
     except Exception as error:  # one bad score never stops the others
         return Outcome(job.score, error=in_words(job.score, error, order.log))

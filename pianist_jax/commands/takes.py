@@ -112,7 +112,7 @@ def stem_of(text: str) -> Path:
 
 
 def _in_words(take: "Take") -> str:
-    from pianist_jax.rendering.stored import edit_in_words, wanted_in_words
+    from pianist_jax.rendering.stored import edit_in_words, recorded_in_words, wanted_in_words
 
     if not take.identity:
         return "damaged"
@@ -120,4 +120,5 @@ def _in_words(take: "Take") -> str:
     if edits:
         return "; ".join(map(edit_in_words, edits))
     wanted = wanted_in_words(settings["expression"])
-    return ", ".join([f"rendered, seed {take.identity['seed']}", *[wanted] * bool(wanted)])
+    made = recorded_in_words(settings) or f"rendered, seed {take.identity['seed']}"
+    return ", ".join([made, *[wanted] * bool(wanted)])

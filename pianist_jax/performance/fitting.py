@@ -5,16 +5,29 @@ domain) from nothing at its beginning, where it went on from what was there, to 
 behind it to come when they came. In the same way it is led back to the loudness with which the old passage ended, as
 what is behind goes on from there. Nothing outside the passage changes, not even a key that is still held when the
 passage strikes it again: that chord waits for its release.
+
+Of one hand's passage (`knit`) the other hand's chords are such fixed points all the way.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from itertools import pairwise
 
 import numpy as np
 
 from pianist_jax.music.notes import Notes
-from pianist_jax.performance.parameters import chords_between, clock_of, group_chords, log_odds, moved, of_log_odds
+from pianist_jax.performance.parameters import (
+    Chords,
+    chords_between,
+    chords_of,
+    clock_of,
+    group_chords,
+    log_odds,
+    moved,
+    of_log_odds,
+    placed,
+)
 from pianist_jax.performance.playable import APART, cut_overlaps, release_pedal
 
 TAIL = 16  # notes whose loudness leads on to what is behind
@@ -35,6 +48,69 @@ def graft(old: Notes, new: Notes, score: Notes, free: np.ndarray) -> Notes:
     joined = Notes(old.pitch, onset, np.where(free, duration, old.duration), velocity, time, value)
     joined = dataclasses.replace(joined, duration=np.where(free, cut_overlaps(joined).duration, old.duration))
     return joined if stop is not None else release_pedal(joined)
+
+
+def knit(old: Notes, new: Notes, score: Notes, free: np.ndarray) -> Notes:
+    """The old performance with one hand's notes `free` bool [N] as in the new one, together with the other hand.
+
+    All three correspond note by note. What is not free stays as it is, and the pedal, which both hands are heard
+    through. Where both hands strike, the free one is as far from the other as in the new performance, but on the whole
+    as far as it was in the old one: the other hand's pianist plays it. What it strikes alone keeps its rhythm, fitted
+    between the chords that are not its own.
+    """
+    chords = chords_of(score)
+    played, wanted = _shared_clock(old, new, score, free)
+    shared = ~alone(score, free) & ~alone(score, ~free)
+    apart = np.where(shared & free, _apart(old, chords, free, shared) - _apart(new, chords, free, shared), 0)
+    onset = np.maximum(placed(chords, wanted, new.onset - played[chords.of] + apart), 0)
+    onset = _part_strikes(old, np.where(free, onset, old.onset), free)
+    duration = np.maximum(moved(new.end, played, wanted) - moved(new.onset, played, wanted), 1)
+    duration, velocity = np.where(free, duration, old.duration), np.where(free, new.velocity, old.velocity)
+    joined = dataclasses.replace(old, onset=onset, duration=duration, velocity=velocity)
+    return dataclasses.replace(joined, duration=np.where(free, cut_overlaps(joined).duration, old.duration))
+
+
+def alone(score: Notes, free: np.ndarray) -> np.ndarray:
+    """bool [N]: the notes of chords of which every note is free."""
+    of, first = group_chords(score.onset)
+    return np.logical_and.reduceat(free, first)[of]
+
+
+def _apart(notes: Notes, chords: Chords, free: np.ndarray, shared: np.ndarray) -> float:
+    """ms from what is locked to what is free in chords that have both, as it usually is."""
+    sides = []
+    for side in (shared & free, shared & ~free):
+        total, count = (np.bincount(chords.of[side], weights) for weights in (notes.onset[side], None))
+        sides.append(total[count > 0] / count[count > 0])
+    return float(np.median(sides[0] - sides[1])) if len(sides[0]) else 0.0
+
+
+def _shared_clock(old: Notes, new: Notes, score: Notes, free: np.ndarray) -> Clock:
+    """When each chord of the score comes as it was played, and when it is to come so that what is locked stays."""
+    chords = chords_of(score)
+    own = alone(score, free)[chords.first]
+    fixed = ~own
+    fixed[0] = True  # the first chord comes when it came
+    judge = ~free | own[chords.of]  # the notes that tell when their chord comes
+
+    def clock(onset: np.ndarray) -> np.ndarray:
+        total = np.bincount(chords.of[judge], onset[judge], minlength=len(chords))
+        means = total / np.bincount(chords.of[judge], minlength=len(chords))
+        steps = np.arange(len(chords))
+        return np.maximum.accumulate(means - steps) + steps
+
+    played, wanted = clock(new.onset), clock(old.onset)
+    least = np.maximum.reduceat(held_until(old, free) + played[chords.of] - new.onset, chords.first)
+    knots = np.flatnonzero(fixed)
+    for before, after in pairwise(knots.tolist()):
+        span = slice(before, after + 1)
+        if after > before + 1:
+            bounds = (float(wanted[before]), float(wanted[after]))
+            wanted[span] = fit(played[span], chords.onset[span], least[span], *bounds)
+    tail = slice(int(knots[-1]), None)
+    wanted[tail] = np.maximum(played[tail] - played[tail][0] + wanted[tail][0], np.append(-np.inf, least[tail][1:]))
+    wanted[tail] = np.maximum.accumulate(wanted[tail])
+    return played, wanted
 
 
 def lead_back(old: Notes, new: Notes, free: np.ndarray) -> Notes:

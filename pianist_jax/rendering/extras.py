@@ -207,8 +207,8 @@ def read_recording(path: Path, score: Notes) -> tuple[Notes, np.ndarray]:
     match = np.arange(len(score)) if own else align(score, played)
     share = share_matched(match)
     if share < LEAST_MATCHED:
-        name = printable(path)
-        raise PianistError(f"{name}: plays {share:.0%} of the score's notes, too few to lay over it; give another")
+        told = f"plays {share:.0%} of the score's notes, too few for a recording of it"
+        raise PianistError(f"{printable(path)}: {told}; give another")
     return played, match
 
 

@@ -5,6 +5,9 @@ behind them is seen by the encoder. The bars keep their place in time: they begi
 comes when it came, so that a producer's edits elsewhere stay where they are. Several takes are played at once. Each is
 drawn towards the model's consensus, if it has one, and fitted between the two (`fitting`), and the one after which the
 model itself finds the next notes likeliest is kept.
+
+Of one hand the other one is locked note by note: the decoder plays on from each of its notes as it is, with the pedal
+as it is, and what is locked inside the passage tells which take is kept, too.
 """
 
 import dataclasses
@@ -23,18 +26,14 @@ from pianist_jax.inference.likelihood import slot_nll
 from pianist_jax.inference.predictions import predict_consensus
 from pianist_jax.inference.windows import Span, windowing_for
 from pianist_jax.music.notes import Notes
-from pianist_jax.music.tokens import (
-    IOI,
-    SLOT_START,
-    ScoreTokens,
-    encode,
-)
+from pianist_jax.music.tokens import DURATION, IOI, NOTE_TOKENS, SLOT_START, VELOCITY, ScoreTokens, encode
 from pianist_jax.performance.averaging import averaged
 from pianist_jax.performance.detokenize import detokenize
 from pianist_jax.performance.expression import NEUTRAL, Expression
-from pianist_jax.performance.fitting import ends, graft, lead_back
+from pianist_jax.performance.fitting import alone, ends, graft, knit, lead_back
 from pianist_jax.performance.parameters import log_odds
-from pianist_jax.performance.shaping import express_all, require_shape
+from pianist_jax.performance.passage import Passage
+from pianist_jax.performance.shaping import express_all, notes_of_hand, require_shape
 from pianist_jax.rendering.extras import Extras, check_plot
 from pianist_jax.rendering.outputs import DEFAULT_EXTRAS, Saved, is_made, wanted_paths
 from pianist_jax.rendering.renderer import Piece, Score, at_factor, at_own, model_identity, read_piece, sample_key
@@ -42,7 +41,7 @@ from pianist_jax.rendering.result import Rendering
 from pianist_jax.rendering.stored import apply_edits, read_rendering
 from pianist_jax.rendering.takes import keep_edits, keep_take, list_takes, require_unchanged, switch_to
 from pianist_jax.rendering.touch import head_hashes, touch
-from pianist_jax.score.bars import Bars, notes_in
+from pianist_jax.score.bars import Bars
 from pianist_jax.score.reading import AS_IT_STANDS, Reading
 
 TAKES = 8
@@ -55,8 +54,9 @@ def render_bars(
     score: Score,
     rendering: Rendering,
     model: Model,
-    bars: Bars,
+    bars: Bars | Sequence[Bars] | None = None,
     *,
+    hand: str | None = None,
     seed: int = 0,
     temperature: float = 1.0,
     top_p: float = Sampling.top_p,
@@ -68,24 +68,26 @@ def render_bars(
 ) -> Rendering:
     """The rendering of a score with its bars from first to last, counted from 1, performed anew.
 
-    Outside those bars onsets, durations, velocities and pedal stay as they are; inside of them the rendering's own
+    `bars` may be several such ranges, one behind the other, and with a `hand` ("right" or "left"), which alone is then
+    performed, None: all of them. Outside those bars, and in the other hand, onsets, durations and velocities stay as
+    they are; the pedal stays outside of them, and everywhere where a hand is named. Inside of them the rendering's own
     expression holds, and `expression` on top of it. The same arguments give the same
     result; on what they gave before, velocities within 1, as the loudness led back to is then a rounded one. More
     `takes` to choose from join better and need more time. Raises PianistError where score and rendering do not belong
-    together, the score has no such bars or no notes in them, or the expression changes their tempo.
+    together, the score has no such bars or hand or no notes in them, or the expression changes their tempo.
     """
     sampling = Sampling(temperature, top_p, top_k, pedal_top_p, residual_scale=residual_scale)
-    return perform_bars(
-        read_piece(score), rendering, model, bars, seed=seed, sampling=sampling, expression=expression, takes=takes
-    )
+    asked: dict[str, Any] = {"seed": seed, "sampling": sampling, "expression": expression, "takes": takes}
+    return perform_bars(read_piece(score), rendering, model, bars, hand=hand, **asked)
 
 
 def perform_bars(
     piece: Piece,
     rendering: Rendering,
     model: Model,
-    bars: Bars,
+    bars: Bars | Sequence[Bars] | None = None,
     *,
+    hand: str | None = None,
     seed: int = 0,
     sampling: Sampling = DEFAULT_SAMPLING,
     expression: Expression = NEUTRAL,
@@ -93,32 +95,102 @@ def perform_bars(
     advance: Advance | None = None,
 ) -> Rendering:
     """As `render_bars`, of a piece that is read already; `advance` is told of every so many notes performed."""
-    free = passage_of(piece, rendering, bars, expression)
+    passage = Passage.of(bars, hand)
+    parts = parts_of(piece, rendering, passage, expression)
     piece = at_factor(piece, rendering.report.get("tempo", {}).get("factor", 1.0))
-    tokens = model.read(piece.tokens)
-    agreed = predict_consensus(model, tokens) if sampling.residual_scale < 1 or model.config.page else None
-    styles = styles_of(rendering)
+    goes_on = None if hand is None or piece.grid is None else notes_of_hand(piece.grid, hand)
+    maker = _maker(piece, model, sampling, advance, expression, styles_of(rendering), goes_on)
     performances = []
-    for sample, old in enumerate(rendering.performances):
-        keys = [sample_key(seed, f"{piece.content} bars {bars[0]}-{bars[1]} take {k}", sample) for k in range(takes)]
-        known = known_tokens(_begun_with_its_first(old, free))
-        played = _play_takes(tokens, known, free, keys, model, sampling, advance)
-        common = (0, 1, sampling.residual_scale, agreed)
-        alone = (averaged(piece.score, [detokenize(piece.score, take)], *common) for take in played)
-        struck = (touch(piece.score, piece.tokens, *own, sampling) for own in zip(alone, keys, strict=False))
-        led = (_in_style(piece, old, notes, free, styles) for notes in struck)
-        new = [express_all(piece.score, piece.grid, notes, expression) for notes in led]
-        fitted = [graft(old, take, piece.score, free) for take in new]
-        performances.append(fitted[likeliest_take(tokens, fitted, free, model)])
-    edit = edit_of(model, bars, seed, sampling, expression)
-    rendering = dataclasses.replace(rendering, identity=without_passage(rendering.identity, bars))
+    for sample, notes in enumerate(rendering.performances):
+        for free, (first, last) in zip(parts, passage.ranges or [(0, 0)], strict=True):
+            name = f"{piece.content} bars {first}-{last}" + (f" {hand} hand" if hand else "")
+            notes = maker.perform(notes, free, [sample_key(seed, f"{name} take {k}", sample) for k in range(takes)])
+        performances.append(notes)
+    edit = edit_of(model, passage, seed, sampling, expression)
+    rendering = dataclasses.replace(rendering, identity=without_passage(rendering.identity, passage))
     return rendering.replaced(performances, edit)
 
 
-def without_passage(identity: dict[str, Any], bars: Bars) -> dict[str, Any]:
-    """An identity from which, where these bars were the last to be performed anew, that is gone."""
-    edits = identity["edits"]
-    return {**identity, "edits": edits[:-1]} if edits and edits[-1].get("bars") == list(bars) else identity
+def fill_in(
+    piece: Piece,
+    notes: Notes,
+    missing: np.ndarray,
+    model: Model,
+    *,
+    seed: int = 0,
+    sampling: Sampling = DEFAULT_SAMPLING,
+    advance: Advance | None = None,
+) -> Notes:
+    """A performance of a piece at its pace with the notes of `missing` bool [N] performed among the others, which stay.
+
+    What stands in the place of what is missing says when it comes. The pedal stays.
+    """
+    maker = _maker(piece, model, sampling, advance, goes_on=np.zeros(len(notes), bool))
+    return maker.perform(notes, missing, [sample_key(seed, f"{piece.content} missing", 0)])
+
+
+def _maker(
+    piece: Piece,
+    model: Model,
+    sampling: Sampling,
+    advance: Advance | None,
+    expression: Expression = NEUTRAL,
+    styles: Sequence[Expression] = (),
+    goes_on: np.ndarray | None = None,
+) -> "_Maker":
+    tokens = model.read(piece.tokens)
+    agreed = predict_consensus(model, tokens) if sampling.residual_scale < 1 or model.config.page else None
+    return _Maker(piece, model, tokens, agreed, sampling, advance, expression, styles, goes_on)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Maker:
+    """Performs passages of a piece, each of them in a performance of it; `agreed` is the model's consensus.
+
+    `goes_on` bool [N]: of passages that other notes are woven into, those behind that one leads on to; None where
+    passages are whole.
+    """
+
+    piece: Piece
+    model: Model
+    tokens: ScoreTokens
+    agreed: np.ndarray | None
+    sampling: Sampling
+    advance: Advance | None
+    expression: Expression
+    styles: Sequence[Expression]
+    goes_on: np.ndarray | None
+
+    def perform(self, old: Notes, free: np.ndarray, keys: list[np.ndarray]) -> Notes:
+        """The old performance with the notes of `free` bool [N] played anew, by the best of a take for each key."""
+        piece, tokens, sampling = self.piece, self.tokens, self.sampling
+        woven = self.goes_on is not None
+        drawn = _drawn_slots(piece.score, free, woven=woven)
+        known = known_tokens(old if woven else _begun_with_its_first(old, free))
+        played = _play_takes(tokens, known, free, drawn, keys, Decoder(self.model, sampling, Timer(), self.advance))
+        common = (0, 1, sampling.residual_scale, self.agreed)
+        steady = (averaged(piece.score, [detokenize(piece.score, take)], *common) for take in played)
+        struck = (touch(piece.score, piece.tokens, *own, sampling) for own in zip(steady, keys, strict=False))
+        led = (self._in_style(old, notes, free) for notes in struck)
+        new = (express_all(piece.score, piece.grid, notes, self.expression) for notes in led)
+        fitted = [(knit if woven else graft)(old, take, piece.score, free) for take in new]
+        return fitted[likeliest_take(tokens, fitted, free, self.model)]
+
+    def _in_style(self, old: Notes, new: Notes, free: np.ndarray) -> Notes:
+        """The new performance with the expression of the old one, whose loudness it is led back to."""
+        middle = float(log_odds(old.velocity).mean())
+        for style in self.styles:
+            new = express_all(self.piece.score, self.piece.grid, new, style, middle)
+        as_written = any("velocity" in style.keep for style in self.styles)
+        ends_here = self.goes_on is not None and not self.goes_on[ends(free)[1] :].any()
+        return new if as_written or ends_here else lead_back(old, new, free)
+
+
+def without_passage(identity: dict[str, Any], passage: Passage) -> dict[str, Any]:
+    """An identity from which, where this passage was the last to be performed anew, that is gone."""
+    edits, told = identity["edits"], passage.metadata()
+    same = bool(edits) and {key: edits[-1][key] for key in ("bars", "hand") if key in edits[-1]} == told
+    return {**identity, "edits": edits[:-1]} if same else identity
 
 
 def styles_of(rendering: Rendering) -> list[Expression]:
@@ -132,21 +204,13 @@ def styles_of(rendering: Rendering) -> list[Expression]:
     return [dataclasses.replace(style, shape=style.shape.in_place()) for style in styles]
 
 
-def _in_style(piece: Piece, old: Notes, new: Notes, free: np.ndarray, styles: Sequence[Expression]) -> Notes:
-    """The new performance with the expression of the old one, whose loudness it is led back to."""
-    middle = float(log_odds(old.velocity).mean())
-    for style in styles:
-        new = express_all(piece.score, piece.grid, new, style, middle)
-    as_written = any("velocity" in style.keep for style in styles)
-    return new if as_written else lead_back(old, new, free)
-
-
 def rerender_file(
     score: Path,
     stem: Path,
     model: Model,
-    bars: Bars,
+    bars: Bars | Sequence[Bars] | None = None,
     *,
+    hand: str | None = None,
     seed: int = 0,
     sampling: Sampling = DEFAULT_SAMPLING,
     expression: Expression = NEUTRAL,
@@ -155,59 +219,68 @@ def rerender_file(
     force: bool = False,
     takes: int = TAKES,
     reading: Reading = AS_IT_STANDS,
+    on_start: Advance | None = None,
+    advance: Advance | None = None,
 ) -> tuple[Saved, Rendering | None]:
-    """Perform bars of the rendering at `stem` (a path without suffix) anew and write its files again.
+    """Perform bars, or a hand, of the rendering at `stem` (a path without suffix) anew and write its files again.
 
     What was edited in its JSON file counts, and is a take of its own before these bars become one. Extras that were
-    there are written again, `extras` added. Gives the files and the rendering, or None in its place where these bars
-    were made so before. Raises PianistError.
+    there are written again, `extras` added. `on_start` is told how many notes are to be performed, `advance` of every
+    so many that are. Gives the files and the rendering, or None in its place where these bars were made so before.
+    Raises PianistError.
     """
     path = stem.with_name(stem.name + ".json")
     if not path.exists():
         raise PianistError(f"{path}: no rendering there; render the whole score first, or name its folder with -o")
-    piece, stored = read_piece(score, reading), read_rendering(path)
+    passage, piece, stored = Passage.of(bars, hand), read_piece(score, reading), read_rendering(path)
     there = stored.extras
     extras = dataclasses.replace(there.also(extras), tempo_events=tempo_events or there.tempo_events)
     old = apply_edits(stored)
-    passage_of(piece, old, bars, expression)
+    parts = parts_of(piece, old, passage, expression)
     check_plot(old.grid, extras)
-    edit = edit_of(model, bars, seed, sampling, expression)
+    edit = edit_of(model, passage, seed, sampling, expression)
     if old.identity["edits"][-1:] == [edit]:
         if is_made(stem, old.identity, extras, has_bars=True):
             return Saved((path,), take=stored.take.number), None
         return keep_take(old, stem, extras, origin=path, force=force), None
-    before = without_passage(old.identity, bars)
+    before = without_passage(old.identity, passage)
     wanted = {**before, "edits": [*before["edits"], edit]}
     for take in list_takes(stem):
         if take.identity == wanted and not stored.by_hand and (not take.by_hand or take.parent == stored.take.number):
             return switch_to(stem, take.number, extras, force=force), None
     require_unchanged(stem, stored, wanted_paths(stem, len(old.performances), extras, has_bars=True)[:-1], force=force)
-    new = perform_bars(piece, old, model, bars, seed=seed, sampling=sampling, expression=expression, takes=takes)
+    if on_start is not None:
+        on_start(len(old.performances) * sum(stop - first for first, stop in map(played_over, parts)))
+    asked: dict[str, Any] = {"seed": seed, "sampling": sampling, "expression": expression, "takes": takes}
+    new = perform_bars(piece, old, model, bars, hand=hand, advance=advance, **asked)
     keep_edits(stem)
     return keep_take(new, stem, extras, force=force), new
 
 
-def edit_of(model: Model, bars: Bars, seed: int, sampling: Sampling, expression: Expression) -> dict[str, Any]:
+def edit_of(model: Model, passage: Passage, seed: int, sampling: Sampling, expression: Expression) -> dict[str, Any]:
     """What the rendering's identity tells of a passage."""
     settings = {**dataclasses.asdict(sampling), "heads": head_hashes(sampling), "expression": expression.metadata()}
-    return {"bars": list(bars), "seed": seed, "model": model_identity(model), "settings": settings}
+    return {**passage.metadata(), "seed": seed, "model": model_identity(model), "settings": settings}
 
 
-def passage_of(piece: Piece, rendering: Rendering, bars: Bars, expression: Expression = NEUTRAL) -> np.ndarray:
-    """bool [N]: the notes that are performed anew. Raises PianistError where they cannot be."""
+def parts_of(
+    piece: Piece, rendering: Rendering, passage: Passage, expression: Expression = NEUTRAL
+) -> list[np.ndarray]:
+    """bool [N] for each range of bars: the notes that are performed anew. Raises PianistError where they cannot be."""
     if piece.content != rendering.identity["score"]["content"]:
         raise PianistError(f"{piece.name}: the rendering is of another version of this score; render it anew")
     if piece.grid is None:
         raise PianistError(f"{piece.name}: notes without bars; give a score file")
+    what = "--bars keep their" if passage.ranges else "--hand keeps its"
     if expression.tempo_scale != 1:
-        raise PianistError("--bars keep their place in time, so that --tempo-scale has no room; leave one of them out")
+        raise PianistError(f"{what} place in time, so that --tempo-scale has no room; leave one of them out")
     if expression.shape != expression.shape.in_place():
-        raise PianistError("--bars keep their place in time, so that hits and a lead-in have no room; leave them out")
+        raise PianistError(f"{what} place in time, so that hits and a lead-in have no room; leave them out")
     require_shape(piece.grid, expression.shape)
-    free = notes_in(piece.grid, bars)
-    if not free.any():
-        raise PianistError(f"{piece.name}: no note begins in bars {bars[0]}-{bars[1]}; choose others")
-    return free
+    try:
+        return passage.notes(piece.grid)
+    except PianistError as error:
+        raise PianistError(f"{piece.name}: {error}") from error
 
 
 def known_tokens(notes: Notes) -> np.ndarray:
@@ -225,23 +298,46 @@ def _begun_with_its_first(old: Notes, free: np.ndarray) -> Notes:
     return dataclasses.replace(old, onset=onset)
 
 
+def _drawn_slots(score: Notes, free: np.ndarray, *, woven: bool) -> np.ndarray:
+    """bool [N, 8]: the tokens that are drawn; all others are known.
+
+    Bars begin when they began, and the first note behind tells how long the last one is waited for. Where other notes
+    are woven in the pedal is known, and the time from chord to chord but where one of them is all free.
+    """
+    drawn = np.zeros((len(free), NOTE_TOKENS), bool)
+    if not woven:
+        first, last = ends(free)
+        drawn[free] = True
+        drawn[first, IOI] = first == 0
+        drawn[last : last + 1, IOI] = True
+        return drawn
+    drawn[free, VELOCITY] = drawn[free, DURATION] = True
+    own = alone(score, free)
+    drawn[:, IOI] = own | np.append(False, own[:-1])
+    return drawn
+
+
+def played_over(free: np.ndarray) -> tuple[int, int]:
+    """The first note that a decoder plays, and the one after the last: one more tells how long that is waited for."""
+    first, last = ends(free)
+    return first, min(last + 1, len(free))
+
+
 def _play_takes(
     tokens: ScoreTokens,
     known: np.ndarray,
     free: np.ndarray,
+    drawn: np.ndarray,
     keys: list[np.ndarray],
-    model: Model,
-    sampling: Sampling,
-    advance: Advance | None,
+    decoder: Decoder,
 ) -> list[np.ndarray]:
-    """Performed tokens int32 [N, 8] of every take: as known where notes are not free."""
-    first, last = ends(free)
-    if last == len(free):
-        keys = keys[:1]  # nothing follows by which takes could be told apart
-    w = windowing_for(model.config.window)
+    """Performed tokens int32 [N, 8] of every take: as known but where they are `drawn`."""
+    if free[ends(free)[0] :].all():
+        keys = keys[:1]  # nothing is heard by which takes could be told apart
+    config = decoder.model.config
+    w = windowing_for(config.window)
     played = [known.copy() for _ in keys]
-    decoder = Decoder(model, sampling, Timer(), advance)
-    at, stop = first, min(last + 1, len(free))  # the first note behind tells how long the last one is waited for
+    at, stop = played_over(free)
     while at < stop:
         # A prompt as long as other windows have, or none, so that their programs serve; bounds lock the rest.
         begin, prompt = (at - w.prompt, w.prompt) if at >= w.prompt else (0, 0)
@@ -249,7 +345,7 @@ def _play_takes(
         settled = stop if end >= stop else end - (w.notes - w.move - w.prompt)
         spans, score = [], tokens.at(slice(begin, end))
         for k, key in enumerate(keys):
-            low, high = _bounds(tokens.notes, played[k], free, at, model.config.anchored)
+            low, high = _bounds(tokens.notes, played[k], drawn, at, config.anchored)
             limits, fresh = (low[begin:end], high[begin:end]), settled - at if k == 0 else 0
             spans.append(
                 Span(score, played[k][begin : begin + prompt], key, begin, fresh, piece=0, draw=k, limits=limits)
@@ -261,30 +357,30 @@ def _play_takes(
 
 
 def _bounds(
-    score_NS: np.ndarray, known_NS: np.ndarray, free_N: np.ndarray, at: int, anchored: bool
+    score_NS: np.ndarray, known_NS: np.ndarray, drawn_NS: np.ndarray, at: int, anchored: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """Bounds of every note's slots (`value_bounds`): what is known is locked, and all before note `at`."""
-    first, last = ends(free_N)
-    free_N = free_N & (np.arange(len(free_N)) >= at)
-    value_NS = known_NS - SLOT_START
+    drawn_NS = drawn_NS & (np.arange(len(drawn_NS)) >= at)[:, None]
     loose = value_bounds(score_NS, opening=True, anchored=anchored)
-    low, high = (np.where(free_N[:, None], bound, value_NS).astype(np.int32) for bound in loose)
-    if first:  # the bars begin when they began
-        low[first, IOI] = high[first, IOI] = value_NS[first, IOI]
-    if last < len(free_N):
-        low[last, IOI], high[last, IOI] = loose[0][last, IOI], loose[1][last, IOI]
+    low, high = (np.where(drawn_NS, bound, known_NS - SLOT_START).astype(np.int32) for bound in loose)
     return low, high
 
 
 def likeliest_take(tokens: ScoreTokens, takes: list[Notes], free: np.ndarray, model: Model) -> int:
-    """The take after which the notes behind the passage are likeliest to be played as they are."""
+    """The take after which what is not free, in the passage and behind it, is likeliest to be played as it is."""
     if len(takes) == 1:
         return 0
-    _, last = ends(free)
+    first, last = ends(free)
+    end, place = min(last + HEARD, tokens.size), np.arange(tokens.size)
+    heard = ~free & (place >= first) & (place < end)
     room = min(windowing_for(model.config.window).notes, tokens.size)
-    end = min(last + HEARD, tokens.size)
-    begin = max(0, end - room)
-    performed_BNS = np.stack([known_tokens(take)[begin : begin + room] for take in takes])
-    score = tokens.at(slice(begin, begin + room)).map(lambda group: np.stack([group] * len(takes)))
-    nats_BNS = slot_nll(model, score, performed_BNS, np.ones(performed_BNS.shape[:2], bool))
-    return int(np.argmin(nats_BNS[:, last - begin : end - begin].sum(axis=(1, 2))))
+    performed, total = [known_tokens(take) for take in takes], np.zeros(len(takes))
+    while heard.any():
+        begin = max(0, end - room)
+        part = slice(begin, begin + room)
+        performed_BNS = np.stack([take[part] for take in performed])
+        score = tokens.at(part).map(lambda group: np.stack([group] * len(takes)))
+        nats_BNS = slot_nll(model, score, performed_BNS, np.ones(performed_BNS.shape[:2], bool))
+        total += nats_BNS[:, heard[part]].sum(axis=(1, 2))
+        heard[begin:], end = False, begin
+    return int(np.argmin(total))

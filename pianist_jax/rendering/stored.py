@@ -19,6 +19,7 @@ from pianist_jax.music.midi import MAX_MS, read_midi
 from pianist_jax.music.notes import Notes, normalise, survivors
 from pianist_jax.performance.expression import NEUTRAL, Expression
 from pianist_jax.performance.pace import Pace, at_pace
+from pianist_jax.performance.passage import Passage
 from pianist_jax.performance.playable import make_playable
 from pianist_jax.performance.shape import Shape
 from pianist_jax.rendering.extras import PPQ, Extras
@@ -77,7 +78,7 @@ def read_rendering(path: Path) -> Stored:
         report = {key: content[key] for key in REPORT if key in content}
         hashes = [own["content"] for own in content["performances"]]
         made, extras, take = files_made(content), _extras(content), _take(content)
-    except (KeyError, TypeError, AttributeError, IndexError) as error:
+    except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
         what = f"{error} is missing" if isinstance(error, KeyError) else "its parts do not fit together"
         raise PianistError(f"{name}: damaged ({what}); undo the edit, or render the score anew") from error
     performances = tuple(make_playable(notes, as_struck=True) for notes in given)
@@ -111,13 +112,14 @@ def describe_rendering(path: Path) -> list[tuple[str, str]]:
     """(what, how it is) of a rendering."""
     stored = read_rendering(path)
     rendering, identity = stored.rendering, stored.rendering.identity
-    elsewhere = ("windows", "expression", "pace")
+    elsewhere, recorded = ("windows", "expression", "pace", "recording"), recorded_in_words(identity["settings"])
     settings = {key: value for key, value in identity["settings"].items() if key not in elsewhere}
     pending = ["by hand, not in the MIDI files yet (`pianist apply` writes them)"] if stored.by_hand else []
     rows = [
         ("format", f"rendering of {rendering.name}"),
         ("model", f"{identity['model']['name']} {identity['model']['hash'][:8]}"),
         ("settings", ", ".join(f"{key} {value}" for key, value in {"seed": identity["seed"], **settings}.items())),
+        *[("recording", recorded)] * bool(recorded),
         ("tempo", rendering.tempo_in_words()),
         ("expression", wanted_in_words(identity["settings"]["expression"]) or "as the model plays"),
         ("edits", "; ".join([*map(edit_in_words, identity["edits"]), *pending]) or "none"),
@@ -141,6 +143,7 @@ def _identity(content: dict[str, Any]) -> dict[str, Any]:
         raise TypeError("an identity of odd parts")
     for edit in identity["edits"]:
         edit_in_words(edit)
+    recorded_in_words(settings)
     if "windows" in settings:
         Windowing(**settings["windows"])
     return identity
@@ -148,8 +151,8 @@ def _identity(content: dict[str, Any]) -> dict[str, Any]:
 
 def edit_in_words(edit: dict[str, Any]) -> str:
     """What an edit of a rendering's identity was."""
-    if "bars" in edit:
-        return f"bars {edit['bars'][0]}-{edit['bars'][1]} performed anew (seed {edit['seed']})"
+    if "bars" in edit or "hand" in edit:
+        return f"{Passage.told(edit).in_words()} performed anew (seed {edit['seed']})"
     if "pace" in edit:
         return "tempo " + (f"{edit['pace']['tempo']}" if edit["pace"]["duration"] is None else "by duration")
     if "expression" in edit:
@@ -157,6 +160,11 @@ def edit_in_words(edit: dict[str, Any]) -> str:
     if "from" in edit:
         return f"edited as in {printable(str(edit['from']))}"
     return "by hand"
+
+
+def recorded_in_words(settings: dict[str, Any]) -> str:
+    """Which recording a rendering was made from, by its settings; nothing where it was performed."""
+    return f"as played in {printable(str(settings['recording']['file']))}" if "recording" in settings else ""
 
 
 def wanted_in_words(expression: dict[str, Any]) -> str:

@@ -26,6 +26,11 @@ def parse_bars(text: str) -> Bars:
     return first, last
 
 
+def parse_ranges(text: str) -> tuple[Bars, ...]:
+    """The ranges of `5-8,17-20`. Raises PianistError."""
+    return tuple(parse_bars(part) for part in text.split(","))
+
+
 def require_bars(grid: ScoreGrid, bars: Bars) -> None:
     """Raises PianistError for bars that the score does not have."""
     count = len(grid.bars()) - 1

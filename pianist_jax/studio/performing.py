@@ -56,7 +56,8 @@ def perform_bars(stem: Path, score: Path, wish: Wish) -> Callable[["Model", "Job
         piece, stored = read_piece(score), read_rendering(stem.with_name(f"{stem.name}.json"))
         rendering = apply_edits(stored)
         wanted = [wish.bars] if wish.bars is not None else unlocked(piece, wish.locked)
-        job.expected = sum(int(passages.passage_of(piece, rendering, bars).sum()) for bars in wanted)
+        parts = passages.parts_of(piece, rendering, passages.Passage.of(wanted))
+        job.expected = sum(int(part.sum()) for part in parts)
         settings: dict[str, Any] = {"seed": wish.seed, "expression": wish.expression, "advance": job.advance}
         for bars in wanted:
             job.check()

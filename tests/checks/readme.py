@@ -1,7 +1,7 @@
 """Walk the README and the guides line by line and run their commands: `make readme-check`.
 
 Indented lines that begin with `pianist` or `python` are run in the order in which they stand, each file's in a folder
-of its own in which `prelude.musicxml` lies. Lines that need corpora, hours or another machine are named in
+of its own in which `prelude.musicxml` lies, and `mine.mid`, which plays it. Lines that need corpora, hours or another machine are named in
 `LEFT_OUT`; the Python that a text shows is run as one program. Exit code 1 where a line refuses.
 """
 
@@ -46,6 +46,7 @@ def main() -> None:
         print(f"{name}:")
         with tempfile.TemporaryDirectory() as folder:
             shutil.copy(PRELUDE, Path(folder) / "prelude.musicxml")
+            shutil.copy(PRELUDE.with_suffix(".mid"), Path(folder) / "mine.mid")
             for line in lines_of(text):
                 if line.startswith(LEFT_OUT):
                     print(f"left out: {line}")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pianist_jax.music.midi import require_writable
 from pianist_jax.music.notes import Notes
-from pianist_jax.performance.fitting import ends, fit, graft, held_until, lead_back
+from pianist_jax.performance.fitting import alone, ends, fit, graft, held_until, knit, lead_back
 from pianist_jax.performance.playable import cut_overlaps, release_pedal
 from tests.performance.test_expression import performances
 
@@ -105,6 +105,46 @@ def test_a_key_held_into_the_passage():
     assert made.duration[0] == 325
     assert made.onset[3] == 326
     require_writable(made)
+
+
+def test_a_hand_stays_with_the_other():
+    """Two chords of both hands, a run of the upper one alone between them, and one behind the last."""
+    onset = np.array([0, 0, 250, 500, 750, 1000, 1000, 1250])
+    score = dataclasses.replace(one_hand(onset), pitch=np.array([40, 70, 71, 72, 73, 41, 74, 75]))
+    free = score.pitch >= 70
+    assert alone(score, free).tolist() == [False, False, True, True, True, False, False, True]
+    old = dataclasses.replace(score, onset=np.array([100, 105, 300, 500, 700, 900, 905, 1100]))
+    new = dataclasses.replace(score, onset=np.array([0, 30, 300, 400, 500, 900, 880, 1100]), velocity=np.full(8, 99))
+    made = knit(old, new, score, free)
+    assert made.onset[~free].tolist() == [100, 900]
+    assert made.velocity.tolist() == [64, 99, 99, 99, 99, 64, 99, 99]
+    assert made.onset[[1, 6]].tolist() == [130, 880]  # as far from the other hand as it was played
+    gaps = np.log(np.diff([100, *made.onset[2:5], 900]) / [300, 100, 100, 400])
+    np.testing.assert_allclose(np.diff(gaps), np.diff(gaps).mean(), atol=0.03)  # its own rhythm, evenly quicker
+    assert made.onset[7] == 1100
+    wider = knit(dataclasses.replace(old, onset=old.onset + 8 * np.isin(np.arange(8), [1, 6])), new, score, free)
+    assert (wider.onset - made.onset).tolist() == [0, 8, 0, 0, 0, 0, 8, 0]  # it was as much later before
+    later = knit(dataclasses.replace(old, onset=old.onset + 5000), new, score, free)
+    assert later.onset[free].tolist() == (made.onset[free] + 5000).tolist()
+
+
+@settings(max_examples=50)
+@given(performances(), performances(), st.randoms(use_true_random=False))
+def test_whatever_a_hand_plays_fits(given, other, random):
+    score, old = given
+    n = len(score)
+    free = np.array([random.random() < 0.5 for _ in range(n)])
+    free[random.randrange(n)] = True
+    gaps, lengths = np.resize(np.diff(other[1].onset, prepend=0), n), np.resize(other[1].duration, n)
+    velocity = np.resize(other[1].velocity, n)
+    new = cut_overlaps(Notes(score.pitch, np.cumsum(gaps), lengths, velocity, old.pedal_time, old.pedal_value))
+    made = knit(old, new, score, free)
+    require_writable(made)
+    for name in ("pitch", "onset", "duration", "velocity"):
+        np.testing.assert_array_equal(getattr(made, name)[~free], getattr(old, name)[~free])
+    np.testing.assert_array_equal(made.velocity[free], new.velocity[free])
+    np.testing.assert_array_equal(made.pedal_time, old.pedal_time)
+    np.testing.assert_array_equal(made.pedal_value, old.pedal_value)
 
 
 @settings(max_examples=50)

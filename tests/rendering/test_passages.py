@@ -12,15 +12,18 @@ from pianist_jax.music.notes import Notes
 from pianist_jax.music.tokens import NOTE_TOKENS
 from pianist_jax.performance.expression import Expression
 from pianist_jax.performance.fitting import ends
-from pianist_jax.performance.parameters import group_chords
+from pianist_jax.performance.parameters import chords_of, clock_of, group_chords
 from pianist_jax.rendering import passages
 from pianist_jax.rendering.outputs import Saved
 from pianist_jax.rendering.passages import known_tokens, perform_bars, render_bars, rerender_file
 from pianist_jax.rendering.renderer import read_piece, render
 from pianist_jax.score.bars import notes_in
+from pianist_jax.score.hands import RIGHT_HAND
 from tests.rendering.models import lively_model, made_up_score
 
-CHORALE = Path(__file__).parents[2] / "examples" / "chopin-prelude-op28-20.mid"
+EXAMPLES = Path(__file__).parents[2] / "examples"
+CHORALE = EXAMPLES / "chopin-prelude-op28-20.mid"
+MINUET = EXAMPLES / "petzold-minuet-bwvanh114.mid"
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +83,60 @@ def test_the_same_wish_gives_the_same_bars(piece, chorale):
     assert [edit["bars"] for edit in both.identity["edits"]] == [[5, 6], [9, 9]]
 
 
+def asynchronies(notes, score, right):
+    """ms from the left to the right hand in each chord that both strike."""
+    of = group_chords(score.onset)[0]
+    both = [own for own in (of == chord for chord in np.unique(of)) if 0 < right[own].sum() < own.sum()]
+    return np.array([notes.onset[own & right].mean() - notes.onset[own & ~right].mean() for own in both])
+
+
+@pytest.mark.parametrize("hand", ["right", "left"])
+def test_one_hand_goes_with_the_other(hand):
+    minuet, model = read_piece(MINUET), lively_model()
+    old = render(MINUET, model, seed=2, draws=1)
+    new = perform_bars(minuet, old, model, hand=hand, seed=5, takes=2)
+    assert minuet.grid is not None
+    right = minuet.grid.hand == RIGHT_HAND
+    free = right if hand == "right" else ~right
+    for name in ("pitch", "onset", "duration", "velocity"):
+        np.testing.assert_array_equal(getattr(new.notes, name)[~free], getattr(old.notes, name)[~free])
+    assert np.mean(new.notes.velocity[free] != old.notes.velocity[free]) > 0.8
+    assert np.mean(new.notes.duration[free] != old.notes.duration[free]) > 0.8
+    assert (new.notes.pedal_time.tolist(), new.notes.pedal_value.tolist()) == (
+        old.notes.pedal_time.tolist(),
+        old.notes.pedal_value.tolist(),
+    )
+    before, after = asynchronies(old.notes, old.score, right), asynchronies(new.notes, old.score, right)
+    assert len(after) == 124
+    assert np.any(after != before)
+    assert np.abs(after).max() <= 1.5 * np.abs(before).max()
+    assert abs(np.median(after) - np.median(before)) < 2
+    # A chord that one hand strikes alone comes between its neighbours.
+    mean = clock_of(chords_of(old.score), new.notes.onset)
+    assert np.all(np.diff(mean) > 1)
+    assert new.identity["edits"][-1]["hand"] == hand
+    assert "bars" not in new.identity["edits"][-1]
+    again = perform_bars(minuet, new, model, hand=hand, seed=5, takes=2)
+    assert again.identity == new.identity
+
+
+def test_several_ranges_and_a_hand(piece, chorale):
+    made = perform_bars(piece, chorale, lively_model(), [(2, 3), (9, 10)], hand="right", seed=5, takes=2)
+    right = piece.grid.hand == RIGHT_HAND
+    free = (notes_in(piece.grid, (2, 3)) | notes_in(piece.grid, (9, 10))) & right
+    for name in ("onset", "duration", "velocity"):
+        now, before = getattr(made.notes, name), getattr(chorale.notes, name)
+        np.testing.assert_array_equal(now[~free], before[~free])
+    for bars in ((2, 3), (9, 10)):
+        own = notes_in(piece.grid, bars) & right
+        assert np.mean(made.notes.velocity[own] != chorale.notes.velocity[own]) > 0.8
+    assert made.identity["edits"][-1]["bars"] == [[2, 3], [9, 10]]
+    one_by_one = perform_bars(piece, chorale, lively_model(), (2, 3), hand="right", seed=5, takes=2)
+    one_by_one = perform_bars(piece, one_by_one, lively_model(), (9, 10), hand="right", seed=5, takes=2)
+    for name in ("onset", "duration", "velocity"):
+        np.testing.assert_array_equal(getattr(made.notes, name), getattr(one_by_one.notes, name))
+
+
 def test_every_performance_gets_bars_of_its_own(piece):
     two = render(CHORALE, lively_model(), samples=2)
     new = render_bars(CHORALE, two, lively_model(), (3, 3), seed=1, takes=2)
@@ -135,6 +192,11 @@ def test_what_cannot_be(piece, chorale):
     model = lively_model()
     with pytest.raises(PianistError, match=r"no bars 12-14: the score has bars 1-13"):
         perform_bars(piece, chorale, model, (12, 14))
+    unknown = dataclasses.replace(piece, grid=dataclasses.replace(piece.grid, part_names=("Piano 1", "Piano 2")))
+    with pytest.raises(PianistError, match=r"chopin.*: the score does not tell which notes the left hand plays"):
+        perform_bars(unknown, chorale, model, hand="left")
+    with pytest.raises(PianistError, match="--hand keeps its place in time"):
+        perform_bars(piece, chorale, model, hand="left", expression=Expression(tempo_scale=1.1))
     with pytest.raises(PianistError, match="another version of this score"):
         render_bars(made_up_score(20), chorale, model, (1, 2))
     with pytest.raises(PianistError, match="notes without bars"):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from pianist_jax.errors import PianistError
-from pianist_jax.score.bars import notes_in, parse_bars, require_bars
+from pianist_jax.score.bars import notes_in, parse_bars, parse_ranges, require_bars
 from pianist_jax.score.describe import describe
 from pianist_jax.score.grid import ScoreGrid
 from pianist_jax.score.load import load
@@ -19,6 +19,13 @@ def test_bars_as_they_are_written():
     for text in ("0-3", "4-3"):
         with pytest.raises(PianistError, match="count from 1"):
             parse_bars(text)
+
+
+def test_ranges_of_bars():
+    assert parse_ranges("5-8,17-20, 30") == ((5, 8), (17, 20), (30, 30))
+    for text in ("5-8,", ",5", "5-8;9", "5,,6"):
+        with pytest.raises(PianistError, match="are no bars"):
+            parse_ranges(text)
 
 
 def test_notes_of_bars():
