@@ -256,7 +256,7 @@ def _milliseconds(ticks: np.ndarray, tempo: np.ndarray, ticks_per_quarter: int) 
     return (elapsed[segment] + (ticks - change[segment]) * micros[segment]) / (1000.0 * ticks_per_quarter)
 
 
-def write_midi(path: str | os.PathLike[str], notes: Notes, *, name: str = "Piano") -> None:
+def write_midi(path: str | os.PathLike[str], notes: Notes, *, name: str = "Piano", title: str = "") -> None:
     """Write notes and pedal as one piano track in which a tick is a millisecond (500 ticks at 500 000 µs).
 
     `read_midi` gives the same arrays back, sorted by onset and pitch (which normalised notes are). The file appears
@@ -266,7 +266,7 @@ def write_midi(path: str | os.PathLike[str], notes: Notes, *, name: str = "Piano
     """
     for what, time in (("release", notes.end), ("pedal time", notes.pedal_time)):
         _require(what, time, 0, MAX_MS)
-    write_ticks(path, notes, ticks_per_quarter=500, tempo=[(0, DEFAULT_TEMPO)], name=name)
+    write_ticks(path, notes, ticks_per_quarter=500, tempo=[(0, DEFAULT_TEMPO)], name=name, title=title)
 
 
 def write_ticks(
@@ -277,13 +277,15 @@ def write_ticks(
     tempo: Iterable[tuple[int, int]],
     time_signatures: Iterable[tuple[int, int, int]] = (),
     name: str = "Piano",
+    title: str = "",
 ) -> None:
     """Write notes whose times are ticks (at most 2^28 - 1), under tempo events (tick, µs a quarter).
 
     `time_signatures` are (tick, numerator, denominator). Otherwise, and in what it raises, as `write_midi`.
     """
+    metres = list(time_signatures)
     write_parts(
-        path, [(name, notes)], ticks_per_quarter=ticks_per_quarter, tempo=tempo, time_signatures=time_signatures
+        path, [(name, notes)], ticks_per_quarter=ticks_per_quarter, tempo=tempo, time_signatures=metres, title=title
     )
 
 

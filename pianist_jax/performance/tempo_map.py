@@ -382,6 +382,6 @@ def write_mapped(path: str | os.PathLike[str], mapped: Mapped, texts: Sequence[s
             (int(scaled(np.array(tick), old, new)), over, under) for tick, over, under in score.time_signatures
         ],
         key_signatures=[(int(scaled(np.array(tick), old, new)), key) for tick, key in score.key_signatures],
-        title=Path(os.fsdecode(path)).name.split(".")[0].encode("utf-8", "replace").decode(),
+        title=score.title or Path(os.fsdecode(path)).name.split(".")[0].encode("utf-8", "replace").decode(),
         texts=texts,
     )

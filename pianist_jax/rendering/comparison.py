@@ -37,7 +37,7 @@ def picture_of(stem: Path, a: int, b: int) -> Path | None:
     drawn = [(f"take {n}", map_tempo(one.grid, own.notes, "beat", PICTURES)) for n, own in ((a, one), (b, other))]
     path = take_path(stem, a).with_name(f"{a}-{b}.png")
     path.parent.mkdir(parents=True, exist_ok=True)
-    plot(path, drawn, title=one.name)
+    plot(path, drawn, title=one.title)
     return path
 
 

@@ -131,12 +131,12 @@ def write_extras(
         from pianist_jax.plotting import plot
 
         path = stem.with_name(stem.name + PLOT)
-        plot(path, [*drawn[: MOST_DRAWN - len(overlaid)], *overlaid], title=rendering.name, bars=extras.plot_bars)
+        plot(path, [*drawn[: MOST_DRAWN - len(overlaid)], *overlaid], title=rendering.title, bars=extras.plot_bars)
         together["plot"] = {**_file(path), **plot_options(extras)}
     if extras.page:
         path = stem.with_name(stem.name + PAGE)
         takes = [Take(name.name, notes) for name, notes in zip(names, rendering.performances, strict=True)]
-        replace_file(path, player_page(rendering.name, takes, rendering.score, rendering.grid, own_piano()))
+        replace_file(path, player_page(rendering.title, takes, rendering.score, rendering.grid, own_piano()))
         together["page"] = _file(path)
     return metadata, together
 

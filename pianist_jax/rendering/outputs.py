@@ -181,7 +181,7 @@ def _write_files(
     midi_paths, json_path = output_paths(stem, len(rendering.performances))
     for midi_path, notes in zip(midi_paths, rendering.performances, strict=True):
         try:
-            write_midi(midi_path, notes)
+            write_midi(midi_path, notes, title=rendering.grid.title if rendering.grid is not None else "")
         except ValueError as error:  # of edits, or a tempo, that no music has
             name = midi_path.name
             raise PianistError(f"{name}: cannot be written as MIDI ({error}); check edits and tempo scale") from error
@@ -248,6 +248,7 @@ def _grid_lines(grid: "ScoreGrid") -> dict[str, Any]:
         "tempi": [list(mark) for mark in grid.tempi],
         "hash": grid_hash(grid),
         "remarks": list(grid.remarks),
+        **({"title": grid.title} if grid.title else {}),
     }
 
 

@@ -39,6 +39,11 @@ class Rendering:
     grid: "ScoreGrid | None" = None
 
     @property
+    def title(self) -> str:
+        """What the piece is called: as the score says, else as its file is."""
+        return (self.grid.title if self.grid is not None else "") or self.name
+
+    @property
     def notes(self) -> Notes:
         """The first performance."""
         return self.performances[0]

@@ -28,6 +28,7 @@ from pianist_jax.rendering.outputs import FIRST, FORMAT, Numbered, files_made, j
 from pianist_jax.rendering.result import Rendering
 from pianist_jax.score.describe import minutes, pedal_in_words
 from pianist_jax.score.grid import ScoreGrid, TempoMark
+from pianist_jax.score.titles import title_of
 
 MAX_BYTES = 64 << 20
 BY_HAND = {"by": "hand"}
@@ -84,8 +85,8 @@ def read_rendering(path: Path) -> Stored:
     performances = tuple(make_playable(notes, as_struck=True) for notes in given)
     released = sum(int(np.sum(a.duration != b.duration)) for a, b in zip(given, performances, strict=True))
     by_hand = [content_hash(notes) for notes in performances] != hashes
-    title = str(identity["score"]["name"])
-    rendering = Rendering(raw, score, note_of_raw, performances, title, identity, report, grid)
+    told = (str(identity["score"]["name"]), identity, report, grid)
+    rendering = Rendering(raw, score, note_of_raw, performances, *told)
     return Stored(rendering, path, made, extras, by_hand, released, take, content)
 
 
@@ -116,7 +117,7 @@ def describe_rendering(path: Path) -> list[tuple[str, str]]:
     settings = {key: value for key, value in identity["settings"].items() if key not in elsewhere}
     pending = ["by hand, not in the MIDI files yet (`pianist apply` writes them)"] if stored.by_hand else []
     rows = [
-        ("format", f"rendering of {rendering.name}"),
+        ("format", f"rendering of {rendering.title}"),
         ("model", f"{identity['model']['name']} {identity['model']['hash'][:8]}"),
         ("settings", ", ".join(f"{key} {value}" for key, value in {"seed": identity["seed"], **settings}.items())),
         *[("recording", recorded)] * bool(recorded),
@@ -280,6 +281,7 @@ def _grid(content: dict[str, Any], lines: list[dict[str, Any]]) -> ScoreGrid:
     return ScoreGrid(
         content["ticks_per_quarter"], onset, duration, part, tuple(content["parts"]), times, keys, tempi,
         tuple(map(str, content.get("remarks", ()))), ids if len(ids) == len(lines) else (),
+        title_of(str(content.get("title", ""))),
     )  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """ABC (abcnotation.com, standard 2.1) -> the score as written, by way of MusicXML, whose reader knows what it means.
 
-Read are the first tune of a file and its fields M, L, K, Q, V and C; notes, chords, rests, tuplets, broken rhythms,
+Read are the first tune of a file and its fields M, L, K, Q, V, C and T; notes, chords, rests, tuplets, broken rhythms,
 ties, slurs, grace notes, repeats and endings, voices and overlays, decorations, dynamics, annotations. The voices that
 %%score or %%staves braces together are the staves of one player. Ids name line and column: "L12C3".
 Chord symbols, words of songs, parts (P:) and macros are not played.
@@ -18,6 +18,7 @@ from pianist_jax.score.abc_voice import DIVISIONS, Voice, pitch_of, set_clef, se
 from pianist_jax.score.files import ScoreError
 from pianist_jax.score.musicxml import read_musicxml
 from pianist_jax.score.repeats import MAX_BARS
+from pianist_jax.score.titles import title_of
 from pianist_jax.score.written import MAX_NOTES, Written
 
 LENGTH = r"\d{0,4}/{0,8}\d{0,4}"
@@ -54,7 +55,7 @@ class _Tune:
     clefs: dict[str, str] = field(default_factory=dict)  # what the fields of voices say
     staves: str = ""
     tempo: str = ""
-    composer: str = ""
+    said: dict[str, str] = field(default_factory=dict)  # of the whole tune: C, its composer, and T, its title
     told_unit: bool = False
     now: Voice | None = None
     chord: list[tuple[Element, Fraction, bool]] | None = None  # its notes, and whether each is tied by itself
@@ -99,7 +100,7 @@ def read_abc(data: bytes, name: str) -> Written:
     if not tune.voices:
         raise ScoreError(f"{name}: no tune in it (a field K: and notes); give an ABC file")
     written = read_musicxml(_document(tune), name)
-    written.composer = tune.composer[:200]
+    written.composer, written.title = tune.said.get("C", "")[:200], title_of(tune.said.get("T"))
     written.left_out.update(tune.left_out)
     if len(begins) > 1:
         written.readings.append(f"the first of {len(begins)} tunes")
@@ -153,8 +154,8 @@ def _read_field(tune: _Tune, key: str, value: str, body: bool) -> None:
         tune.clefs[found[1]] = f"{tune.clefs.get(found[1], '')} {value}"[-500:]
         if body:
             tune.switch(found[1])
-    elif key == "C":
-        tune.composer = tune.composer or value
+    elif key in ("C", "T"):
+        tune.said.setdefault(key, value)
 
 
 def _set_metre(tune: _Tune, voice: Voice, text: str) -> None:

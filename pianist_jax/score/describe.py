@@ -31,7 +31,8 @@ PITCHES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 def describe(path: str | os.PathLike[str], reading: Reading = AS_IT_STANDS) -> Rows:
     """(what, how it is) of a score or MIDI file, read as is wanted. Raises PianistError."""
     score = reading.load(path)
-    rows = [("format", _format(score))]
+    rows = [("title", score.title)] if score.title else []
+    rows += [("format", _format(score))]
     rows += _bars(score)
     rows += [("metre", _changes(score, [(t.start, f"{t.beats}/{t.beat_type}") for t in score.time_signatures]))]
     keys = [

@@ -77,7 +77,8 @@ class Score:
     `pedal` float64[P] are the places, in quarters, of the pedal events of `notes`. `left_out` says in words what
     was read but is not played, `readings` how something was understood (words of tempo, parts), `problems` what is odd
     about the file, `oddities` what is odd and changes nothing. `format` says in words what kind of file it was.
-    `midi_grid` is the grid of a MIDI file, which brings its own ticks: see `grid`.
+    `midi_grid` is the grid of a MIDI file, which brings its own ticks: see `grid`. `title`: what the piece is called,
+    where the file says so.
     """
 
     notes: Notes
@@ -105,6 +106,7 @@ class Score:
     oddities: tuple[str, ...] = ()
     format: str = ""
     midi_grid: ScoreGrid | None = None
+    title: str = ""
 
     def __len__(self) -> int:
         return len(self.notes)
@@ -126,7 +128,8 @@ class Score:
         Bars begin where the score's do: one that is longer or shorter than its time signature (pick-ups, bars that
         repeats cut) gets a time signature of its own. A grace note before the first bar stands on its first beat.
         """
-        return _grid(self) if self.midi_grid is None else replace(self.midi_grid, remarks=self.remarks)
+        grid = _grid(self) if self.midi_grid is None else self.midi_grid
+        return replace(grid, remarks=self.remarks, title=self.title)
 
     def milliseconds(self, quarters: np.ndarray) -> np.ndarray:
         """float64 ms of float64 places in quarters, on the time line of `notes`."""
@@ -163,9 +166,7 @@ def _grid(score: Score) -> ScoreGrid:
     labels = tuple(names[h] for h in order)
     tempi = [TempoMark(round(t.start * quarter), t.quarters_per_minute, t.unit, t.seen) for t in score.tempos]
     ids = tuple(score.note_id[index] for index in kept.tolist())
-    return ScoreGrid(
-        quarter, onset, duration, part, labels, tuple(times), tuple(keys), tuple(tempi), score.remarks, ids
-    )
+    return ScoreGrid(quarter, onset, duration, part, labels, tuple(times), tuple(keys), tuple(tempi), ids=ids)
 
 
 def _bar_signatures(score: Score) -> list[tuple[float, int, int]]:

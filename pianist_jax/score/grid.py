@@ -37,7 +37,7 @@ class ScoreGrid:
     `time_signatures` (tick, numerator, denominator) and `key_signatures` (tick, name as in `Bbm`) are sorted;
     the first time signature stands at tick 0. A bar begins at every time signature. `tempi` are the tempo marks,
     sorted: none where the score has none. `remarks` say in words what of the file was read as what, is odd, or is not
-    played. `ids` name each note where the file does (`Score.note_id`).
+    played. `ids` name each note where the file does (`Score.note_id`); `title` is what the piece is called, or "".
     """
 
     ticks_per_quarter: int
@@ -50,6 +50,7 @@ class ScoreGrid:
     tempi: tuple[TempoMark, ...] = ()
     remarks: tuple[str, ...] = ()
     ids: tuple[str, ...] = ()
+    title: str = ""
 
     def __post_init__(self) -> None:
         if len({len(self.onset), len(self.duration), len(self.part)}) > 1:

@@ -15,7 +15,7 @@ from pianist_jax.score.files import ScoreError
 from pianist_jax.score.kern_notes import Token, read_token
 from pianist_jax.score.kern_parts import deal_parts
 from pianist_jax.score.kern_reader import KernReader, Spine
-from pianist_jax.score.kern_signs import interpret, read_dynam, say_omd, say_texts
+from pianist_jax.score.kern_signs import interpret, read_dynam, say_omd, say_texts, say_title
 from pianist_jax.score.repeats import MAX_BARS
 from pianist_jax.score.written import MAX_NOTES, MAX_QUARTERS, Mark, Ornament, Span, Written, WrittenBar, WrittenNote
 
@@ -52,6 +52,7 @@ def _read_line(reader: KernReader, line: str) -> None:
     if not line.strip():
         return
     if line.startswith("!!"):
+        say_title(reader, line)
         say_omd(reader, line)
         say_texts(reader, line)
         return

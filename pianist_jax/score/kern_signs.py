@@ -9,6 +9,7 @@ from pianist_jax.score.kern_reader import KernReader, Spine
 from pianist_jax.score.reader import number
 from pianist_jax.score.signs import say_dynamics, say_pedal, say_words
 from pianist_jax.score.tempi import middle
+from pianist_jax.score.titles import title_of
 from pianist_jax.score.written import LEVELS, Sign, Span
 
 METRE = re.compile(r"\*M(\d{1,3}(?:\+\d{1,3})*)/(\d{1,4})(?:%(\d{1,4}))?$")
@@ -77,6 +78,13 @@ def _sections(reader: KernReader, token: str) -> None:
             reader.lists.setdefault(found[1] is None, names)
     elif found := LABEL.match(token):
         reader.label = found[1].strip()[:100]
+
+
+def say_title(reader: KernReader, line: str) -> None:
+    """The title of a reference record (!!!OTL: Prelude), the first one."""
+    found = re.match(r"!!!OTL\d*(?:@@?\w+)?:\s*(.{1,500})", line)
+    if found and not reader.written.title:
+        reader.written.title = title_of(found[1])
 
 
 def say_omd(reader: KernReader, line: str) -> None:

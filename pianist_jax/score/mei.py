@@ -17,6 +17,7 @@ from pianist_jax.score.mei_reader import Layer, MeiReader, TupletSpan
 from pianist_jax.score.mei_spans import collect_spans, placed_tuplets
 from pianist_jax.score.mei_tree import ID, Tree, references
 from pianist_jax.score.repeats import MAX_BARS
+from pianist_jax.score.titles import mei_title
 from pianist_jax.score.written import Written, WrittenBar
 
 MAX_NESTED = 20  # expansions that name expansions
@@ -60,6 +61,7 @@ def read_mei(root: Element, name: str) -> Written:
     add_events(reader, form.events)
     reader.speller.within_midi(reader.written)
     settle_parts(reader)
+    reader.written.title = mei_title(root)
     first, nominal = reader.written.bars[0], _first_metre(reader.written)
     first.pickup = first.length < nominal - 1e-6
     _set_order(reader.written, form)

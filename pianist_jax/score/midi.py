@@ -18,6 +18,7 @@ from pianist_jax.score.grid import LEFT, MAJOR, MINOR, NO_SIGNATURE, RIGHT, Scor
 from pianist_jax.score.hands import LEFT_HAND, RIGHT_HAND, named_hand
 from pianist_jax.score.midi_parts import read_midi_parts
 from pianist_jax.score.repeats import MAX_BARS
+from pianist_jax.score.titles import track_title
 
 CIRCLE = ("Fb", *MAJOR, *(name.removesuffix("m") for name in MINOR[-3:]))  # from fewest sharps to most
 
@@ -75,7 +76,16 @@ def read_midi_score(path: str | os.PathLike[str], part: str | None = None, *, wh
         oddities=_oddities(file),
         format=f"MIDI, format {file.type}, {_some(len(file.tracks), 'track')}, {quarter} ticks a quarter",
         midi_grid=grid,
+        title=_title(file),
     )
+
+
+def _title(file: mido.MidiFile) -> str:
+    """What the first track is called, where it has no notes and others do: there programs write the title."""
+    first, *others = file.tracks or [[]]
+    if not others or any(message.type == "note_on" for message in first):
+        return ""
+    return track_title(next((message.name for message in first if message.type == "track_name"), ""))
 
 
 def hand_names(names: Sequence[str], part: np.ndarray, pitch: np.ndarray) -> tuple[str, ...]:

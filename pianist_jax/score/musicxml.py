@@ -30,6 +30,7 @@ from pianist_jax.score.reader import (
     written_value,
 )
 from pianist_jax.score.repeats import MAX_BARS
+from pianist_jax.score.titles import title_of
 from pianist_jax.score.written import MAX_NOTES, Mark, Sign, Span, Written, WrittenBar, WrittenNote
 
 MAX_PARTS = 100
@@ -79,6 +80,7 @@ def read_musicxml(root: Element, name: str) -> Written:
     if count > MAX_BARS:
         raise ScoreError(f"{name}: more than {MAX_BARS} bars; split it")
     written = Written(bars=[WrittenBar(0.0, 0) for _ in range(count)])
+    written.title = title_of(root.findtext("work/work-title"), root.findtext("movement-title"))
     written.composer = (root.findtext("identification/creator[@type='composer']") or "")[:200]
     nominals: dict[int, float] = {}  # lengths of bars by their time signature
     silent_cues = not small_notes_sound(root)

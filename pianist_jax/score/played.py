@@ -285,4 +285,5 @@ def _score(
         left_out=tuple(f"{count} {kind}" for kind, count in sorted(written.left_out.items())),
         readings=tuple(dict.fromkeys(written.readings)),
         problems=tuple(written.problem_lines()),
+        title=written.title,
     )

@@ -166,7 +166,8 @@ class Written:
     how something was understood, `problems` what is odd about the file, and in which bars. `parts` are those that the
     notes' `part` counts into; none where the reader knows nothing of them. `orders` are the bars in the order in which
     they are played, by whether repeats are, where the score itself names that order.
-    `composer` is a name as the file gives it, for how ornaments were played in that time.
+    `composer` is a name as the file gives it, for how ornaments were played in that time; `title` what the piece is
+    called ("": the file does not say).
     """
 
     bars: list[WrittenBar] = field(default_factory=list)
@@ -187,6 +188,7 @@ class Written:
     problems: dict[str, list[int]] = field(default_factory=dict)
     orders: dict[bool, tuple[int, ...]] = field(default_factory=dict)
     composer: str = ""
+    title: str = ""
 
     def problem(self, what: str, *bars: int) -> None:
         """Note something odd, and in which bars (indices)."""

@@ -1,8 +1,8 @@
 """Walk the README and the guides line by line and run their commands: `make readme-check`.
 
 Indented lines that begin with `pianist` or `python` are run in the order in which they stand, each file's in a folder
-of its own in which `prelude.musicxml` lies, and `mine.mid`, which plays it. Lines that need corpora, hours or another machine are named in
-`LEFT_OUT`; the Python that a text shows is run as one program. Exit code 1 where a line refuses.
+of its own in which `prelude.musicxml` lies, and `mine.mid`, which plays it. Lines that need corpora, hours or another
+machine are named in `LEFT_OUT`; the Python that a text shows is run as one program. Exit code 1 where a line refuses.
 """
 
 import re
