@@ -62,7 +62,7 @@ def read_as_score(path: Path) -> None:
     if path.suffix != ".mid":
         load(path, repeats=False)
     piece = read_piece(path)
-    deadpan(piece).save(path.with_suffix(""), force=True)
+    deadpan(piece).save(path.parent, name=path.stem, force=True)
 
 
 def deadpan(piece: Any) -> Any:
@@ -245,7 +245,7 @@ def _renderings() -> list[bytes]:
     with tempfile.TemporaryDirectory() as folder:
         for number, score in enumerate((HERE / "tests/data/scores").iterdir()):
             stem = Path(folder) / f"{number}"
-            deadpan(read_piece(score)).save(stem)
+            deadpan(read_piece(score)).save(stem.parent, name=stem.name)
             made.append(stem.with_suffix(".json").read_bytes())
     return made
 

@@ -67,7 +67,7 @@ def main() -> None:
         found = measure(paths, model, options.seeds)
         if options.out:
             for number, rendering in render_all([read_piece(path) for path in paths], model):
-                rendering.save(options.out / paths[number].stem, force=True, plot=True)
+                rendering.save(options.out, name=paths[number].stem, force=True, plot=True)
     print("| played / written | by default | before it is brought to its tempo | guessed |\n|---|---|---|---|")
     for piece in SIMPLE:
         default, before, guess = zip(*found[piece.name], strict=True)

@@ -104,15 +104,18 @@ def once_in(advance: Advance, times: int) -> Advance:
 
 
 def _line_progress(expected: Callable[[], int]) -> Advance:
-    began, due = time.monotonic(), now_and_then()
-    performed = 0
+    due = now_and_then()
+    began, before, performed = 0.0, 0, 0  # what is compiled before the first notes tells nothing of the speed
 
     def advance(more: int) -> None:
-        nonlocal performed
+        nonlocal began, before, performed
         performed += more
+        if not began:
+            began, before = time.monotonic(), performed
+            return
         notes = expected()
         if performed < notes and due():
-            speed = performed / (time.monotonic() - began)
+            speed = (performed - before) / (time.monotonic() - began)
             left = (notes - performed) / max(speed, 1e-9)
             say(f"{performed}/{notes} notes, {speed:.0f} notes/s, {left:.0f} s left")
 

@@ -149,7 +149,9 @@ def test_bars_anew_from_the_command_line(run):
     assert (told["edits"][0]["bars"], told["edits"][0]["seed"]) == ([5, 6], 8)
     assert contents("out").keys() == before.keys()
     after = contents("out")
-    assert "were made before" in run("render", CHORALE, "-o", "out", "--bars", "5-6", "--seed", 8)[1][0]
+    assert (
+        ": made before with these settings" in run("render", CHORALE, "-o", "out", "--bars", "5-6", "--seed", 8)[1][0]
+    )
     assert contents("out") == after
     for bad in (
         ["--bars", "5-6,9-99"],
@@ -171,7 +173,7 @@ def test_an_own_recording_from_the_command_line(run):
     assert out[0].startswith("mine.mid -> out/")
     assert out[1].strip() == "286 of 286 notes are as they were played"
     told = json.loads(Path(f"out/{CHORALE.stem}.json").read_text())
-    assert [line["performed"][0]["velocity"] for line in told["notes"]] == made.notes.velocity.tolist()
+    assert sorted(line["performed"][0]["velocity"] for line in told["notes"]) == sorted(made.notes.velocity.tolist())
     assert "as played in mine.mid" in run("history", "out")[1][1]
     after = contents("out")
     write_midi("other.mid", SCORE)

@@ -222,7 +222,7 @@ def _render_passage(scores: list[str], order: "Order", passage: "Passage", tempo
             say(f"{outcome.score}, {passage.in_words()} -> {files}{options.take_in_words(outcome.take)}")
             options.tell_error(outcome.rendering, outcome.worst_error_ms, outcome.beyond)
         elif outcome.files:
-            say(f"{outcome.score}: {passage.in_words()} was made before with these settings ({files})")
+            say(f"{outcome.score}, {passage.in_words()}: made before with these settings ({files})")
     conclude([outcome.error for outcome in outcomes])
 
 

@@ -97,8 +97,9 @@ class Rendering:
 
     def save(
         self,
-        path: str | os.PathLike[str] = ".",
+        folder: str | os.PathLike[str] = ".",
         *,
+        name: str | None = None,
         force: bool = False,
         tempo_events: str = "onset",
         plot: bool = False,
@@ -109,26 +110,24 @@ class Rendering:
         halved: bool = False,
         page: bool = False,
     ) -> list[Path]:
-        """Write `PATH.performance.mid` (with several samples `PATH-1.performance.mid` …) and `PATH.json`.
+        """Write `NAME.performance.mid` (with several samples `NAME-1.performance.mid` …) and `NAME.json` to a folder.
 
-        Of a score that came from a file also `PATH.daw.mid`, the same on the score's beats, with tempo changes at every
+        The folder is made where there is none; NAME is the score's, or `name`, as `pianist render -o FOLDER` has it.
+        Of a score that came from a file also `NAME.daw.mid`, the same on the score's beats, with tempo changes at every
         "onset", or on every "beat" or "bar" only, of `ppq` ticks a quarter, in half the note values where `halved`;
-        `plot` adds `PATH.png` (of up to four performances), `audio` adds `PATH.wav` (or what a form like
-        "flac,44100,24" says), `page` `PATH.html`, in which all can be heard and seen.
+        `plot` adds `NAME.png` (of up to four performances), `audio` adds `NAME.wav` (or what a form like
+        "flac,44100,24" says), `page` `NAME.html`, in which all can be heard and seen.
         The plot shows all bars or those from first to last of `plot_bars`; `overlay` are MIDI files of performances
         of the same score, as humans play it, to be drawn over it.
 
-        Where `path` is a folder, or ends in a slash and becomes one, the score's name is added to it. Returns what was
-        written: nothing where the same is there already. Raises PianistError where another output is in the way and
-        `force` is not set, or a file cannot be written.
+        Returns what was written: nothing where the same is there already. Raises PianistError where another output is
+        in the way and `force` is not set, or a file cannot be written.
         """
         from pianist_jax.audio import parse_format
         from pianist_jax.rendering.extras import Extras  # only files need a MIDI library
         from pianist_jax.rendering.outputs import save_rendering
 
-        named_folder = os.fspath(path).endswith(("/", os.sep))
-        path = Path(path)
-        stem = path / self.name if named_folder or path.is_dir() else path
+        stem = Path(folder) / (self.name if name is None else name)
         form = parse_format("wav" if audio is True else audio) if audio else None
         extras = Extras(tempo_events, plot, form, plot_bars, tuple(map(os.fsdecode, overlay)), ppq, halved, page)
         return list(save_rendering(self, stem, force=force, extras=extras).files)

@@ -212,7 +212,10 @@ def _parse(path: Path, name: str) -> dict[str, Any]:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise PianistError(f"{name}: larger than {MAX_BYTES >> 20} MiB; give the NAME.json of a rendering")
-        content = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        if text.strip() and text.lstrip()[0] not in "{[":
+            raise PianistError(f"{name}: not the JSON file of a rendering; give the NAME.json of `pianist render`")
+        content = json.loads(text)
     except OSError as error:
         raise PianistError(f"{name}: cannot be read ({error.strerror}); check the path") from error
     except json.JSONDecodeError as error:

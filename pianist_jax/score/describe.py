@@ -10,7 +10,7 @@ import numpy as np
 
 from pianist_jax.music.notes import Notes, normalise
 from pianist_jax.music.tokens import MAX_DURATION, MAX_IOI
-from pianist_jax.score.facts import Score
+from pianist_jax.score.facts import Score, sounding_keys
 from pianist_jax.score.grid import LEFT, MAJOR, MINOR, RIGHT
 from pianist_jax.score.hands import RIGHT_HAND, separate_hands
 from pianist_jax.score.reading import AS_IT_STANDS, Reading
@@ -35,10 +35,7 @@ def describe(path: str | os.PathLike[str], reading: Reading = AS_IT_STANDS) -> R
     rows += [("format", _format(score))]
     rows += _bars(score)
     rows += [("metre", _changes(score, [(t.start, f"{t.beats}/{t.beat_type}") for t in score.time_signatures]))]
-    keys = [
-        (key.start, _key(key.fifths, key.minor or _ends_in_minor(score, key.start, stop, key.fifths)))
-        for key, stop in zip(score.key_signatures, _key_ends(score), strict=True)
-    ]
+    keys = [(key.start, _key(key.fifths, key.minor)) for key in sounding_keys(score)]
     rows += [("key", _changes(score, keys) if keys else "not said")]
     rows += [("tempo", _tempo(score)), ("notes", _notes(score)), ("hands", _hands(score))]
     rows += [("length", _length(score.notes)), ("dynamics", _dynamics(score)), ("pedal", pedal_in_words(score.notes))]
@@ -77,24 +74,6 @@ def _changes(score: Score, events: Sequence[tuple[float, str]]) -> str:
     kept = [event for n, event in enumerate(events) if n == 0 or event[1] != events[n - 1][1]]
     words = [text if n == 0 else f"{text} from bar {_bar_at(score, at)}" for n, (at, text) in enumerate(kept[:SHOWN])]
     return ", ".join(words) + (f", {_some(len(kept) - SHOWN, 'more change')}" if len(kept) > SHOWN else "")
-
-
-def _key_ends(score: Score) -> list[float]:
-    """Until where (quarters) each key signature holds."""
-    ends = [*(key.start for key in score.key_signatures[1:]), float("inf")]
-    return ends[: len(score.key_signatures)]
-
-
-def _ends_in_minor(score: Score, start: float, stop: float, fifths: int) -> bool:
-    """Whether what a signature holds for comes to rest on the tonic of its minor key.
-
-    Many programs write no mode, or major whatever it is: what F minor ends on tells it from A flat major.
-    """
-    own = (score.onset >= start - 1e-6) & (score.onset < stop - 1e-6)
-    if not own.any():
-        return False
-    last = own & (score.onset == score.onset[own].max())
-    return int(score.notes.pitch[last].min()) % 12 == (7 * fifths + 9) % 12
 
 
 def _key(fifths: int, minor: bool) -> str:

@@ -145,6 +145,27 @@ def elapsed(tempos: tuple[Tempo, ...], quarters: np.ndarray) -> np.ndarray:
     return at[segment] + (np.asarray(quarters, np.float64) - change[segment]) * ms_a_quarter[segment]
 
 
+def sounding_keys(score: Score) -> list[KeySignature]:
+    """The key signatures, each minor where it says so or what it holds for comes to rest on the tonic of its minor key.
+
+    Many programs write no mode, or major whatever it is: what F minor ends on tells it from A flat major.
+    """
+    keys = score.key_signatures
+    ends = [*(key.start for key in keys[1:]), float("inf")]
+    return [
+        replace(key, minor=key.minor or _rests_in_minor(score, key, stop))
+        for key, stop in zip(keys, ends[: len(keys)], strict=True)
+    ]
+
+
+def _rests_in_minor(score: Score, key: KeySignature, stop: float) -> bool:
+    own = (score.onset >= key.start - 1e-6) & (score.onset < stop - 1e-6)
+    if not own.any():
+        return False
+    last = own & (score.onset == score.onset[own].max())
+    return int(score.notes.pitch[last].min()) % 12 == (7 * key.fifths + 9) % 12
+
+
 def _grid(score: Score) -> ScoreGrid:
     """The grid of a score that brings no ticks of its own."""
     kept = survivors(score.notes)
@@ -161,7 +182,7 @@ def _grid(score: Score) -> ScoreGrid:
     times = [(round(start * quarter), over, under) for start, over, under in _bar_signatures(score)]
     keys = [
         (round(key.start * quarter), (MINOR if key.minor else MAJOR)[nearest_fifths(key.fifths) + 7])
-        for key in score.key_signatures
+        for key in sounding_keys(score)
     ]
     labels = tuple(names[h] for h in order)
     tempi = [TempoMark(round(t.start * quarter), t.quarters_per_minute, t.unit, t.seen) for t in score.tempos]

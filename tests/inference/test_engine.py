@@ -150,7 +150,8 @@ from pianist_jax.inference.compilation import keep_programs
 folder = keep_programs()
 from pianist_jax.rendering.renderer import render
 from tests.rendering.models import lively_model, made_up_score
-render(made_up_score(70), lively_model(), seed=2).save(sys.argv[1])
+out = Path(sys.argv[1])
+render(made_up_score(70), lively_model(), seed=2).save(out.parent, name=out.name)
 print(len(list(folder.glob('*-cache'))) if folder else None)
 """
 

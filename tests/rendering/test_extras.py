@@ -32,7 +32,7 @@ def chorale():
 
 @pytest.mark.parametrize("events", ["onset", "beat"])
 def test_the_editable_file_sounds_like_the_performance(chorale, tmp_path, events):
-    paths = chorale.save(tmp_path / "x", tempo_events=events)
+    paths = chorale.save(tmp_path, name="x", tempo_events=events)
     assert [path.name for path in paths] == ["x.performance.mid", "x.daw.mid", "x.json"]
     told = json.loads((tmp_path / "x.json").read_text())
     editable = told["performances"][0]["editable"]
@@ -62,7 +62,7 @@ def test_notation_is_performed_too(tmp_path):
 
 def test_picture_and_sound(tmp_path):
     notes = render(CHORALE, lively_model(), samples=2)
-    names = [path.name for path in notes.save(tmp_path / "x", plot=True, audio=True)]
+    names = [path.name for path in notes.save(tmp_path, name="x", plot=True, audio=True)]
     files = ["performance.mid", "daw.mid", "wav"]
     assert sorted(names) == sorted([f"x-{k}.{suffix}" for k in (1, 2) for suffix in files] + ["x.png", "x.json"])
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names)
@@ -73,45 +73,45 @@ def test_picture_and_sound(tmp_path):
     told = json.loads((tmp_path / "x.json").read_text())
     assert [own["audio"]["file"] for own in told["performances"]] == ["x-1.wav", "x-2.wav"]
     assert told["plot"]["file"] == "x.png"
-    assert notes.save(tmp_path / "x", plot=True, audio=True) == []
+    assert notes.save(tmp_path, name="x", plot=True, audio=True) == []
     (tmp_path / "x.png").write_bytes(b"mine")
     with pytest.raises(PianistError, match=r"x\.png: was changed"):
-        notes.save(tmp_path / "x", plot=True)
+        notes.save(tmp_path, name="x", plot=True)
 
 
 def test_sound_in_another_form_and_a_page(tmp_path):
     rendering = render(CHORALE, lively_model())
-    names = [path.name for path in rendering.save(tmp_path / "x", audio="flac,44100", page=True)]
+    names = [path.name for path in rendering.save(tmp_path, name="x", audio="flac,44100", page=True)]
     assert names == ["x.performance.mid", "x.daw.mid", "x.flac", "x.html", "x.json"]
     page = (tmp_path / "x.html").read_bytes()
     stored = read_rendering(tmp_path / "x.json").extras
     assert (stored.audio, stored.page) == (AudioFormat("flac", 44_100, 16), True)
-    assert rendering.save(tmp_path / "x", audio="flac,44100", page=True) == []
-    assert len(rendering.save(tmp_path / "x", audio="flac,24", page=True)) == 5
+    assert rendering.save(tmp_path, name="x", audio="flac,44100", page=True) == []
+    assert len(rendering.save(tmp_path, name="x", audio="flac,24", page=True)) == 5
     assert soundfile.info(tmp_path / "x.flac").subtype == "PCM_24"
     assert (tmp_path / "x.html").read_bytes() == page
     with pytest.raises(PianistError, match="choose wav or flac or mp3"):
-        rendering.save(tmp_path / "x", audio="ogg")
+        rendering.save(tmp_path, name="x", audio="ogg")
 
 
 def test_another_wish_is_fulfilled_and_nothing_else_changes(chorale, tmp_path):
-    chorale.save(tmp_path / "x")
+    chorale.save(tmp_path, name="x")
     performed = (tmp_path / "x.performance.mid").read_bytes()
-    assert chorale.save(tmp_path / "x") == []
-    assert len(chorale.save(tmp_path / "x", tempo_events="beat")) == 3
-    assert chorale.save(tmp_path / "x", tempo_events="beat") == []
-    assert len(chorale.save(tmp_path / "x", tempo_events="beat", ppq=480, halved=True)) == 3
-    assert chorale.save(tmp_path / "x", tempo_events="beat", ppq=480, halved=True) == []
+    assert chorale.save(tmp_path, name="x") == []
+    assert len(chorale.save(tmp_path, name="x", tempo_events="beat")) == 3
+    assert chorale.save(tmp_path, name="x", tempo_events="beat") == []
+    assert len(chorale.save(tmp_path, name="x", tempo_events="beat", ppq=480, halved=True)) == 3
+    assert chorale.save(tmp_path, name="x", tempo_events="beat", ppq=480, halved=True) == []
     halved = load(tmp_path / "x.daw.mid", whole=True).grid
     assert (halved.ticks_per_quarter, halved.time_signatures) == (480, ((0, 4, 8),))
-    assert len(chorale.save(tmp_path / "x", tempo_events="beat", plot=True)) == 4
+    assert len(chorale.save(tmp_path, name="x", tempo_events="beat", plot=True)) == 4
     assert (tmp_path / "x.performance.mid").read_bytes() == performed
 
 
 def test_others_are_kept(chorale, tmp_path):
     (tmp_path / "x.daw.mid").write_bytes(b"mine")
     with pytest.raises(PianistError, match=r"x\.daw\.mid: is there already"):
-        chorale.save(tmp_path / "x")
+        chorale.save(tmp_path, name="x")
     assert [path.name for path in tmp_path.iterdir()] == ["x.daw.mid"]
 
 
@@ -120,7 +120,7 @@ def test_a_performance_too_long_for_an_editable_file_is_written_all_the_same(cho
         raise PianistError("too long")
 
     monkeypatch.setattr(extras, "map_tempo", refuse)
-    names = [path.name for path in chorale.save(tmp_path / "x", plot=True, audio=True)]
+    names = [path.name for path in chorale.save(tmp_path, name="x", plot=True, audio=True)]
     assert names == ["x.performance.mid", "x.wav", "x.json"]
     told = json.loads((tmp_path / "x.json").read_text())
     assert told["performances"][0]["editable"] == {"left_out": "too long"}
@@ -154,7 +154,7 @@ def test_sequencers_and_notation_programs_find_what_they_look_for(tmp_path, monk
     score = EXAMPLES / "petzold-minuet-bwvanh114.musicxml"
     monkeypatch.setattr(renderer, "within_limits", lambda score, performance: performance)
     rendering = render(score, lively_model(), expression=Expression(timing=0.1))
-    rendering.save(tmp_path / "x", tempo_events=events)
+    rendering.save(tmp_path, name="x", tempo_events=events)
     file = mido.MidiFile(tmp_path / "x.daw.mid")
     assert file.type == 1
     assert file.ticks_per_beat == 960

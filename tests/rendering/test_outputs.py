@@ -25,7 +25,7 @@ def rendering():
 
 def test_json_tells_what_became_of_every_note(rendering, tmp_path):
     report = {**rendering.report}
-    midi_path, json_path = rendering.save(tmp_path / "piece")
+    midi_path, json_path = rendering.save(tmp_path, name="piece")
     assert rendering.report == report, "what was rendered stays as it is"
     assert (midi_path.name, json_path.name) == ("piece.performance.mid", "piece.json")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["piece.json", "piece.performance.mid"]
@@ -58,7 +58,7 @@ def test_json_tells_what_became_of_every_note(rendering, tmp_path):
 
 def test_several_samples(tmp_path):
     several = render(SCORE, lively_model(), samples=3)
-    paths = several.save(tmp_path / "piece")
+    paths = several.save(tmp_path, name="piece")
     names = [f"piece-{k}.performance.mid" for k in (1, 2, 3)]
     assert [path.name for path in paths] == [*names, "piece.json"]
     told = json.loads(paths[-1].read_text())
@@ -71,7 +71,8 @@ def test_several_samples(tmp_path):
 
 def test_a_folder_gets_the_name_of_the_score(rendering, tmp_path):
     assert rendering.save(tmp_path)[0] == tmp_path / "score.performance.mid"
-    assert rendering.save(tmp_path / "deep" / "er" / "x")[0] == tmp_path / "deep" / "er" / "x.performance.mid"
+    assert rendering.save(tmp_path / "deep" / "er", name="x")[0] == tmp_path / "deep" / "er" / "x.performance.mid"
+    assert rendering.save(tmp_path / "new")[1] == tmp_path / "new" / "score.json"
 
 
 def contents(folder):
@@ -79,9 +80,9 @@ def contents(folder):
 
 
 def test_the_same_is_left_alone_and_another_refused(rendering, tmp_path):
-    rendering.save(tmp_path / "x")
+    rendering.save(tmp_path, name="x")
     before = contents(tmp_path)
-    assert render(SCORE, lively_model(), seed=3).save(tmp_path / "x") == []
+    assert render(SCORE, lively_model(), seed=3).save(tmp_path, name="x") == []
     others = [
         render(SCORE, lively_model(), seed=4),
         render(SCORE, lively_model(), seed=3, temperature=0.9),
@@ -90,22 +91,22 @@ def test_the_same_is_left_alone_and_another_refused(rendering, tmp_path):
     ]
     for other in others:
         with pytest.raises(PianistError, match=r"x\.json: is there already.*--force"):
-            other.save(tmp_path / "x")
+            other.save(tmp_path, name="x")
     assert contents(tmp_path) == before
-    assert len(others[0].save(tmp_path / "x", force=True)) == 2
+    assert len(others[0].save(tmp_path, name="x", force=True)) == 2
     assert contents(tmp_path) != before
-    assert others[0].save(tmp_path / "x") == []
+    assert others[0].save(tmp_path, name="x") == []
 
 
 def test_what_is_lost_is_made_again_and_what_was_changed_is_kept(rendering, tmp_path):
-    midi_path, _ = rendering.save(tmp_path / "x")
+    midi_path, _ = rendering.save(tmp_path, name="x")
     content = midi_path.read_bytes()
     midi_path.unlink()
-    rendering.save(tmp_path / "x")
+    rendering.save(tmp_path, name="x")
     assert midi_path.read_bytes() == content
     midi_path.write_bytes(content + b"edited")
     with pytest.raises(PianistError, match="was changed since it was rendered"):
-        rendering.save(tmp_path / "x")
+        rendering.save(tmp_path, name="x")
     assert midi_path.read_bytes() == content + b"edited"
 
 
@@ -114,7 +115,7 @@ def test_what_is_lost_is_made_again_and_what_was_changed_is_kept(rendering, tmp_
 def test_files_of_others_are_kept(rendering, tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(PianistError, match=f"{name}: is there already"):
-        rendering.save(tmp_path / "x")
+        rendering.save(tmp_path, name="x")
     assert contents(tmp_path).keys() == {name}
     assert (tmp_path / name).read_bytes() == content
 
@@ -122,13 +123,13 @@ def test_files_of_others_are_kept(rendering, tmp_path, name, content):
 def test_places_that_cannot_be_written(rendering, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(PianistError, match="no folder can be made there"):
-        rendering.save(tmp_path / "file" / "x")
+        rendering.save(tmp_path / "file")
     (tmp_path / "x.json").mkdir()
     with pytest.raises(PianistError, match=r"x\.json: cannot be written"):
-        rendering.save(tmp_path / "x", force=True)
+        rendering.save(tmp_path, name="x", force=True)
     (tmp_path / "y.performance.mid").mkdir()
     with pytest.raises(PianistError, match=r"y\.performance\.mid: cannot be written"):
-        rendering.save(tmp_path / "y", force=True)
+        rendering.save(tmp_path, name="y", force=True)
     leftovers = [path.name for path in tmp_path.rglob("*") if path.is_file()]
     assert leftovers == ["file"]
 
@@ -149,10 +150,10 @@ def test_a_process_that_dies_leaves_nothing_in_the_way(rendering, tmp_path, monk
         patched.setattr(Path, "replace", dying)
         patched.setattr(shutil, "rmtree", lambda *_, **__: None)  # nothing is tidied up
         with pytest.raises(KeyboardInterrupt) if step < 2 else nullcontext():
-            rendering.save(tmp_path / "x")
+            rendering.save(tmp_path, name="x")
     whole = {path.name for path in tmp_path.iterdir() if not path.name.startswith(".")}
     assert whole == [set(), {"x.json"}, {"x.json", "x.performance.mid"}][step]
-    again = rendering.save(tmp_path / "x")
+    again = rendering.save(tmp_path, name="x")
     assert bool(again) == (step < 2)
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["x.json", "x.performance.mid"]
     assert_same(in_order(read_midi(tmp_path / "x.performance.mid")), in_order(rendering.notes))
@@ -172,13 +173,13 @@ def test_a_replaced_rendering_is_never_taken_for_another(rendering, tmp_path, mo
 
         patched.setattr(Path, "replace", dying)
         with pytest.raises(KeyboardInterrupt):
-            rendering.save(tmp_path / "x", force=True)
+            rendering.save(tmp_path, name="x", force=True)
     assert [path.name for path in tmp_path.iterdir()] == ["x.json"]
-    assert rendering.save(tmp_path / "x")
+    assert rendering.save(tmp_path, name="x")
 
 
 def test_times_that_midi_does_not_have(rendering, tmp_path):
     late = dataclasses.replace(rendering.notes, onset=rendering.notes.onset + 86_400_000)
     with pytest.raises(PianistError, match=r"x\.performance\.mid: cannot be written as MIDI \(release 0 is"):
-        rendering.replaced([late], {}).save(tmp_path / "x")
+        rendering.replaced([late], {}).save(tmp_path, name="x")
     assert list(tmp_path.iterdir()) == []

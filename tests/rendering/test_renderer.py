@@ -58,7 +58,7 @@ def test_a_rendering_plays_the_score_note_by_note(alone):
 def test_the_same_again_in_a_file(model, alone, tmp_path):
     write_midi(tmp_path / "long.mid", LONG)
     again = render(tmp_path / "long.mid", model, seed=5)
-    first, second = alone.save(tmp_path / "a")[0], again.save(tmp_path / "b")[0]
+    first, second = alone.save(tmp_path, name="a")[0], again.save(tmp_path, name="b")[0]
     assert first.read_bytes() == second.read_bytes()
     assert_same(read_midi(first), normalise(alone.notes)[0])
 

@@ -30,7 +30,7 @@ def chorale():
 
 @pytest.fixture
 def path(tmp_path):
-    render(SCORE, lively_model(), seed=3).save(tmp_path / "x")
+    render(SCORE, lively_model(), seed=3).save(tmp_path, name="x")
     return tmp_path / "x.json"
 
 
@@ -45,7 +45,7 @@ def edit(path, change):
 
 
 def test_what_is_read_is_what_was_saved(chorale, tmp_path):
-    chorale.save(tmp_path / "a.b", tempo_events="beat")
+    chorale.save(tmp_path, name="a.b", tempo_events="beat")
     stored = read_rendering(tmp_path / "a.b.json")
     for old, new in zip(chorale.performances, stored.rendering.performances, strict=True):
         assert_same(old, new)
@@ -67,12 +67,12 @@ def test_settings_under_older_names_are_those_of_today(path):
         text = text.replace(f'"{name}"', f'"{older}"')
     path.write_text(text)
     assert read_rendering(path).rendering.identity == rendering.identity
-    assert render(SCORE, lively_model(), seed=3).save(path.with_suffix("")) == []
+    assert render(SCORE, lively_model(), seed=3).save(path.parent, name=path.stem) == []
     assert contents(path.parent) == {**before, path.name: text.encode()}
 
 
 def test_unedited_it_is_written_the_same(chorale, tmp_path):
-    chorale.save(tmp_path / "x", plot=True, plot_bars=(2, 5))
+    chorale.save(tmp_path, name="x", plot=True, plot_bars=(2, 5))
     before = contents(tmp_path)
     stored = read_rendering(tmp_path / "x.json")
     assert stored.extras == Extras("onset", True, None, (2, 5), ppq=960, halved=False)
@@ -118,7 +118,7 @@ def test_an_expression_of_a_later_version_is_described(path):
 
 
 def test_another_expression(chorale, tmp_path):
-    chorale.save(tmp_path / "x")
+    chorale.save(tmp_path, name="x")
     stored = read_rendering(tmp_path / "x.json")
     wish = Expression(dynamics=0.5, keep=("timing",))
     rendering = apply_edits(stored, wish)
@@ -136,14 +136,14 @@ def test_edits_are_never_lost_to_rendering_again(path):
     content = path.read_bytes()
     for audio in (False, True):
         with pytest.raises(PianistError, match=r"x\.json: was edited; `pianist apply` writes"):
-            rendering.save(path.with_suffix(""), audio=audio)
+            rendering.save(path.parent, name=path.stem, audio=audio)
     assert path.read_bytes() == content
     stored = read_rendering(path)
     keep_take(apply_edits(stored), stored.stem, stored.extras, origin=path)
     with pytest.raises(PianistError, match=r"x\.json: holds edits of this rendering; --force replaces them"):
-        rendering.save(path.with_suffix(""))
-    assert rendering.save(path.with_suffix(""), force=True)
-    assert rendering.save(path.with_suffix("")) == []
+        rendering.save(path.parent, name=path.stem)
+    assert rendering.save(path.parent, name=path.stem, force=True)
+    assert rendering.save(path.parent, name=path.stem) == []
 
 
 def test_files_of_others_are_kept(path, tmp_path):
@@ -153,7 +153,7 @@ def test_files_of_others_are_kept(path, tmp_path):
         keep_take(stored.rendering, stored.stem, stored.extras)
     (tmp_path / "there").mkdir()
     (tmp_path / "there" / "x.json").write_text("mine")
-    with pytest.raises(PianistError, match=r"x\.json: no valid JSON .*--force replaces it"):
+    with pytest.raises(PianistError, match=r"x\.json: not the JSON file .*--force replaces it"):
         keep_take(stored.rendering, tmp_path / "there" / "x", stored.extras)
     assert [path.name for path in (tmp_path / "there").iterdir()] == ["x.json"]
     keep_take(stored.rendering, stored.stem, stored.extras, force=True)
@@ -242,14 +242,14 @@ def test_a_score_grid_that_was_edited(chorale, tmp_path):
         ]
     ):
         path = tmp_path / f"{number}.json"
-        chorale.save(path.with_suffix(""))
+        chorale.save(path.parent, name=path.stem)
         edit(path, change)
         with pytest.raises(PianistError, match="what the score says was edited"):
             read_rendering(path)
 
 
 def test_what_a_rendering_is(chorale, tmp_path):
-    chorale.edited(Expression(timing=0.5)).save(tmp_path / "x")
+    chorale.edited(Expression(timing=0.5)).save(tmp_path, name="x")
     rows = dict(describe_rendering(tmp_path / "x.json"))
     assert rows["format"] == f"rendering of {chorale.name}"
     assert rows["model"].startswith("lively ")
@@ -261,7 +261,7 @@ def test_what_a_rendering_is(chorale, tmp_path):
 
 def test_ids_of_ornaments_are_told_and_kept(tmp_path):
     score = render(CHORALE.with_name("petzold-minuet-bwvanh114.musicxml"), lively_model(), seed=3)
-    score.save(tmp_path / "x")
+    score.save(tmp_path, name="x")
     told = [line["id"] for line in json.loads((tmp_path / "x.json").read_text())["notes"] if "id" in line]
     assert sum("~" in name for name in told) == 20  # ten mordents
     assert {name.partition("~")[0] for name in told if "~" in name} <= set(told)

@@ -9,6 +9,7 @@ from pianist_jax.errors import PianistError
 from pianist_jax.music.midi import write_parts
 from pianist_jax.music.notes import Notes
 from pianist_jax.score.describe import describe, minutes, pedal_in_words, pitch_name
+from pianist_jax.score.load import load
 from tests.music.helpers import midi, off, on, tempo, track
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -113,3 +114,18 @@ def test_a_minor_key_that_a_file_calls_major_is_told_by_its_end(tmp_path, last, 
         tmp_path / "a.mid", [("Piano", notes)], ticks_per_quarter=480, tempo=[(0, 500_000)], key_signatures=[(0, "Ab")]
     )
     assert dict(describe(tmp_path / "a.mid"))["key"] == key
+
+
+@pytest.mark.parametrize(("last", "key"), [("F", "Fm"), ("A", "Ab")])
+def test_so_is_a_key_without_a_mode_in_what_is_written_of_it(tmp_path, last, key):
+    path = tmp_path / "a.musicxml"
+    alter = "<alter>-1</alter>" if last == "A" else ""
+    path.write_text(
+        f"""<score-partwise version="4.0"><part-list><score-part id="P1"><part-name>Piano</part-name></score-part>
+</part-list><part id="P1"><measure number="1">
+<attributes><divisions>1</divisions><key><fifths>-4</fifths></key></attributes>
+<note><pitch><step>C</step><octave>4</octave></pitch><duration>2</duration></note>
+<note><pitch><step>{last}</step>{alter}<octave>3</octave></pitch><duration>2</duration></note></measure></part>
+</score-partwise>"""
+    )
+    assert load(path).grid.key_signatures == ((0, key),)
