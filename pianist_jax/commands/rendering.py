@@ -155,13 +155,18 @@ def _tell_performed(outcome: "Outcome", order: "Order", tell: "Callable[[str], N
 
 def _tell_what_to_open(performed: int, files: tuple[Path, ...], folder: Path) -> None:
     """Say what there is to hear, to edit and to change, of one score; of several how many there are and where."""
+    from pianist_jax.rendering.extras import DAW, PAGE, PLOT, SOUNDS
+    from pianist_jax.rendering.outputs import SUFFIX
+
     if performed > 1:
         say(f"{performed} scores performed into {folder}")
     if performed != 1:
         return
-    ways = {".performance.mid": "hear", ".wav": "or", ".daw.mid": "edit in a sequencer", ".png": "look at"}
-    found = [(how, next((file for file in files if file.name.endswith(end)), None)) for end, how in ways.items()]
-    named = [f"{how} {file}" for how, file in found if file is not None]
+    ways = {"hear": (*SOUNDS, SUFFIX), "edit in a sequencer": (DAW,), "look at": (PLOT,), "open in a browser": (PAGE,)}
+    named = []
+    for how, suffixes in ways.items():
+        fitting = [file for suffix in suffixes for file in files if file.name.endswith(suffix)]
+        named += [f"{how} {file}" for file in fitting[:1]]
     say(f"{', '.join(named)}; `pianist apply {files[-1]}` changes it")
 
 
