@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pianist_jax.commands import options
+from pianist_jax.commands.grouped import grouped
 from pianist_jax.errors import PianistError, in_words
 from pianist_jax.files import printable
 from pianist_jax.terminal import conclude, say
@@ -22,6 +23,7 @@ commands = typer.Typer(rich_markup_mode=None)
 
 
 @commands.command()
+@grouped
 def apply(
     renderings: Annotated[list[str], typer.Argument(metavar="NAME.json", help="JSON files of renderings.")],
     output: Annotated[
@@ -30,26 +32,9 @@ def apply(
     edited: Annotated[
         str | None, typer.Option("--from", metavar="MIDI", help="Take in what somebody has changed in this file of it.")
     ] = None,
-    keep: options.Keep = None,
-    strength: options.Strength = None,
-    tempo: options.Tempo = None,
-    duration: options.Duration = None,
-    tempo_scale: options.TempoScale = 1.0,
-    pedal_threshold: options.PedalThreshold = 0,
-    binary_pedal: options.BinaryPedal = False,
-    balance: options.Balance = None,
-    swing: options.Swing = None,
-    lead_in: options.LeadIn = None,
-    hit: options.Hit = None,
-    tempo_events: options.TempoEvents = None,
-    ppq: options.Ppq = None,
-    halve_values: options.HalveValues = None,
-    plot: options.Plot = False,
-    plot_bars: options.PlotBars = None,
-    overlay: options.Overlay = None,
-    audio: options.Audio = False,
-    audio_format: options.AudioForm = None,
-    html: options.Page = False,
+    *,
+    shaped: options.Shaped,
+    files: options.Files,
     force: options.Force = False,
 ) -> None:
     """Write a rendering's files again after its JSON file was edited, or with another expression.
@@ -58,14 +43,14 @@ def apply(
     on what is there; the same again changes nothing. What comes out is a new take (`pianist history`), with the files
     that the rendering had. With --from, edits made in another program in one of its MIDI files are taken in.
     """
-    renderings, strength = options.strengths_among(renderings, strength)
+    renderings, shaped = shaped.with_strengths_among(renderings)
     if edited is not None and len(renderings) > 1:
         raise PianistError(f"--from has the edits of one rendering, and {len(renderings)} are given; give one")
     wanted = Wanted(
-        options.expression_of(keep, strength, tempo_scale, pedal_threshold, binary_pedal, balance, swing, lead_in, hit),
-        options.pace_of(tempo, duration) if tempo is not None or duration is not None else None,
-        options.extras_of(tempo_events, plot, plot_bars, overlay, audio, ppq, halve_values, audio_format, html),
-        tempo_events,
+        shaped.expression(),
+        None if shaped.tempo is None and shaped.duration is None else shaped.pace(),
+        files.extras(),
+        files.tempo_events,
         None if edited is None else Path(edited),
         None if output is None else Path(output),
         force,
@@ -119,14 +104,14 @@ def _apply_to(name: str, wanted: Wanted) -> None:
 
 
 @commands.command()
+@grouped
 def inspect(
     files: Annotated[
         list[str] | None,
         typer.Argument(metavar="[FILE...]", help="MIDI, MusicXML, MEI, kern, ABC files, NAME.json of renderings."),
     ] = None,
-    part: options.Part = None,
-    repeats: options.Repeats = True,
-    ornaments: options.Ornaments = None,
+    *,
+    read: options.Read,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of NAME.json instead.")] = False,
 ) -> None:
     """Say what is in a score, a performance or a rendering: bars, notes, tempi, dynamics, pedal, problems."""
@@ -139,7 +124,7 @@ def inspect(
         return
     if not files:
         raise PianistError("name a score, a performance or the NAME.json of a rendering, or ask for --schema")
-    reading = options.reading_of(part, repeats, ornaments)
+    reading = read.reading()
     errors: list[PianistError | None] = []
     for file in files:
         try:

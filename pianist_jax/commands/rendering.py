@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pianist_jax.commands import options
-from pianist_jax.config import Sampling
+from pianist_jax.commands.grouped import grouped
 from pianist_jax.errors import PianistError, in_words
 from pianist_jax.terminal import conclude, once_in, progress, say
 
@@ -23,6 +23,7 @@ NAMED = 10  # scores that are left alone; the others are counted
 
 
 @commands.command()
+@grouped
 def render(
     scores: Annotated[
         list[str], typer.Argument(metavar="SCORE", help="MIDI, MusicXML, MEI, kern or ABC scores, or folders of them.")
@@ -33,39 +34,12 @@ def render(
     ] = "default",
     seed: Annotated[int, typer.Option(help="Another seed, another performance.")] = 0,
     samples: Annotated[int, typer.Option(help="Performances of each score.")] = 1,
-    temperature: Annotated[
-        float, typer.Option(help="0: always the likeliest; 1: as the model has it.")
-    ] = Sampling.temperature,
-    top_p: Annotated[float, typer.Option(help="Keep the likeliest values that hold this share.")] = Sampling.top_p,
-    top_k: Annotated[int, typer.Option(help="Keep so many of the likeliest values; 0: all.")] = Sampling.top_k,
-    draws: options.Draws = Sampling.draws,
-    residual_scale: options.ResidualScale = Sampling.residual_scale,
-    part: options.Part = None,
-    repeats: options.Repeats = True,
-    ornaments: options.Ornaments = None,
-    bars: options.Bars = None,
-    hand: options.Hand = None,
-    performance: options.Recording = None,
-    keep: options.Keep = None,
-    strength: options.Strength = None,
-    tempo: options.Tempo = None,
-    duration: options.Duration = None,
-    tempo_scale: options.TempoScale = 1.0,
-    pedal_threshold: options.PedalThreshold = 0,
-    binary_pedal: options.BinaryPedal = False,
-    balance: options.Balance = None,
-    swing: options.Swing = None,
-    lead_in: options.LeadIn = None,
-    hit: options.Hit = None,
-    tempo_events: options.TempoEvents = None,
-    ppq: options.Ppq = None,
-    halve_values: options.HalveValues = None,
-    plot: options.Plot = False,
-    plot_bars: options.PlotBars = None,
-    overlay: options.Overlay = None,
-    audio: options.Audio = False,
-    audio_format: options.AudioForm = None,
-    html: options.Page = False,
+    *,
+    drawn: options.Drawn,
+    read: options.Read,
+    anew: options.Anew,
+    shaped: options.Shaped,
+    files: options.Files,
     takes: options.Takes = False,
     force: options.Force = False,
     log: options.Log = None,
@@ -83,33 +57,31 @@ def render(
     from pianist_jax.inference.engine import load_model
     from pianist_jax.rendering.batch import Order
 
-    scores, strength = options.strengths_among(scores, strength)
+    scores, shaped = shaped.with_strengths_among(scores)
     if samples < 1:
         raise PianistError(f"samples is {samples}, but it must be 1 or more")
-    passage = options.passage_of(bars, hand, tempo, duration)
+    passage = anew.passage(shaped)
     options.tell_first_time(keep_programs())
     order = Order(
         Path(output),
         seed=seed,
         samples=samples,
-        pace=options.pace_of(tempo, duration),
-        sampling=Sampling(temperature, top_p, top_k, draws=draws, residual_scale=residual_scale),
-        expression=options.expression_of(
-            keep, strength, tempo_scale, pedal_threshold, binary_pedal, balance, swing, lead_in, hit
-        ),
-        extras=options.extras_of(tempo_events, plot, plot_bars, overlay, audio, ppq, halve_values, audio_format, html),
+        pace=shaped.pace(),
+        sampling=drawn.sampling(),
+        expression=shaped.expression(),
+        extras=files.extras(),
         takes=takes,
         force=force,
-        reading=options.reading_of(part, repeats, ornaments),
+        reading=read.reading(),
         log=options.log_of(log),
         model=load_model(model),
     )
-    if performance is not None:
-        _take_recording(scores, order, Path(performance), plain=passage is None)
+    if anew.performance is not None:
+        _take_recording(scores, order, Path(anew.performance), plain=passage is None)
     elif passage is None:
         _render_scores(scores, order, shard)
     else:
-        _render_passage(scores, order, passage, tempo_events)
+        _render_passage(scores, order, passage, files.tempo_events)
 
 
 def _render_scores(scores: list[str], order: "Order", share: str | None) -> None:
