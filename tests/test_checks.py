@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.checks.readme import lines_of, program_of
+from tests.checks.readme import lines_of, program_of, reason_to_leave
 from tests.checks.release import problems
 
 CHANGELOG = "# Changelog\n\n## [Unreleased]\n\n## [1.2.0] - 2026-01-31\n\n### Added\n\n- All.\n"
@@ -28,6 +28,12 @@ def test_what_speaks_against_a_release_is_told(version, changelog, citation, pro
 
 def test_commands_are_found_in_a_text():
     text = "Say\n\n    pianist inspect a.mid     # what\n    python -m x; y\n\nand `pianist no`\n\n"
-    text += "    import pianist_jax\n    pianist_jax.render(1)\n"
-    assert lines_of(text) == ["pianist inspect a.mid", "python -m x; y"]
+    text += "    pianist bench a \\\n        b -o c\n    make docs\n"
+    text += "    import pianist_jax\n    pianist_jax.render(1)\n\nThe end\n"
+    commands = ["pianist inspect a.mid", "python -m x; y", "pianist bench a b -o c", "make docs"]
+    assert lines_of(text) == commands
     assert program_of(text) == "import pianist_jax\npianist_jax.render(1)\n"
+    fenced = "# Python\n\n```python\nimport pianist_jax\n\nif model:\n    render(1)\n```\n\nMore.\n"
+    assert program_of(fenced) == "import pianist_jax\n\nif model:\n    render(1)\n"
+    assert program_of("none") == ""
+    assert [reason_to_leave(line) is None for line in commands] == [True, True, False, False]

@@ -91,18 +91,24 @@ for _stage, _purpose in STAGES.items():
 @commands.command()
 def export(
     workdir: Annotated[str, typer.Argument(help="Folder or gs://… of a run.")],
-    out: Annotated[Path, typer.Argument(help="Weights file to write.")],
+    out: Annotated[Path, typer.Argument(help="Weights file to write; without a suffix a folder with a model card.")],
     dtype: Annotated[
         str, typer.Option(metavar="int8|bfloat16|float32", help="Precision of the stored weights.")
     ] = "int8",
 ) -> None:
-    """Write a run's last checkpoint as one weights file, for `pianist render --model`."""
+    """Write a run's last checkpoint as one weights file, for `pianist render --model`.
+
+    A folder is written as the Hugging Face hub takes it, the weights and a README.md that tells settings and
+    validation, for `--model hub:OWNER/NAME`.
+    """
     from pianist_jax.training.stages import export_run
 
     if dtype not in ("int8", "bfloat16", "float32"):
         raise PianistError(f'dtype is "{dtype}", but it must be int8, bfloat16 or float32')
-    export_run(workdir, out, dtype=dtype)
-    say(f"{out}: {out.stat().st_size / 1e6:.1f} MB")
+    file = export_run(workdir, out, dtype=dtype)
+    say(f"{file}: {file.stat().st_size / 1e6:.1f} MB")
+    if file != out:
+        say(f"{out} may be published once its README.md tells the licence")
 
 
 @commands.command()

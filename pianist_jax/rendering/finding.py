@@ -1,10 +1,12 @@
 """Which scores are meant by what is given — files, folders, lists, tar archives — and where their renderings go."""
 
 import dataclasses
+import itertools
 import lzma
 import os
 import tarfile
 import tempfile
+import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -230,20 +232,31 @@ def _size(path: Path) -> int:
 
 
 def _separate(stems: dict[str, Path]) -> dict[str, Path]:
-    """The stems, by absolute path of their scores, no two of them the same."""
+    """The stems, by absolute path of their scores, no two the same, where case is folded either."""
     stems = dict(stems)
     for suffix in (False, True):
         for group in _collisions(stems):
             stems.update(_below_common(group, suffix=suffix))
     if _collisions(stems):
         stems = _below_common(list(stems), suffix=True)
+    taken = set(map(_folded, stems.values()))
+    for group in _collisions(stems):  # paths that differ in nothing but case or composition: they are numbered
+        for where in sorted(group)[1:]:
+            numbered = (stems[where].with_name(f"{stems[where].name}-{number}") for number in itertools.count(2))
+            stems[where] = next(stem for stem in numbered if _folded(stem) not in taken)
+            taken.add(_folded(stems[where]))
     return stems
+
+
+def _folded(stem: Path) -> str:
+    """What file systems take for the same name, whether they fold case or not."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", stem.as_posix()).casefold())
 
 
 def _collisions(stems: dict[str, Path]) -> list[list[str]]:
     groups = defaultdict(list)
     for where, stem in stems.items():
-        groups[stem].append(where)
+        groups[_folded(stem)].append(where)
     return [group for group in groups.values() if len(group) > 1]
 
 

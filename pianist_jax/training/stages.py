@@ -20,7 +20,7 @@ from pianist_jax.data.thinning import thinned
 from pianist_jax.data.windows import Windows, in_time, mixed, pair_windows, piece_windows
 from pianist_jax.errors import PianistError
 from pianist_jax.files import replace_file
-from pianist_jax.model.pianist import abstract_params, completed
+from pianist_jax.model.pianist import abstract_params, completed, num_params
 from pianist_jax.parallel import one_device
 from pianist_jax.training import checkpoints
 from pianist_jax.training.feeds import windows_of
@@ -28,6 +28,7 @@ from pianist_jax.training.logs import read_log
 from pianist_jax.training.loop import Observers, train
 from pianist_jax.training.steps import OPTIONAL, abstract_state, weights
 from pianist_jax.weights import load_weights, save_weights
+from pianist_jax.weights.card import published, write_card
 
 _CONFIG = "config.json"
 
@@ -150,17 +151,22 @@ def _streamed_validation(config: TrainConfig, pairs: Path | None, shards: Sequen
     return windows_of(batches)
 
 
-def export_run(workdir: epath.PathLike, out: Path, *, dtype: str = "int8") -> None:
-    """Write the parameters of a run's last checkpoint (their mean, where it kept one) to one weights file.
+def export_run(workdir: epath.PathLike, out: Path, *, dtype: str = "int8") -> Path:
+    """Write the parameters of a run's last checkpoint (their mean, where it kept one) to one weights file; gives it.
 
-    It is what `pianist render --model` takes.
+    It is what `pianist render --model` takes. Where `out` has no suffix it is a folder to be published: the weights and
+    their model card (`weights.card`), as `hub:OWNER/NAME` finds them.
     """
     workdir = epath.Path(workdir)
     config, params = load_run(workdir)
     plain = dataclasses.replace(config, dtype="float32", attention="xla", dropout=0.0, remat=False)
     last: dict = next((line for line in reversed(read_log(workdir)) if "validation" in line), {})
     about = {"config": dataclasses.asdict(read_config(workdir)), "last": last}
-    save_weights(out, plain, params, dtype=dtype, metadata=about)
+    file = out if out.suffix else published(out)
+    save_weights(file, plain, params, dtype=dtype, metadata=about)
+    if file != out:
+        write_card(out, about, num_params(params), dtype)
+    return file
 
 
 def load_run(source: epath.PathLike) -> tuple[ModelConfig, Any]:

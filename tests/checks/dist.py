@@ -59,12 +59,17 @@ def runs(interpreter: str, version: str) -> bool:
     return done.returncode == 0 and done.stdout.strip() == version
 
 
-def build(folder: Path) -> Path:
-    """The sdist of the tracked files, and the wheel that comes of the sdist; gives the wheel."""
+def copy_tracked(folder: Path) -> None:
+    """The tracked files as they stand, and nothing else, into a folder."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True, text=True)
     for path in filter(None, listed.stdout.split("\0")):
-        (folder / "source" / path).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / path, folder / "source" / path)
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / path, folder / path)
+
+
+def build(folder: Path) -> Path:
+    """The sdist of the tracked files, and the wheel that comes of the sdist; gives the wheel."""
+    copy_tracked(folder / "source")
     make = "import sys; from setuptools import build_meta; print(getattr(build_meta, sys.argv[1])(sys.argv[2]))"
     subprocess.run(
         [sys.executable, "-c", make, "build_sdist", str(folder)],

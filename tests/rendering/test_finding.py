@@ -157,6 +157,22 @@ def test_bad_archives(here):
         file_of(job)
 
 
+def test_names_that_some_file_systems_take_for_the_same_are_told_apart(here):
+    """Case, and composed or decomposed letters; where nothing else differs they are numbered, whatever is taken."""
+    touch("a/One.mid", "b/one.mid", "c/Étude.mid", "d/e\u0301tude.mid")
+    names = ("a/One.mid", "b/one.mid", "c/Étude.mid", "d/e\u0301tude.mid")
+    assert stems(*names) == {name: name.removesuffix(".mid") for name in names}
+    touch("s/One.mid", "s/one.mid", "s/ONE-2.mid", "s/Deep/x.mid", "s/deep/x.mid")
+    found = stems("s")
+    assert found == {
+        "s/ONE-2.mid": "ONE-2.mid",
+        "s/One.mid": "One.mid",
+        "s/one.mid": "one.mid-2",
+        "s/Deep/x.mid": "Deep/x.mid",
+        "s/deep/x.mid": "deep/x.mid-2",
+    }
+
+
 def test_shares_are_every_score_once(here):
     touch(*(f"s/{k}.mid" for k in range(10)))
     jobs, _ = find_scores(["s"])
