@@ -2,7 +2,9 @@
 
 >>> import pianist_jax
 >>> model = pianist_jax.load_model()
->>> pianist_jax.render("prelude.mid", model, seed=1).save("out")
+>>> rendering = pianist_jax.render("prelude.mid", model, seed=1)
+>>> [path.name for path in rendering.save("out")]
+['prelude.performance.mid', 'prelude.daw.mid', 'prelude.json']
 """
 
 import importlib

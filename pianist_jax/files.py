@@ -10,7 +10,11 @@ from pianist_jax.errors import PianistError
 
 
 def printable(path: str | os.PathLike[str]) -> str:
-    """A path for messages: one line, nothing that moves a terminal's cursor."""
+    """A path for messages: one line, nothing that moves a terminal's cursor.
+
+    >>> printable("a\\nb.mid")
+    "'a\\\\nb.mid'"
+    """
     name = os.fsdecode(path)
     return name if name.isprintable() else ascii(name)
 

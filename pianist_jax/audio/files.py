@@ -54,7 +54,11 @@ DEFAULT = AudioFormat()
 
 
 def parse_format(text: str) -> AudioFormat:
-    """An `AudioFormat` from words in any order, as in "flac,44100,24". Raises PianistError."""
+    """An `AudioFormat` from words in any order, as in "flac,44100,24". Raises PianistError.
+
+    >>> parse_format("flac,44100,24")
+    AudioFormat(kind='flac', sample_rate=44100, bits=24)
+    """
     form: dict[str, Any] = {}
     for word in text.lower().replace(",", " ").split():
         number = int(word) if word.isascii() and word.isdigit() else None

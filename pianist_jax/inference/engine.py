@@ -51,6 +51,12 @@ def load_model(path_or_name: str | Path = "default", *, dtype: str | None = None
     `dtype` ("float32", "bfloat16") is that of the arithmetic; by default float32 on a CPU, where bfloat16 is slow,
     and elsewhere what the weights ask for. Raises PianistError for an unknown name or a file that is missing,
     damaged, holds something not finite, or weights of other shapes than its settings tell.
+
+    >>> load_model().config.decoder
+    'note'
+    >>> load_model("missing.safetensors")
+    Traceback (most recent call last):
+    pianist_jax.errors.PianistError: missing.safetensors: no such file; give a weights file or a bundled name
     """
     given, fetched = Path(path_or_name), str(path_or_name).startswith(PREFIX)
     named = not fetched and not given.is_file() and len(given.parts) == 1 and not given.suffix

@@ -77,6 +77,11 @@ def normalise(raw: Notes) -> tuple[Notes, np.ndarray]:
     Returns:
         the N <= M normalised notes, and int64[M]: for each raw note the index of the normalised note that it
         became or was merged into (`survivors` tells which raw note gave its velocity and length).
+
+    >>> twice = Notes([60, 60, 60], [0, 0, 500], [900, 400, 500], [50, 80, 64], [], [])
+    >>> notes, became = normalise(twice)
+    >>> notes.duration.tolist(), became.tolist()
+    ([500, 500], [0, 0, 1])
     """
     kept, index = _unisons(raw)
     pitch, onset = raw.pitch[kept], raw.onset[kept]

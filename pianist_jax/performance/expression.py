@@ -56,6 +56,12 @@ class Expression:
     faster. Pedal values below `pedal_threshold` are up; with `binary_pedal` those from there on are fully down, without
     a threshold for as much of the time as the pedal is deep (`share_keeping`). Raises PianistError for what makes no
     sense.
+
+    >>> Expression(dynamics=1.2).changes_time
+    False
+    >>> Expression(timing=9)
+    Traceback (most recent call last):
+    pianist_jax.errors.PianistError: the strength of timing is 9, but it must be 0 to 4
     """
 
     timing: float = 1.0

@@ -71,7 +71,11 @@ AS_WRITTEN = Pace()
 
 
 def parse_pace(tempo: str | None, duration: str | None) -> Pace:
-    """The pace in `72`, `score` or `free`, and `2:30` or `150` (seconds). Raises PianistError."""
+    """The pace in `72`, `score` or `free`, and `2:30` or `150` (seconds). Raises PianistError.
+
+    >>> parse_pace("72", None).tempo, parse_pace(None, "2:30").duration
+    (72.0, 150.0)
+    """
     if tempo is not None and duration is not None:
         raise PianistError("--tempo and --duration cannot both rule; give one of them")
     if duration is not None:
@@ -101,7 +105,11 @@ def first_mark(grid: ScoreGrid) -> tuple[float, float]:
 
 
 def note_value(quarters: float) -> str:
-    """The sign of a note value, as in `♩.` for one and a half quarters."""
+    """The sign of a note value, as in `♩.` for one and a half quarters.
+
+    >>> note_value(1.5), note_value(0.3)
+    ('♩.', '0.3 ♩')
+    """
     signs = {4.0: "𝅝", 2.0: "𝅗𝅥", 1.0: "♩", 0.5: "♪", 3.0: "𝅗𝅥.", 1.5: "♩.", 0.75: "♪."}
     return signs.get(quarters, f"{quarters:g} ♩")
 

@@ -92,6 +92,11 @@ def render(
 
     The same score, model, seed, sample number and settings give the same performance, in whatever company. The
     performance begins when the score's first note does. Raises PianistError for a score or settings that make no sense.
+
+    >>> from pianist_jax import load_model
+    >>> rendering = render("prelude.mid", load_model(), seed=1, samples=2)
+    >>> len(rendering.performances), len(rendering.notes) == len(rendering.score)
+    (2, True)
     """
     sampling = Sampling(temperature, top_p, top_k, pedal_top_p, draws, residual_scale)
     pace = Pace(tempo, duration)

@@ -16,7 +16,11 @@ Bars = tuple[int, int]  # the first and the last
 
 
 def parse_bars(text: str) -> Bars:
-    """The bars of `17-32`, or of `17` alone. Raises PianistError."""
+    """The bars of `17-32`, or of `17` alone. Raises PianistError.
+
+    >>> parse_bars("17-32"), parse_bars("17")
+    ((17, 32), (17, 17))
+    """
     match = re.fullmatch(r"\s*(\d{1,6})\s*(?:[-–]\s*(\d{1,6})\s*)?", text)
     if not match:
         raise PianistError(f"{text!r} are no bars; write the first and the last, as in 17-32")

@@ -1,9 +1,10 @@
 """Walk the README and the guides line by line and run their commands: `make readme-check`.
 
 Indented lines that begin with `pianist`, `python` or `make` are run as they stand and in their order, each text's in a
-folder of its own beside a copy of the tracked files, in which `prelude.musicxml` lies, and `mine.mid`, which plays it; the
-Python that a text shows is run as one program, afterwards. What serves until it is stopped (`STAYS`) is stopped once its page was fetched. Lines
-that need what is not here are left out, each with its reason (`LEFT_OUT`). Exit code 1 where a line refuses.
+folder of its own beside a copy of the tracked files, in which `prelude.musicxml` lies, and `mine.mid`, which plays it.
+The Python that a text shows is run as one program, afterwards. What serves until it is stopped (`STAYS`) is stopped
+once its page was fetched. Lines that need what is not here are left out, each with its reason (`LEFT_OUT`). Exit code 1
+where a line refuses.
 """
 
 import os
