@@ -8,7 +8,15 @@ from pianist_jax.errors import PianistError
 from pianist_jax.performance.expression import NEUTRAL, STRENGTHS
 from pianist_jax.performance.pace import first_mark
 from pianist_jax.rendering.result import Rendering
-from pianist_jax.rendering.stored import BY_HAND, Stored, apply_edits, edit_in_words, read_rendering, wanted_in_words
+from pianist_jax.rendering.stored import (
+    BY_HAND,
+    Stored,
+    apply_edits,
+    edit_in_words,
+    read_rendering,
+    recorded_in_words,
+    wanted_in_words,
+)
 from pianist_jax.rendering.takes import Take, keep_edits, keep_take, list_takes, read_take, switch_to
 from pianist_jax.studio.drafts import drafted
 from pianist_jax.studio.wishes import Draft, Wish
@@ -161,5 +169,6 @@ def _beats(rendering: Rendering) -> float:
 
 def _in_words(take: Take) -> str:
     settings, edits = take.identity["settings"], take.identity["edits"]
-    words = [f"seed {take.identity['seed']}", wanted_in_words(settings["expression"]), *map(edit_in_words, edits[-3:])]
+    made = recorded_in_words(settings) or f"seed {take.identity['seed']}"
+    words = [made, wanted_in_words(settings["expression"]), *map(edit_in_words, edits[-3:])]
     return ", ".join(filter(None, [*words, "edited by hand" if take.edited else ""]))

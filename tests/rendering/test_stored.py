@@ -251,7 +251,7 @@ def test_a_score_grid_that_was_edited(chorale, tmp_path):
 def test_what_a_rendering_is(chorale, tmp_path):
     chorale.edited(Expression(timing=0.5)).save(tmp_path, name="x")
     rows = dict(describe_rendering(tmp_path / "x.json"))
-    assert rows["format"] == f"rendering of {chorale.name}"
+    assert rows["format"] == f"rendering of {chorale.title}"
     assert rows["model"].startswith("lively ")
     assert "seed 2" in rows["settings"]
     assert rows["edits"] == "timing 0.5"
