@@ -47,6 +47,16 @@ def test_every_library_that_is_imported_is_asked_for(asked_for):
     assert others == asked_for[""] | {library for libraries in EXTRAS.values() for library in libraries}
 
 
+def test_licences_are_those_that_the_notices_name():
+    notices = tomllib.loads((ROOT / "REUSE.toml").read_text())["annotations"]
+    named = {licence for one in notices for licence in one["SPDX-License-Identifier"].split(" AND ")}
+    expression = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["license"]
+    assert named == set(expression.split(" AND ")) == {path.stem for path in (ROOT / "LICENSES").iterdir()}
+    covered = {str(path) for one in notices[1:] for path in ROOT.glob(one["path"].replace("**.", "**/*."))}
+    weights = {str(path) for path in (ROOT / "pianist_jax").rglob("*.safetensors")}
+    assert weights <= covered
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A wheel built from a copy of the tracked files, unpacked."""
