@@ -1,6 +1,6 @@
 """What does MuseScore make of editable files? Bars, metres, keys, and notes at their written bar, beat and pitch.
 
-    python -m experiments.musescore --asap DIR --cache DIR [--count 16] [--modes onset bar]
+    python -m experiments.musescore --asap DIR --alignments NPZ [--count 16] [--modes onset bar]
 
 A human performance of each of `--count` scores of ASAP (`experiments.daw_files`) becomes an editable file, MuseScore 3
 (Debian's musescore3, headless) imports it and writes MusicXML, which is read back. Beside it stands the same score as
@@ -23,14 +23,14 @@ from typing import Any
 
 import numpy as np
 
-from experiments.daw_files import distinct
-from experiments.tempo_mapping import matched
-from pianist_jax.data.pairs import load_alignment
+from experiments.daw_files import distinct, performed
+from pianist_jax.data.alignments import read_given
 from pianist_jax.errors import PianistError
 from pianist_jax.music.notes import Notes
-from pianist_jax.performance.tempo_map import SEQUENCERS, TEMPO_EVENTS, map_tempo, write_mapped
+from pianist_jax.performance.tempo_events import SEQUENCERS
+from pianist_jax.performance.tempo_map import TEMPO_EVENTS, map_tempo, write_mapped
 from pianist_jax.score.facts import Score
-from pianist_jax.score.grid import ScoreGrid
+from pianist_jax.score.grid import ScoreGrid, signature_at
 from pianist_jax.score.load import load
 from pianist_jax.score.sequencer import for_sequencers
 
@@ -77,18 +77,23 @@ def figures(found: Score, grid: ScoreGrid, pitch: np.ndarray) -> dict[str, Any]:
     place = np.rint(found.beat * STEPS).astype(int)
     read = Counter(zip(found.bar.tolist(), place.tolist(), found.notes.pitch.tolist(), strict=True))
     count = len(lines) - 1
-    starts = [place.start for place in found.bars[:count]]
+    starts = np.array([place.start for place in found.bars[:count]])
     same = len(starts) >= count - 1  # a last note may end before a last bar line, or in a bar of its own
-    same = same and np.allclose(starts, lines[: len(starts)] / grid.ticks_per_quarter, atol=1e-3)
-    metres = [(sign.start, sign.beats, sign.beat_type) for sign in found.time_signatures]
-    written = [(tick / grid.ticks_per_quarter, over, under) for tick, over, under in grid.time_signatures]
+    same = same and bool(np.all(np.abs(starts - lines[: len(starts)] / grid.ticks_per_quarter) < 0.5 / STEPS))
     fifths = [sign.fifths for sign in found.key_signatures if sign.start == 0][:1]
     return {
         "bars": same,
-        "metres": metres == written,
+        "metres": same and _metres(found, starts) == [signature_at(grid, tick) for tick in lines[1 : len(starts)]],
         "key": not grid.key_signatures or fifths == [_fifths(grid.key_signatures[0][1])],
         "notes": sum((own & read).values()) / len(pitch),
     }
+
+
+def _metres(found: Score, starts: np.ndarray) -> list[tuple[int, int]]:
+    """The signature in force in each bar but the first: a short one is an upbeat to MuseScore, and has the next's."""
+    signs = found.time_signatures
+    places = np.searchsorted([sign.start for sign in signs], starts[1:] + 0.5 / STEPS) - 1
+    return [(signs[k].beats, signs[k].beat_type) for k in places.tolist()]
 
 
 def _fifths(key: str) -> int:
@@ -97,22 +102,22 @@ def _fifths(key: str) -> int:
     return names.index(key.removesuffix("m")) - (11 if key.endswith("m") else 8)
 
 
-def measure(musescore: str, asap: Path, cache: Path, count: int, modes: list[str]) -> Iterator[dict[str, Any]]:
+def measure(musescore: str, asap: Path, alignments: Path, count: int, modes: list[str]) -> Iterator[dict[str, Any]]:
     """A line of figures for every score and mode, deadpan first."""
-    rows = distinct(asap)
+    given = read_given(alignments)
+    rows = [row for row in distinct(asap, given) if row.file in given]
     for k in np.random.default_rng(0).permutation(len(rows))[:count]:
         row = rows[k]
-        _, played, match = load_alignment(asap, row, cache)
-        given, notes = matched(load(asap / row.score, whole=True).grid, played, match)
-        grid, _ = for_sequencers(given, SEQUENCERS.ticks_per_quarter)
+        own, notes, _ = performed(asap, row, given)
+        grid, _ = for_sequencers(own, SEQUENCERS.ticks_per_quarter)
         plain = dataclasses.replace(grid, tempi=())
         for mode in (DEADPAN, *modes):
             with tempfile.TemporaryDirectory() as folder:
                 path = Path(folder) / "a.mid"
-                performed = deadpan(plain, notes.pitch) if mode == DEADPAN else notes
+                chosen = deadpan(plain, notes.pitch) if mode == DEADPAN else notes
                 line = {"score": row.score, "mode": mode}
                 try:
-                    write_mapped(path, map_tempo(plain, performed, "bar" if mode == DEADPAN else mode))
+                    write_mapped(path, map_tempo(plain, chosen, "bar" if mode == DEADPAN else mode))
                     yield {**line, **figures(imported(musescore, path), grid, notes.pitch)}
                 except (PianistError, ValueError) as error:
                     yield {**line, "bars": False, "metres": False, "key": False, "notes": 0.0, "error": str(error)}
@@ -122,7 +127,7 @@ def main() -> None:
     """Print a line for every file, and the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--asap", type=Path, required=True, help="the folder that ASAP was unpacked to")
-    parser.add_argument("--cache", type=Path, required=True, help="folder of kept alignments")
+    parser.add_argument("--alignments", type=Path, required=True, help="npz of alignments made before")
     parser.add_argument("--count", type=int, default=16)
     parser.add_argument("--modes", nargs="+", default=["onset", "bar"], choices=TEMPO_EVENTS)
     given = parser.parse_args()
@@ -131,7 +136,7 @@ def main() -> None:
         print(f"none of {', '.join(PROGRAMS)} is installed: nothing measured")
         return
     lines = []
-    for line in measure(musescore, given.asap, given.cache, given.count, given.modes):
+    for line in measure(musescore, given.asap, given.alignments, given.count, given.modes):
         lines.append(line)
         print(*line.values(), flush=True)
     print("| file | n | same bars | same metres | same first key | notes at their bar, beat and pitch: mean, least |")

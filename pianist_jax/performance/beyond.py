@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from pianist_jax.music.notes import Notes
-from pianist_jax.performance.tempo_map import AUDIBLE, Limits, Mapped
+from pianist_jax.performance.tempo_events import AUDIBLE, Limits
+from pianist_jax.performance.tempo_map import Mapped
 
 FINEST = 3840  # ticks a quarter
 AS_NOTATION = "notes stand where and as long as they are written, with a tempo a bar, for notation programs"

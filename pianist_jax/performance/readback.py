@@ -22,7 +22,7 @@ from pianist_jax.music.notes import Notes, normalise
 from pianist_jax.performance.alignment import align
 from pianist_jax.performance.changes import Changes, changes
 from pianist_jax.performance.playable import drop_repeated_pedal, make_playable
-from pianist_jax.performance.tempo_map import TempoMap
+from pianist_jax.performance.tempo_events import TempoMap
 
 LEAST_MATCHED = 0.5  # of the score's notes that the file must have
 NOTATED = 0.9  # share of the notes at their written places from which a file without tempi or pedal is notation

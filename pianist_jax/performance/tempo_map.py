@@ -2,10 +2,9 @@
 
 Score onsets become points through which a tempo map is drawn: at the first note of every chord the score's
 tick comes when that note was played. Whatever else sounds (other notes of a chord, releases, pedal) gets the
-tick at which that map reaches its time. Tempi are whole microseconds a quarter, as MIDI stores them; what
-rounding one leaves over goes into the next, so that nothing drifts. Every event comes within half a tick of its
-time; where ticks are so long that this is more than 1 ms (below 32 quarters a minute at 960 ticks a quarter), the
-tempo changes at events too. Two events of one key are a tick apart.
+tick at which that map reaches its time. Every event comes within half a tick of its time, and, as long as ticks are at
+most 3 ms (from 20.9 quarters a minute on at 960 ticks a quarter), within 1 ms (`tempo_events`). Two events of one key
+are a tick apart.
 
 Tempi stay within what sequencers document (Live plays 20 to 999 bpm, Cubase up to 300). Where no such tempo leads
 from one onset to the next (a chord struck together though written apart, hands that cross in time, a minute's rest
@@ -29,71 +28,25 @@ import numpy as np
 from pianist_jax.errors import PianistError
 from pianist_jax.music import midi
 from pianist_jax.music.notes import Notes
+from pianist_jax.performance.tempo_events import (
+    AUDIBLE,
+    SEQUENCERS,
+    Limits,
+    TempoMap,
+    apart,
+    tempo_map,
+    within_hearing,
+)
 from pianist_jax.score.grid import ScoreGrid
 from pianist_jax.score.sequencer import scaled
 
 TEMPO_EVENTS = ("onset", "beat", "bar")
 NEAREST = 1 / 32  # quarters between points; ornaments written closer move off the grid
 SNAP = 0.4  # ms by which a note may move to stand exactly on the grid
-AUDIBLE = 1.0  # ms by which an event may miss its time
-ROOM = 1.25  # times as slow a tempo may become where it changes at events; points leave that much
 ENOUGH = 0.95  # of the points that there would be without that
-NEAR = 0.95  # of that, from which on the tempo changes for an event
-ROUNDS = 6  # in which tempo changes are added where ticks are long: each moves the ticks behind it
+SOON = 4  # ms within which a tick may be too long to part two events
 ENDING = 0.5  # quarters before the last point over which the tempo of the end is measured
 SUSTAINED = 64  # from this value on a pedal holds
-US = 1000  # µs in a ms
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a tempo map keeps to: `slowest` and `fastest` in quarters a minute, so many ticks a quarter."""
-
-    slowest: float = 20.0
-    fastest: float = 300.0
-    ticks_per_quarter: int = 960
-
-    @property
-    def longest(self) -> float:
-        """ms a quarter at the slowest tempo."""
-        return 60_000 / self.slowest
-
-    @property
-    def shortest(self) -> float:
-        """ms a quarter at the fastest tempo."""
-        return 60_000 / self.fastest
-
-
-SEQUENCERS = Limits()
-PICTURES = Limits(5.0, 600.0, 3840)  # nothing has to play these
-
-
-@dataclass(frozen=True, eq=False)
-class TempoMap:
-    """Tempo changes: at `tick` int64[K], the first 0, a quarter begins to last `micros` int64[K] µs."""
-
-    tick: np.ndarray
-    micros: np.ndarray
-    ticks_per_quarter: int
-
-    def milliseconds(self, ticks: np.ndarray) -> np.ndarray:
-        """float64: when ticks come, in ms."""
-        passed, place = self._elapsed(), np.searchsorted(self.tick, ticks, side="right") - 1
-        return (passed[place] + (ticks - self.tick[place]) * self.micros[place]) / self._unit
-
-    def ticks(self, ms: np.ndarray) -> np.ndarray:
-        """int64: the nearest tick to each time (ms, not before 0)."""
-        passed, time = self._elapsed(), np.asarray(ms, np.float64) * self._unit
-        place = np.maximum(np.searchsorted(passed, time, side="right") - 1, 0)
-        return np.rint(self.tick[place] + (time - passed[place]) / self.micros[place]).astype(np.int64)
-
-    @property
-    def _unit(self) -> int:
-        return US * self.ticks_per_quarter
-
-    def _elapsed(self) -> np.ndarray:
-        """int64[K] µs × ticks a quarter before each change: whole numbers, exact below 2^63 for all of MIDI."""
-        return np.concatenate([[0], np.cumsum(np.diff(self.tick) * self.micros[:-1])])
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,11 +94,13 @@ def map_tempo(score: ScoreGrid, performance: Notes, events: str = "onset", limit
         place, time = _at_marks(scaled(marks, score.ticks_per_quarter, quarter) / quarter, place, time, last_pace)
     grid = scaled(score.onset, score.ticks_per_quarter, quarter)
     if events == "bar":
-        tempo = _tempo_map(np.rint(place * quarter).astype(np.int64), time, last_pace, limits)
+        tempo = tempo_map(np.rint(place * quarter).astype(np.int64), time, last_pace, limits)
         notes = _as_written(score, performance, grid, points, limits)
     else:
-        tempo = _within_hearing(place, time, last_pace, _times(performance, offset), limits)
+        wanted = _times(performance, offset), _handed_over(performance, score.part, offset)
+        tempo = within_hearing(place, time, last_pace, wanted, limits)
         notes = _in_ticks(performance, offset, tempo, grid)
+        notes = _strikes_apart(notes, score.part, tempo, performance, offset)
     return Mapped(_part_hands(notes, score.part), grid, tempo, score, events, offset)
 
 
@@ -170,10 +125,10 @@ def _points(score: ScoreGrid, performance: Notes, limits: Limits) -> tuple[np.nd
 
 
 def _chain(place: np.ndarray, time: np.ndarray, limits: Limits) -> np.ndarray:
-    """The onsets that make points: with room for slower tempi at events, where few onsets are lost for that."""
+    """The onsets that make points: with ticks short enough for all events, where few onsets are lost for that."""
     every = longest_chain(place, time, limits)
-    roomy = longest_chain(place, time, replace(limits, slowest=ROOM * limits.slowest))
-    return roomy if len(roomy) >= ENOUGH * len(every) else every
+    short = longest_chain(place, time, replace(limits, slowest=60_000 / limits.longest_point))
+    return short if len(short) >= ENOUGH * len(every) else every
 
 
 def longest_chain(place: np.ndarray, time: np.ndarray, limits: Limits = SEQUENCERS) -> np.ndarray:
@@ -207,7 +162,7 @@ def _last_pace(
     """
     written = score.duration[final].max() / score.ticks_per_quarter
     held = max(_silence(performance, int(performance.end[final].max())) - time[-1], 1.0)
-    low, high = limits.shortest, limits.longest / ROOM
+    low, high = limits.shortest, limits.longest_point
     if len(place) > 1:
         before = min(int(np.searchsorted(place, place[-1] - ENDING, side="right")) - 1, len(place) - 2)
         low = (time[-1] - time[max(before, 0)]) / (place[-1] - place[max(before, 0)])
@@ -226,7 +181,7 @@ def _silence(performance: Notes, end: int) -> int:
 
 def _offset(place: float, time: float, pace: float, limits: Limits) -> int:
     """ms between performance and file: none where what the score has before its first note can hold the silence."""
-    if place > 0 and limits.shortest * place <= time <= limits.longest * place:
+    if place > 0 and limits.shortest * place <= time <= limits.longest_point * place:
         return 0
     return round(place * pace - time)
 
@@ -238,54 +193,6 @@ def _at_marks(
     marks = np.unique(marks[: np.searchsorted(marks, place[-1]) + 1])
     beyond = np.maximum(marks - place[-1], 0) * last_pace
     return marks, np.interp(marks, place, time) + beyond
-
-
-def _within_hearing(
-    place: np.ndarray, time: np.ndarray, last_pace: float, events: np.ndarray, limits: Limits
-) -> TempoMap:
-    """The map through these points, and through events (ms, ascending) that no tick of it comes near enough to."""
-    tick = np.rint(place * limits.ticks_per_quarter).astype(np.int64)
-    for _ in range(ROUNDS):
-        tempo = _tempo_map(tick, time, last_pace, limits)
-        missed = events[np.abs(tempo.milliseconds(tempo.ticks(events)) - events) > NEAR * AUDIBLE]
-        more = _between(tick, time, tempo, missed, limits)
-        if not len(more):
-            return tempo
-        tick, time = np.append(tick, more[:, 0].astype(np.int64)), np.append(time, more[:, 1])
-        order = np.argsort(tick)
-        tick, time = tick[order], time[order]
-    return _tempo_map(tick, time, last_pace, limits)
-
-
-def _between(tick: np.ndarray, time: np.ndarray, tempo: TempoMap, missed: np.ndarray, limits: Limits) -> np.ndarray:
-    """float64[K, 2]: ticks and ms at which events `missed` may stand with sound tempi on both sides."""
-    low, high = (ms / limits.ticks_per_quarter for ms in (limits.shortest, limits.longest))
-    found: list[tuple[int, float]] = []
-    for ms, nearest in zip(missed.tolist(), tempo.ticks(missed).tolist(), strict=True):
-        after = int(np.searchsorted(time, ms, side="right"))
-        left, begun = max([(int(tick[after - 1]), float(time[after - 1])), *found[-1:]])
-        ahead = [(int(tick[after]), float(time[after]))] if after < len(tick) else []
-        for own in (nearest, nearest + 1, nearest - 1):
-            sound = own > left and low <= (ms - begun) / (own - left) <= high
-            if sound and all(own < right and low <= (end - ms) / (right - own) <= high for right, end in ahead):
-                found.append((own, ms))
-                break
-    return np.array(found, np.float64).reshape(-1, 2)
-
-
-def _tempo_map(tick: np.ndarray, time: np.ndarray, last_pace: float, limits: Limits) -> TempoMap:
-    """Whole µs a quarter between points (ticks, ms), each chosen from where the ones before it really lead."""
-    ticks_per_quarter = limits.ticks_per_quarter
-    fewest, most = int(np.ceil(limits.shortest * US)), int(min(limits.longest * US, (1 << 24) - 1))
-    target = [round(ms * US * ticks_per_quarter) for ms in time]  # µs × ticks a quarter
-    reached, micros = 0, []
-    for k, span in enumerate(np.diff(tick).tolist()):
-        wanted = round((target[k + 1] - reached) / span)
-        micros.append(min(max(wanted, fewest), most))
-        reached += micros[-1] * span
-    micros.append(min(max(round(last_pace * US), fewest), most))
-    changed = np.append(True, np.diff(micros) != 0)
-    return TempoMap(tick[changed], np.array(micros)[changed], ticks_per_quarter)
 
 
 def _times(performance: Notes, offset: int) -> np.ndarray:
@@ -349,13 +256,39 @@ def _keys_apart(
 
 def _part_hands(notes: Notes, part: np.ndarray) -> Notes:
     """Release a key a tick before the other hand strikes it: across tracks, one tick has no order."""
+    before, _ = _meeting(notes, part)
+    duration = notes.duration.copy()
+    duration[before] -= duration[before] > 1
+    return replace(notes, duration=duration)
+
+
+def _handed_over(performance: Notes, part: np.ndarray, offset: int) -> np.ndarray:
+    """float64[P, 2] ms of the file: when one hand releases a key, and when another strikes it soon after."""
+    order = np.lexsort((performance.onset, performance.pitch))
+    before, after = order[:-1], order[1:]
+    own = (performance.pitch[before] == performance.pitch[after]) & (part[before] != part[after])
+    pairs = np.stack([performance.end[before], performance.onset[after]], axis=1)[own] + offset
+    return pairs[np.diff(pairs, axis=1)[:, 0] < SOON].astype(np.float64)
+
+
+def _strikes_apart(notes: Notes, part: np.ndarray, tempo: TempoMap, performance: Notes, offset: int) -> Notes:
+    """Strike a key a tick after the other hand releases it where that is nearer to the truth than `_part_hands` is."""
+    before, after = _meeting(notes, part)
+    early, late = apart(tempo, np.stack([performance.end[before], performance.onset[after]], axis=1) + offset)
+    moved = after[(early > AUDIBLE) & (late < early) & (notes.duration[after] > 1)]
+    onset, duration = notes.onset.copy(), notes.duration.copy()
+    onset[moved] += 1
+    duration[moved] -= 1
+    return replace(notes, onset=onset, duration=duration)
+
+
+def _meeting(notes: Notes, part: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Which notes end at the tick at which others of their key, in another part, begin."""
     order = np.lexsort((notes.onset, notes.pitch))
     before, after = order[:-1], order[1:]
     meets = (notes.pitch[before] == notes.pitch[after]) & (part[before] != part[after])
-    meets &= (notes.end[before] == notes.onset[after]) & (notes.duration[before] > 1)
-    duration = notes.duration.copy()
-    duration[before[meets]] -= 1
-    return Notes(notes.pitch, notes.onset, duration, notes.velocity, notes.pedal_time, notes.pedal_value)
+    meets &= notes.end[before] == notes.onset[after]
+    return before[meets], after[meets]
 
 
 def write_mapped(path: str | os.PathLike[str], mapped: Mapped, texts: Sequence[str] = ()) -> None:

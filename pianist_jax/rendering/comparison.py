@@ -4,7 +4,8 @@ from pathlib import Path
 
 from pianist_jax.errors import PianistError
 from pianist_jax.performance.changes import Changes, changes, figures
-from pianist_jax.performance.tempo_map import PICTURES, map_tempo
+from pianist_jax.performance.tempo_events import PICTURES
+from pianist_jax.performance.tempo_map import map_tempo
 from pianist_jax.rendering.result import Rendering
 from pianist_jax.rendering.takes import read_take
 

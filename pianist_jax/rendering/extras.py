@@ -17,7 +17,8 @@ from pianist_jax.music.notes import Notes, normalise
 from pianist_jax.performance.beyond import beyond
 from pianist_jax.performance.fidelity import compare
 from pianist_jax.performance.playable import make_playable
-from pianist_jax.performance.tempo_map import PICTURES, TEMPO_EVENTS, Limits, Mapped, map_tempo, write_mapped
+from pianist_jax.performance.tempo_events import PICTURES, Limits
+from pianist_jax.performance.tempo_map import TEMPO_EVENTS, Mapped, map_tempo, write_mapped
 from pianist_jax.player import Take, player_page
 from pianist_jax.rendering.hashes import file_hash
 from pianist_jax.score.bars import require_bars

@@ -12,7 +12,7 @@ from pianist_jax.files import printable
 from pianist_jax.music.midi import DEFAULT_TEMPO, read_tracks
 from pianist_jax.music.notes import Notes
 from pianist_jax.performance.readback import ReadBack, Ticks, match_notes, read_back, same_pedal
-from pianist_jax.performance.tempo_map import TempoMap
+from pianist_jax.performance.tempo_events import TempoMap
 from pianist_jax.rendering.extras import Extras, lay_out
 from pianist_jax.rendering.hashes import file_hash
 from pianist_jax.rendering.result import Rendering

@@ -15,6 +15,7 @@ from pianist_jax.music.notes import Notes, normalise, survivors
 from pianist_jax.performance import tempo_map as tempo
 from pianist_jax.performance.beyond import AS_NOTATION, beyond
 from pianist_jax.performance.fidelity import compare
+from pianist_jax.performance.tempo_events import PICTURES, SEQUENCERS
 from pianist_jax.score.facts import Bar, KeySignature, TimeSignature
 from pianist_jax.score.grid import ScoreGrid
 from pianist_jax.score.load import load
@@ -189,10 +190,10 @@ def test_notation_programs_find_notes_where_and_as_long_as_they_are_written(play
     bars = grid.bars()[:4] * quarter // 480
     first = [performance.onset[mapped.grid == line].min() + mapped.offset for line in bars]
     np.testing.assert_allclose(mapped.tempo.milliseconds(bars), first, atol=1)
-    assert beyond(mapped, performance, tempo.SEQUENCERS) == (AS_NOTATION,)
+    assert beyond(mapped, performance, SEQUENCERS) == (AS_NOTATION,)
 
 
-@pytest.mark.parametrize("pace", [2500, 2000, 1200])
+@pytest.mark.parametrize("pace", [2700, 2500, 2000, 1200])
 def test_the_tempo_changes_at_events_where_ticks_are_long(pace):
     rng = np.random.default_rng(pace)
     onset = np.arange(60)
@@ -211,12 +212,24 @@ def test_the_tempo_changes_at_events_where_ticks_are_long(pace):
         assert mapped.tempo.micros.max() <= 3_000_000
 
 
+@MODES
+@pytest.mark.parametrize("pace", [1900, 1500, 1200])
+def test_a_key_passes_from_hand_to_hand_in_time(events, pace, tmp_path):
+    """Two ticks are needed where one hand lets go a millisecond before the other strikes."""
+    rng = np.random.default_rng(pace)
+    onset = np.arange(80) * 120
+    time = onset * pace // 480 + rng.integers(0, 50, 80)
+    performance = notes_of(np.full(80, 60), time, np.append(np.diff(time) - 1, 500))
+    _, error = worst(tmp_path / "a.mid", grid_of(onset, part=np.arange(80) % 2), performance, events)
+    assert error <= 1
+
+
 def test_strikes_of_one_key_stay_apart_where_a_tick_is_long(tmp_path):
     performance = notes_of([60, 60, 60, 62], [0, 1, 2, 6000], [1, 1, 1, 500])
     mapped, error = worst(tmp_path / "a.mid", grid_of([0, 1, 2, 960]), performance, "onset")
     assert mapped.notes.onset.tolist() == [0, 1, 2, 1920]
     assert error == pytest.approx(3 * 3.125 - 3, abs=0.01)  # of the last note's end
-    said = beyond(mapped, performance, tempo.SEQUENCERS)
+    said = beyond(mapped, performance, SEQUENCERS)
     assert said == ("bar 1: some events are up to 6.4 ms off, so long are ticks there (--ppq 3840 is finer)",)
 
 
@@ -224,12 +237,12 @@ def test_what_the_limits_cost_is_told_bar_by_bar():
     onset, time = np.arange(24) * 480, np.cumsum(np.repeat([0, 150, 500, 3500, 500], [1, 8, 8, 4, 3]))
     grid, performance = grid_of(onset), notes_of(40 + np.arange(24), time)
     mapped = tempo.map_tempo(grid, performance)
-    said = beyond(mapped, performance, tempo.SEQUENCERS, changed=(2, 3, 4, 6))
+    said = beyond(mapped, performance, SEQUENCERS, changed=(2, 3, 4, 6))
     fast, slow = (next(line for line in said if f": {word} than" in line) for word in ("faster", "slower"))
     assert fast == "bars 1-2: faster than 300 quarters a minute; notes leave their beats"
     assert slow == "bar 5: slower than 20 quarters a minute; notes leave their beats"
-    wider = tempo.map_tempo(grid, performance, limits=tempo.PICTURES)
-    assert beyond(wider, performance, tempo.PICTURES) == ()
+    wider = tempo.map_tempo(grid, performance, limits=PICTURES)
+    assert beyond(wider, performance, PICTURES) == ()
     assert (wider.notes.onset == wider.grid).all()
 
 
