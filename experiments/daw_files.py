@@ -1,15 +1,15 @@
 """Are editable files within what sequencers document, and do they sound as performed? On every score of ASAP.
 
-    python -m experiments.daw_files --asap DIR --alignments NPZ [--every 1] [--modes onset beat bar] [--readers]
-        [--lines FILE]
+    python -m experiments.daw_files --asap DIR --alignments NPZ [--every 1] [--modes onset beat bar]
+        [--readers pretty_midi symusic mido partitura] [--lines FILE]
 
 Of each distinct MIDI score of ASAP a performance is laid on the score's beats as `pianist render` does it
 (`score.sequencer`, `performance.tempo_map`), written, read back by mido alone (`performance.fidelity`) and compared
 event by event, in each mode. The performance is the first human one that `--alignments` lays on its score
 (`data.alignments.read_given`), of which the matched notes are taken at the performer's own times; where there is none,
 one is made up (`made_up`): all notes, at a tempo that wanders. In mode `bar` notes stand as they are written, so that
-nothing is compared. Everything that sequencers limit is looked up in the written file. `--readers` has pretty_midi,
-symusic, mido and partitura read each file of the first mode (those that are installed). `--lines` keeps figures as
+nothing is compared. Everything that sequencers limit is looked up in the written file. `--readers` has those of
+them that are installed read each file of the first mode. `--lines` keeps figures as
 they come, and goes on from them. What came out stands in experiments/validation.md.
 """
 
@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import importlib
+import io
 import json
 import sys
 import tempfile
@@ -88,14 +89,17 @@ def made_up(score: Notes, rng: np.random.Generator) -> Notes:
     onset = np.rint(clock[chord] + rng.exponential(8, len(score))).astype(np.int64)
     duration = np.rint(score.duration * np.exp(pace[chord] + rng.normal(-0.2, 0.4, len(score)))).astype(np.int64)
     velocity = np.clip(np.rint(rng.normal(64, 15, len(score))), 1, 127).astype(np.int64)
-    foot = np.sort(rng.integers(0, int(onset.max()) + 1000, 2 * len(chords)))
+    foot = np.sort(rng.integers(0, int(onset.max()) + 1000, len(chords)))
     depth = rng.integers(0, 128, len(foot))
     return make_playable(Notes(score.pitch, onset, np.maximum(duration, 1), velocity, foot, depth))
 
 
 def outside(path: Path) -> list[str]:
     """What in a file is beyond what sequencers document."""
-    file = mido.MidiFile(path)
+    content = path.read_bytes()
+    head = bytearray(content[: 22 + int.from_bytes(content[18:22])])  # the first track, and that there is one: quicker
+    head[10:12] = 0, 1
+    file = mido.MidiFile(file=io.BytesIO(head))
     wrong = [] if 24 <= file.ticks_per_beat <= 3840 else [f"{file.ticks_per_beat} ticks a quarter"]
     for message in file.tracks[0]:
         if message.type == "set_tempo" and not 200_000 <= message.tempo <= 3_000_000:
@@ -142,7 +146,7 @@ def measure(path: Path, grid: ScoreGrid, notes: Notes, events: str, readers: Seq
     }
 
 
-def gather(asap: Path, alignments: Path, every: int, modes: Sequence[str], readers: bool, kept: Path) -> None:
+def gather(asap: Path, alignments: Path, every: int, modes: Sequence[str], readers: Sequence[str], kept: Path) -> None:
     """Append a line of figures for every score and mode to the file `kept`, those left out that it has."""
     done = {json.loads(line)["score"] for line in kept.read_text().splitlines()} if kept.exists() else set()
     given = read_given(alignments)
@@ -155,8 +159,7 @@ def gather(asap: Path, alignments: Path, every: int, modes: Sequence[str], reade
             grid, notes, who = performed(asap, row, given)
             lines = []
             for events in modes:
-                names = list(READERS) if readers and events == modes[0] else []
-                line = measure(Path(folder) / "a.mid", grid, notes, events, names)
+                line = measure(Path(folder) / "a.mid", grid, notes, events, readers if events == modes[0] else ())
                 lines.append({"score": row.score, "who": who, **line})
             file.write("".join(f"{json.dumps(line)}\n" for line in lines))
             file.flush()
@@ -197,7 +200,7 @@ def main() -> None:
     parser.add_argument("--alignments", type=Path, required=True, help="npz of alignments made before")
     parser.add_argument("--every", type=int, default=1, help="every so many scores only")
     parser.add_argument("--modes", nargs="+", default=list(TEMPO_EVENTS), choices=TEMPO_EVENTS)
-    parser.add_argument("--readers", action="store_true", help="let other programs' readers read the files")
+    parser.add_argument("--readers", nargs="+", default=(), choices=READERS, help="who else reads the files")
     parser.add_argument("--lines", type=Path, default=Path("daw_files.jsonl"), help="where figures are kept")
     given = parser.parse_args()
     gather(given.asap, given.alignments, given.every, given.modes, given.readers, given.lines)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from bisect import bisect_right
 from collections import defaultdict
 from dataclasses import dataclass
 from itertools import pairwise
@@ -105,7 +106,7 @@ def _clock(file: mido.MidiFile):  # noqa: ANN202
         seconds.append(seconds[-1] + mido.tick2second(after - before, file.ticks_per_beat, changes[before]))
 
     def ms(tick: int) -> float:
-        k = int(np.searchsorted(starts, tick, side="right")) - 1
+        k = bisect_right(starts, tick) - 1
         return 1000 * (seconds[k] + mido.tick2second(tick - starts[k], file.ticks_per_beat, changes[starts[k]]))
 
     return ms

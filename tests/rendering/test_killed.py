@@ -1,0 +1,93 @@
+"""`kill -9` of a real process, at any moment of any command, loses no take, and the next command goes on."""
+
+import copy
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given, settings
+
+from pianist_jax.music.midi import write_midi
+from pianist_jax.rendering.takes import list_takes, read_take, switch_to
+from tests.music.helpers import assert_same
+from tests.rendering.models import made_up_score
+from tests.rendering.operations import OPERATIONS, Model, check, command, operate, predict, prepare
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).parents[2]
+
+
+class Worker:
+    """Somebody who does operations in processes that are killed."""
+
+    def __init__(self, process, score):
+        self.process, self.score = process, score
+        with tempfile.TemporaryDirectory() as folder:
+            began = time.monotonic()
+            assert not self.kill(("render", 0), Path(folder) / "x", None)
+            self.seconds = time.monotonic() - began
+
+    def kill(self, operation, stem, share):
+        """Kill an operation after this share of the time that one takes; None: let it end. Whether it was killed."""
+        self.process.stdin.write(f"{json.dumps([operation, str(self.score), str(stem)])}\n")
+        self.process.stdin.flush()
+        number = int(self.process.stdout.readline())
+        if share is not None:
+            time.sleep(share * self.seconds)
+            with suppress(ProcessLookupError):
+                os.kill(number, signal.SIGKILL)
+        status = int(self.process.stdout.readline())
+        assert status in (0, signal.SIGKILL)
+        return status != 0
+
+
+@pytest.fixture(scope="module")
+def worker(tmp_path_factory):
+    score = tmp_path_factory.mktemp("score") / "a.mid"
+    write_midi(score, made_up_score(12))
+    run = [sys.executable, "-m", "tests.rendering.operating"]
+    with subprocess.Popen(run, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        yield Worker(process, score)
+        process.stdin.close()
+
+
+def is_kept(stem, model):
+    """Every take of the model is there, its notes as they were; gives the takes that are there."""
+    takes = {take.number: take for take in list_takes(stem)}
+    assert takes.keys() >= model.notes.keys()
+    for number, notes in model.notes.items():
+        if not takes[number].edited:
+            assert_same(read_take(stem, number).rendering.notes, notes)
+    return takes
+
+
+@settings(max_examples=40, deadline=None)
+@given(operations=st.lists(st.tuples(OPERATIONS, st.floats(0, 1.1)), min_size=1, max_size=5))
+def test_a_killed_process_loses_no_take_and_the_next_command_goes_on(worker, operations):
+    with tempfile.TemporaryDirectory() as folder:
+        stem, model = Path(folder) / "x", Model()
+        for operation, share in [(("render", 0), operations[0][1]), *operations]:
+            before = copy.deepcopy(model)
+            if not predict(model, operation, worker.score):
+                model = before
+                continue
+            prepare(operation, stem)
+            worker.kill(operation, stem, share)
+            takes = is_kept(stem, before)
+            assert takes.keys() <= model.notes.keys()
+            if model.current in takes:
+                switch_to(stem, model.current)
+            else:
+                command(operation, worker.score, stem)
+            check(model, stem)
+        if predict(model, ("bars", 0), worker.score):
+            operate(("bars", 0), worker.score, stem)
+            check(model, stem)
