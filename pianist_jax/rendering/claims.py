@@ -19,6 +19,7 @@ from pianist_jax.rendering.outputs import make_folder, unfinished_path
 
 STALE = 3600.0  # seconds without a sign of life
 SIGN_OF_LIFE = 60.0  # seconds between them
+WRITTEN = 1.0  # seconds in which a claim that is made has its content, unless its process was killed in between
 
 
 class Claims:
@@ -87,6 +88,9 @@ def _taken_away(path: Path) -> bool:
     """Whether a claim is no more: it was stale and is removed, or its owner has removed it meanwhile."""
     try:
         content, touched = path.read_bytes(), path.stat().st_mtime
+        while not content and time.time() - touched <= WRITTEN:
+            time.sleep(WRITTEN / 50)
+            content, touched = path.read_bytes(), path.stat().st_mtime
     except OSError:
         return not path.exists()
     if not _is_stale(content, touched):
@@ -112,7 +116,7 @@ def _is_stale(content: bytes, touched: float) -> bool:
         told: dict[str, Any] = json.loads(content)
         host, pid = str(told["host"]), int(told["pid"])
     except (ValueError, KeyError, TypeError):
-        return time.time() - touched > SIGN_OF_LIFE  # it may be being written
+        return time.time() - touched > WRITTEN
     if host != socket.gethostname():
         return False
     if pid == os.getpid():  # of a run of this process that broke off

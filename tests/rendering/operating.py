@@ -1,4 +1,4 @@
-"""A process that does what it is asked to in processes of its own, which can be killed: what has to be imported is there.
+"""A process that does what it is asked to in processes of its own, which can be killed; what is needed is imported.
 
     python -m tests.rendering.operating
 

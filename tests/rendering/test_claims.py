@@ -50,6 +50,14 @@ def test_what_somebody_alive_is_at_is_left_alone(tmp_path):
     assert not mine.take(stem)
 
 
+def test_a_process_killed_before_it_wrote_its_claim_keeps_nobody_out(tmp_path):
+    """The claim is empty then: others wait for a moment whether something will be in it."""
+    stem = tmp_path / "a"
+    claim_path(stem).touch()
+    assert Claims().take(stem)
+    assert json.loads(claim_path(stem).read_text())["pid"] == os.getpid()
+
+
 def test_stale_claims_are_taken_over(tmp_path, gone):
     stem = tmp_path / "a"
     for pid, host, age in ((gone, None, 0), (os.getpid(), None, 0), (1, "elsewhere", 2 * claims.STALE)):

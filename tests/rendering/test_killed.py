@@ -69,7 +69,7 @@ def is_kept(stem, model):
     return takes
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(operations=st.lists(st.tuples(OPERATIONS, st.floats(0, 1.1)), min_size=1, max_size=5))
 def test_a_killed_process_loses_no_take_and_the_next_command_goes_on(worker, operations):
     with tempfile.TemporaryDirectory() as folder:
