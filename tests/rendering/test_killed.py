@@ -35,13 +35,17 @@ class Worker:
             assert not self.kill(("render", 0), Path(folder) / "x", None)
             self.seconds = time.monotonic() - began
 
-    def kill(self, operation, stem, share):
-        """Kill an operation after this share of the time that one takes; None: let it end. Whether it was killed."""
-        self.process.stdin.write(f"{json.dumps([operation, str(self.score), str(stem)])}\n")
+    def kill(self, operation, stem, moment):
+        """Kill an operation before its file operation of a number, or after a share of the time that one takes.
+
+        None lets it end. Gives whether it was killed.
+        """
+        step = moment if isinstance(moment, int) else None
+        self.process.stdin.write(f"{json.dumps([operation, str(self.score), str(stem), step])}\n")
         self.process.stdin.flush()
         number = int(self.process.stdout.readline())
-        if share is not None:
-            time.sleep(share * self.seconds)
+        if isinstance(moment, float):
+            time.sleep(moment * self.seconds)
             with suppress(ProcessLookupError):
                 os.kill(number, signal.SIGKILL)
         status = int(self.process.stdout.readline())
@@ -56,7 +60,9 @@ def worker(tmp_path_factory):
     run = [sys.executable, "-m", "tests.rendering.operating"]
     with subprocess.Popen(run, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
         yield Worker(process, score)
-        process.stdin.close()
+
+
+MOMENTS = st.one_of(st.integers(0, 40), st.integers(0, 40), st.floats(0, 1.1))
 
 
 def is_kept(stem, model):
@@ -69,18 +75,18 @@ def is_kept(stem, model):
     return takes
 
 
-@settings(max_examples=20, deadline=None)
-@given(operations=st.lists(st.tuples(OPERATIONS, st.floats(0, 1.1)), min_size=1, max_size=5))
+@settings(max_examples=40, deadline=None)
+@given(operations=st.lists(st.tuples(OPERATIONS, MOMENTS), min_size=1, max_size=5))
 def test_a_killed_process_loses_no_take_and_the_next_command_goes_on(worker, operations):
     with tempfile.TemporaryDirectory() as folder:
         stem, model = Path(folder) / "x", Model()
-        for operation, share in [(("render", 0), operations[0][1]), *operations]:
+        for operation, moment in [(("render", 0), operations[0][1]), *operations]:
             before = copy.deepcopy(model)
             if not predict(model, operation, worker.score):
                 model = before
                 continue
             prepare(operation, stem)
-            worker.kill(operation, stem, share)
+            worker.kill(operation, stem, moment)
             takes = is_kept(stem, before)
             assert takes.keys() <= model.notes.keys()
             if model.current in takes:
@@ -91,3 +97,22 @@ def test_a_killed_process_loses_no_take_and_the_next_command_goes_on(worker, ope
         if predict(model, ("bars", 0), worker.score):
             operate(("bars", 0), worker.score, stem)
             check(model, stem)
+
+
+def test_every_step_of_a_take_can_be_the_last(worker):
+    """The second take, killed before each of its file operations, and then asked for again."""
+    killed = 0
+    for step in range(80):
+        with tempfile.TemporaryDirectory() as folder:
+            stem, model = Path(folder) / "x", Model()
+            for operation in (("render", 0), ("soft", 0.5)):
+                before = copy.deepcopy(model)
+                assert predict(model, operation, worker.score)
+                ended = not worker.kill(operation, stem, step if model.current == 2 else None)
+            killed += not ended
+            is_kept(stem, before)
+            command(("soft", 0.5), worker.score, stem)
+            check(model, stem)
+            if ended:
+                break
+    assert 20 < killed < 80
