@@ -5,15 +5,17 @@ written, within the ticks of the coarser file, was not edited: it keeps its exac
 ticks and tempi. What was moved comes at its time under the tempo map that the performance was written with; under the
 file's own where somebody has changed that, and then everything does.
 
-Programs for notation keep less: notes at their places in the score, few tempi, no pedal (MuseScore 3 does so). Of a
-file that has lost its tempi or its pedal and in which nearly every note stands where it is written, a note that stands
-there was not edited, and lengths and pedal tell nothing. NumPy only.
+Programs for notation keep less: notes on a few places in each beat, few tempi, no pedal (MuseScore 3 does so). In a
+file that has lost its tempi or its pedal and is such, a note that stands where it is written was not edited, and
+lengths and pedal tell nothing. Nor was one edited that such a program has rounded: by less than the shortest value that
+it writes, or, where notes were written as they are played, to a place nearby. NumPy only.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -25,8 +27,12 @@ from pianist_jax.performance.playable import drop_repeated_pedal, make_playable
 from pianist_jax.performance.tempo_events import TempoMap
 
 LEAST_MATCHED = 0.5  # of the score's notes that the file must have
-NOTATED = 0.9  # share of the notes at their written places from which a file without tempi or pedal is notation
+NOTATED = 0.95  # share of notes on such places from which a file without tempi or pedal is notation
+PLACES = 96, 20, 28  # in a quarter: down to triplets of 128ths, quintuplets and septuplets
+STANDING = 0.4  # share of them at least that then stand where they are written
+ROUNDED = 0.12, 0.51  # quarters by which it moves notes that stand where they are written, and others
 SAME_TEMPO = 0.002, 2.0  # share of, and ms, by which the distance of two notes may differ under the same tempo map
+SIDES: tuple[tuple[int, Literal["left", "right"]], ...] = ((-1, "left"), (1, "right"))
 FEWER = 0.5  # times as many tempo events as were written: the program has not kept them
 
 
@@ -151,14 +157,23 @@ class _Own:
 
     def notated(self) -> bool:
         """Whether a program that keeps notation alone has written the file."""
-        if self.place is None or np.mean(self._stands()[self.known]) < NOTATED:
+        if self.place is None or np.mean(self._stands()[self.known]) < STANDING:
+            return False
+        onset = self.given.notes.onset / self.given.quarter
+        off = np.min([np.abs(onset * count - np.rint(onset * count)) / count for count in PLACES], axis=0)
+        if np.mean(off <= 0.5 / self.given.quarter + 1e-9) < NOTATED:
             return False
         no_pedal = len(self.written.notes.pedal_time) > 0 and not len(self.given.notes.pedal_time)
         return no_pedal or len(self.given.tempo.tick) <= FEWER * len(self.written.tempo.tick)
 
     def moved(self, notated: bool) -> np.ndarray:
         """bool [N]: which notes were moved."""
-        return self.known & (~self._stands() if notated else np.abs(self.given_onset - self.onset) > self.step)
+        if not notated or self.place is None:
+            return self.known & (np.abs(self.given_onset - self.onset) > self.step)
+        written, played = ROUNDED
+        most = written if (np.abs(self.onset - self.place) <= self.step).all() else played
+        away = np.minimum(np.abs(self.given_onset - self.place), np.abs(self.given_onset - self.onset))
+        return self.known & (away > most)
 
     def longer(self, notated: bool) -> np.ndarray:
         """bool [N]: which notes were made longer or shorter."""
@@ -183,6 +198,54 @@ class _Own:
 def _step(written: Ticks, given: Ticks) -> float:
     """Quarters that rounding to the ticks of both may take."""
     return 1 / written.quarter + 1 / given.quarter
+
+
+def match_places(written: Ticks, given: Ticks) -> np.ndarray | None:
+    """int64 [N]: which note of a file each one is that was written, by pitch and place alone, -1 where none is.
+
+    Those that stand where they are written come first, then those of a key that are no further than `ROUNDED` from
+    where they were, the nearest first; where as many are left in both, all in order. None where too few stand where
+    they are written, or nothing is written anywhere.
+    """
+    if written.place is None:
+        return None
+    place, onset = written.place / written.quarter, given.notes.onset / given.quarter
+    begin = written.notes.onset / written.quarter
+    step = _step(written, given)
+    match = np.full(len(place), -1)
+    left: list[tuple[np.ndarray, np.ndarray]] = []
+    for pitch in np.unique(written.notes.pitch):
+        own, theirs = (np.flatnonzero(notes.pitch == pitch) for notes in (written.notes, given.notes))
+        _nearest_first(match, own, theirs, place, onset, step)
+        left.append((own, theirs))
+    if np.mean(match >= 0) < STANDING:
+        return None
+    for own, theirs in left:
+        for where in (begin, place):
+            own, theirs = own[match[own] < 0], np.setdiff1d(theirs, match[own])
+            _nearest_first(match, own, theirs, where, onset, max(ROUNDED))
+        own, theirs = own[match[own] < 0], np.setdiff1d(theirs, match[own])
+        if len(own) == len(theirs):
+            match[own[np.argsort(place[own])]] = theirs[np.argsort(onset[theirs])]
+    return match
+
+
+def _nearest_first(
+    match: np.ndarray, own: np.ndarray, theirs: np.ndarray, place: np.ndarray, onset: np.ndarray, furthest: float
+) -> None:
+    """Pair notes of a key, the nearest first, each once, none further apart than `furthest` quarters."""
+    order = theirs[np.argsort(onset[theirs], kind="stable")]
+    begin, end = (np.searchsorted(onset[order], place[own] + way * furthest, side) for way, side in SIDES)
+    apart = [
+        (abs(onset[m] - place[n]), n, m)
+        for n, low, high in zip(own.tolist(), begin.tolist(), end.tolist(), strict=True)
+        for m in order[low:high].tolist()
+    ]
+    taken: set[int] = set()
+    for _, n, m in sorted(apart):
+        if match[n] < 0 and m not in taken:
+            match[n] = m
+            taken.add(m)
 
 
 def match_notes(old: Notes, given: Notes) -> np.ndarray:

@@ -43,7 +43,7 @@ from pianist_jax.score.sequencer import scaled
 TEMPO_EVENTS = ("onset", "beat", "bar")
 NEAREST = 1 / 32  # quarters between points; ornaments written closer move off the grid
 SNAP = 0.4  # ms by which a note may move to stand exactly on the grid
-ENOUGH = 0.95  # of the points that there would be without that
+ENOUGH = 0.9  # of the points that there would be without that
 SOON = 4  # ms within which a tick may be too long to part two events
 ENDING = 0.5  # quarters before the last point over which the tempo of the end is measured
 SUSTAINED = 64  # from this value on a pedal holds

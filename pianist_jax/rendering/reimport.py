@@ -11,13 +11,14 @@ from pianist_jax.errors import PianistError
 from pianist_jax.files import printable
 from pianist_jax.music.midi import DEFAULT_TEMPO, read_tracks
 from pianist_jax.music.notes import Notes
-from pianist_jax.performance.readback import ReadBack, Ticks, match_notes, read_back, same_pedal
+from pianist_jax.performance.readback import ReadBack, Ticks, match_notes, match_places, read_back, same_pedal
 from pianist_jax.performance.tempo_events import TempoMap
 from pianist_jax.rendering.extras import Extras, lay_out
 from pianist_jax.rendering.hashes import file_hash
 from pianist_jax.rendering.result import Rendering
 from pianist_jax.rendering.stored import Stored, apply_edits
 
+MOST_EDITED = 0.5  # share of the notes; more mean that it was not written in that way
 MILLISECONDS = TempoMap(np.array([0]), np.array([DEFAULT_TEMPO]), DEFAULT_TEMPO // 1000)  # of which a tick is one
 
 
@@ -52,16 +53,23 @@ def take_in(stored: Stored, file: Path) -> Taken:
     problem = None
     for sample, old in enumerate(rendering.performances):
         try:
-            match = match_notes(old, given[0].in_milliseconds())
-            for written, offset, theirs in _ways(rendering, old, stored.extras, given):
-                nearest = next((one for one in theirs if not same_pedal(written, one)), theirs[0])
-                read = read_back(old, written, offset, nearest, match)
-                found.append((sample, read))
+            by_time = match_notes(old, given[0].in_milliseconds())
         except PianistError as error:
             problem = error
+            continue
+        for written, offset, theirs in _ways(rendering, old, stored.extras, given):
+            nearest = next((one for one in theirs if not same_pedal(written, one)), theirs[0])
+            for match in (by_time, match_places(written, nearest)):
+                if match is not None:
+                    try:
+                        found.append((sample, read_back(old, written, offset, nearest, match)))
+                    except PianistError as error:
+                        problem = error
     if not found:
         raise PianistError(f"{printable(file)}: {problem}")
     sample, read = min(found, key=lambda each: each[1].edits)
+    if problem is not None and read.edits > len(rendering.score) * MOST_EDITED:  # of the way that it was written in
+        raise PianistError(f"{printable(file)}: {problem}")
     if not read.changed:
         return Taken(rendering, sample, read)
     performances = list(rendering.performances)

@@ -176,6 +176,29 @@ def test_programs_for_notation(tmp_path):
     assert taken.in_words() == "no edit in it; it is notation, so that lengths, tempi and pedal stay as they were"
 
 
+@pytest.mark.parametrize("events", ["bar", "onset"])
+def test_what_programs_for_notation_round_and_lose_is_no_edit(tmp_path, events):
+    score = tmp_path / "a.mid"
+    notes = made_up_score(40)
+    write_midi(score, dataclasses.replace(notes, onset=notes.onset // 125 * 500, duration=np.full(40, 400)))
+    keep_take(made_up_rendering(score), tmp_path / "x", Extras(tempo_events=events))
+    as_notation(tmp_path / "x.daw.mid", tmp_path / "again.mid")
+    file = mido.MidiFile(tmp_path / "again.mid")
+    first = next(message for message in file.tracks[-1] if message.type == "note_on")
+    lost = next(k for k, message in enumerate(file.tracks[-1]) if message.type == "note_on" and message is not first)
+    file.tracks[-1][lost] = file.tracks[-1][lost].copy(velocity=0)
+    file.save(tmp_path / "again.mid")
+    taken = take_in(stored(tmp_path), tmp_path / "again.mid")
+    assert not taken.read.changed
+    assert (taken.read.missing, taken.read.added, taken.read.notated) == (1, 0, True)
+    last = [message for message in file.tracks[-1] if message.type == "note_on" and message.velocity][-1]
+    last.time += 960
+    file.save(tmp_path / "moved.mid")
+    taken = take_in(stored(tmp_path), tmp_path / "moved.mid")
+    assert taken.read.notated
+    assert taken.read.changed.onset.sum() == 1
+
+
 def test_what_is_no_file_of_it(folder, tmp_path):
     write_midi(tmp_path / "other.mid", made_up_score(60))
     with pytest.raises(PianistError, match=r"other\.mid: has \d+% of the score's notes, so that it plays another"):
