@@ -8,7 +8,7 @@ file's own where somebody has changed that, and then everything does.
 Programs for notation keep less: notes on a few places in each beat, few tempi, no pedal (MuseScore 3 does so). In a
 file that has lost its tempi or its pedal and is such, a note that stands where it is written was not edited, and
 lengths and pedal tell nothing. Nor was one edited that such a program has rounded: by less than the shortest value that
-it writes, or, where notes were written as they are played, to a place nearby. NumPy only.
+it writes (a sixteenth), or, where notes were written as they are played, to a place nearby. NumPy only.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ LEAST_MATCHED = 0.5  # of the score's notes that the file must have
 NOTATED = 0.95  # share of notes on such places from which a file without tempi or pedal is notation
 PLACES = 96, 20, 28  # in a quarter: down to triplets of 128ths, quintuplets and septuplets
 STANDING = 0.4  # share of them at least that then stand where they are written
-ROUNDED = 0.12, 0.51  # quarters by which it moves notes that stand where they are written, and others
+ROUNDED = 0.2, 0.51  # quarters by which it moves notes that stand where they are written, and others
 SAME_TEMPO = 0.002, 2.0  # share of, and ms, by which the distance of two notes may differ under the same tempo map
 SIDES: tuple[tuple[int, Literal["left", "right"]], ...] = ((-1, "left"), (1, "right"))
 FEWER = 0.5  # times as many tempo events as were written: the program has not kept them
