@@ -1,11 +1,12 @@
 """What does MuseScore make of editable files? Bars, metres, keys, and notes at their written bar, beat and pitch.
 
-    python -m experiments.musescore --asap DIR --alignments NPZ [--count 16] [--modes onset bar]
+    python -m experiments.musescore --asap DIR --alignments NPZ [--count 16] [--modes onset bar] [--saved-again]
 
 A human performance of each of `--count` scores of ASAP (`experiments.daw_files`) becomes an editable file, MuseScore 3
 (Debian's musescore3, headless) imports it and writes MusicXML, which is read back. Beside it stands the same score as
 deadpan MIDI, written by the same means: what is lost there MuseScore's quantisation loses by itself. A note is found
-where one of its pitch begins in its bar within 1/48 quarter of its place. Without MuseScore nothing is measured.
+where one of its pitch begins in its bar within 1/48 quarter of its place. `--saved-again` has MuseScore write MIDI instead, unedited, and
+tells what `pianist apply --from` takes for an edit in that. Without MuseScore nothing is measured.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import shutil
 import subprocess
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,15 @@ from experiments.daw_files import distinct, performed
 from pianist_jax.data.alignments import read_given
 from pianist_jax.errors import PianistError
 from pianist_jax.music.notes import Notes
+from pianist_jax.performance.expression import NEUTRAL
+from pianist_jax.performance.playable import make_playable
+from pianist_jax.performance.readback import ReadBack
 from pianist_jax.performance.tempo_events import SEQUENCERS
 from pianist_jax.performance.tempo_map import TEMPO_EVENTS, map_tempo, write_mapped
+from pianist_jax.rendering.hashes import content_hash
+from pianist_jax.rendering.reimport import take_in
+from pianist_jax.rendering.result import Rendering
+from pianist_jax.rendering.stored import read_rendering
 from pianist_jax.score.facts import Score
 from pianist_jax.score.grid import ScoreGrid, signature_at
 from pianist_jax.score.load import load
@@ -46,7 +54,11 @@ def program() -> str | None:
 
 def imported(musescore: str, path: Path, seconds: float = 300) -> Score:
     """What MuseScore makes of a MIDI file. Raises PianistError where it makes nothing."""
-    out = path.with_suffix(".musicxml")
+    return load(converted(musescore, path, path.with_suffix(".musicxml"), seconds), repeats=False, whole=True)
+
+
+def converted(musescore: str, path: Path, out: Path, seconds: float = 300) -> Path:
+    """A file that MuseScore reads and writes again as `out`. Raises PianistError where it makes nothing of it."""
     environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen"}
     try:
         subprocess.run(
@@ -54,7 +66,25 @@ def imported(musescore: str, path: Path, seconds: float = 300) -> Score:
         )
     except subprocess.SubprocessError as error:
         raise PianistError(f"{path.name}: MuseScore does not import it ({type(error).__name__})") from error
-    return load(out, repeats=False, whole=True)
+    return out
+
+
+def saved_again(musescore: str, grid: ScoreGrid, notes: Notes, mode: str) -> ReadBack:
+    """What is read back of an editable file that MuseScore has written again as MIDI. Raises PianistError."""
+    notes, score = make_playable(notes), deadpan(grid, notes.pitch)
+    named = {"name": "human", "hash": "0" * 64, "dtype": "float32"}
+    settings = {"samples": 1, "expression": NEUTRAL.metadata()}
+    identity = {
+        "score": {"name": "a", "content": content_hash(score)}, "model": named, "seed": 0, "settings": settings, "edits": []
+    }  # fmt: skip
+    count = len(score)
+    told = {"input_notes": count, "performed_notes": count, "merged_notes": 0}
+    report = {"notes_per_second": 1.0, "compile_seconds": 0.0, "counts": told, "tempo": {"factor": 1.0, "guess": None}}
+    rendering = Rendering(score, score, np.arange(count), (notes,), "a", identity, report, grid)
+    with tempfile.TemporaryDirectory() as folder:
+        rendering.save(Path(folder) / "a", tempo_events=mode)
+        again = converted(musescore, Path(folder) / "a.daw.mid", Path(folder) / "again.mid")
+        return take_in(read_rendering(Path(folder) / "a.json"), again).read
 
 
 def deadpan(grid: ScoreGrid, pitch: np.ndarray) -> Notes:
@@ -102,20 +132,27 @@ def _fifths(key: str) -> int:
     return names.index(key.removesuffix("m")) - (11 if key.endswith("m") else 8)
 
 
-def measure(musescore: str, asap: Path, alignments: Path, count: int, modes: list[str]) -> Iterator[dict[str, Any]]:
-    """A line of figures for every score and mode, deadpan first."""
+def drawn(asap: Path, alignments: Path, count: int) -> Iterator[tuple[str, ScoreGrid, Notes]]:
+    """So many scores by name, with a human performance of each."""
     given = read_given(alignments)
     rows = [row for row in distinct(asap, given) if row.file in given]
     for k in np.random.default_rng(0).permutation(len(rows))[:count]:
-        row = rows[k]
-        own, notes, _ = performed(asap, row, given)
+        grid, notes, _ = performed(asap, rows[k], given)
+        yield rows[k].score, grid, notes
+
+
+def measure(
+    musescore: str, scores: Iterable[tuple[str, ScoreGrid, Notes]], modes: list[str]
+) -> Iterator[dict[str, Any]]:
+    """A line of figures for every score and mode, deadpan first."""
+    for name, own, notes in scores:
         grid, _ = for_sequencers(own, SEQUENCERS.ticks_per_quarter)
         plain = dataclasses.replace(grid, tempi=())
         for mode in (DEADPAN, *modes):
             with tempfile.TemporaryDirectory() as folder:
                 path = Path(folder) / "a.mid"
                 chosen = deadpan(plain, notes.pitch) if mode == DEADPAN else notes
-                line = {"score": row.score, "mode": mode}
+                line = {"score": name, "mode": mode}
                 try:
                     write_mapped(path, map_tempo(plain, chosen, "bar" if mode == DEADPAN else mode))
                     yield {**line, **figures(imported(musescore, path), grid, notes.pitch)}
@@ -130,13 +167,21 @@ def main() -> None:
     parser.add_argument("--alignments", type=Path, required=True, help="npz of alignments made before")
     parser.add_argument("--count", type=int, default=16)
     parser.add_argument("--modes", nargs="+", default=["onset", "bar"], choices=TEMPO_EVENTS)
+    parser.add_argument("--saved-again", action="store_true", help="read files back that MuseScore has saved again")
     given = parser.parse_args()
     musescore = program()
     if musescore is None:
         print(f"none of {', '.join(PROGRAMS)} is installed: nothing measured")
         return
+    scores = drawn(given.asap, given.alignments, given.count)
+    if given.saved_again:
+        for name, grid, notes in scores:
+            for mode in given.modes:
+                read = saved_again(musescore, grid, notes, mode)
+                print(name, mode, read.changed.in_words(grid), f"{read.missing} of {len(notes)} missing", flush=True)
+        return
     lines = []
-    for line in measure(musescore, given.asap, given.alignments, given.count, given.modes):
+    for line in measure(musescore, scores, given.modes):
         lines.append(line)
         print(*line.values(), flush=True)
     print("| file | n | same bars | same metres | same first key | notes at their bar, beat and pitch: mean, least |")
