@@ -5,8 +5,9 @@
 A human performance of each of `--count` scores of ASAP (`experiments.daw_files`) becomes an editable file, MuseScore 3
 (Debian's musescore3, headless) imports it and writes MusicXML, which is read back. Beside it stands the same score as
 deadpan MIDI, written by the same means: what is lost there MuseScore's quantisation loses by itself. A note is found
-where one of its pitch begins in its bar within 1/48 quarter of its place. `--saved-again` has MuseScore write MIDI instead, unedited, and
-tells what `pianist apply --from` takes for an edit in that. Without MuseScore nothing is measured.
+where one of its pitch begins in its bar within 1/48 quarter of its place. `--saved-again` has MuseScore write MIDI
+instead, unedited, and tells what `pianist apply --from` takes for an edit in that. Without MuseScore nothing is
+measured.
 """
 
 from __future__ import annotations
@@ -74,15 +75,14 @@ def saved_again(musescore: str, grid: ScoreGrid, notes: Notes, mode: str) -> Rea
     notes, score = make_playable(notes), deadpan(grid, notes.pitch)
     named = {"name": "human", "hash": "0" * 64, "dtype": "float32"}
     settings = {"samples": 1, "expression": NEUTRAL.metadata()}
-    identity = {
-        "score": {"name": "a", "content": content_hash(score)}, "model": named, "seed": 0, "settings": settings, "edits": []
-    }  # fmt: skip
+    of = {"name": "a", "content": content_hash(score)}
+    identity = {"score": of, "model": named, "seed": 0, "settings": settings, "edits": []}
     count = len(score)
     told = {"input_notes": count, "performed_notes": count, "merged_notes": 0}
     report = {"notes_per_second": 1.0, "compile_seconds": 0.0, "counts": told, "tempo": {"factor": 1.0, "guess": None}}
     rendering = Rendering(score, score, np.arange(count), (notes,), "a", identity, report, grid)
     with tempfile.TemporaryDirectory() as folder:
-        rendering.save(Path(folder) / "a", tempo_events=mode)
+        rendering.save(Path(folder), tempo_events=mode)
         again = converted(musescore, Path(folder) / "a.daw.mid", Path(folder) / "again.mid")
         return take_in(read_rendering(Path(folder) / "a.json"), again).read
 
