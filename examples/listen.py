@@ -14,7 +14,7 @@ from pianist_jax.music.notes import Notes
 from pianist_jax.rendering.result import Rendering
 
 FOLDER = Path(__file__).parent
-HEARD = {"chopin-prelude-op28-20": 5, "petzold-minuet-bwvanh114": 17}  # up to which bar
+HEARD = {"chopin-prelude-op28-20": 9, "petzold-minuet-bwvanh114": 17}  # up to which bar
 
 
 def beginning(rendering: Rendering, bar: int) -> Notes:
