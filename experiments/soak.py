@@ -4,10 +4,10 @@
 
 Scores of the suites (files, folders, tar archives) are taken in turn until there are enough, under names of their own;
 hostile ones are mutations of `experiments.fuzz`, or files that claim to be what they are not. All go through `pianist
-render` first, then through a studio over HTTP and through `pianist_jax.render`, each for a third of the time at most,
-drawn once where that can be told. Every score must end in music or in a refusal of one line, and what was made must be
-whole; memory is read after every fiftieth score and should stay where it is from the fourth tenth on. Exit code 1 where
-something is lost.
+render` first, then through a studio over HTTP and through `pianist_jax.render`, drawn once where that can be told, each
+for a third of the time (what was begun is finished). Each must end in music or in a refusal of one line, and what
+was made must be whole; memory is read after every fiftieth score and should stay where it is from the fourth tenth on.
+Exit code 1 where something is lost.
 """
 
 import argparse
