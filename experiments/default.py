@@ -40,7 +40,8 @@ import math
 import sys
 from pathlib import Path
 
-from pianist_jax.config import TASKS, Augmentation, Mixture, TrainConfig, override, preset
+from pianist_jax.config import TASKS, Augmentation, Mixture, TrainConfig, preset
+from pianist_jax.config.changes import override
 from pianist_jax.errors import PianistError
 from pianist_jax.training.stages import export_run, run_stage
 

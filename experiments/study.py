@@ -27,7 +27,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from pianist_jax.config import Augmentation, ModelConfig, TrainConfig, override, preset
+from pianist_jax.config import Augmentation, ModelConfig, TrainConfig, preset
+from pianist_jax.config.changes import override
 from pianist_jax.data.parts import Corpus, choose, load_pairs, load_parts
 from pianist_jax.data.windows import Windows, pair_windows, piece_windows
 from pianist_jax.errors import PianistError

@@ -52,7 +52,8 @@ import jax
 import numpy as np
 
 from pianist_jax.benchmark import invented_windows
-from pianist_jax.config import TrainConfig, override, preset
+from pianist_jax.config import TrainConfig, preset
+from pianist_jax.config.changes import override
 from pianist_jax.data.windows import Windows
 from pianist_jax.music.tokens import NOTE_TOKENS
 from pianist_jax.parallel import one_device

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from jax.sharding import PartitionSpec
 
-from pianist_jax.config import MESHES, MeshConfig, mesh_preset, override, preset
+from pianist_jax.config import MESHES, MeshConfig, mesh_preset, preset
+from pianist_jax.config.changes import override
 from pianist_jax.errors import PianistError
 from pianist_jax.model.pianist import initialise
 from pianist_jax.music.tokens import ScoreTokens

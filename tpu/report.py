@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from pianist_jax.config import override
+from pianist_jax.config.changes import override
 from pianist_jax.errors import PianistError
 from pianist_jax.files import replace_file
 from tpu import compile as compiler

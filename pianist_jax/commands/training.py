@@ -127,7 +127,8 @@ def _settled(stage: str, config: Path, model: str, mesh: str | None, settings: l
     """The recipe's settings with those of the command line; joins the other processes of the job first."""
     import dataclasses
 
-    from pianist_jax.config import mesh_preset, override
+    from pianist_jax.config import mesh_preset
+    from pianist_jax.config.changes import override
     from pianist_jax.parallel import initialise_distributed
     from pianist_jax.training.stages import load_config
 

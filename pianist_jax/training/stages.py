@@ -12,7 +12,8 @@ import jax
 import numpy as np
 from etils import epath
 
-from pianist_jax.config import ModelConfig, TrainConfig, from_saved
+from pianist_jax.config import ModelConfig, TrainConfig
+from pianist_jax.config.changes import from_saved
 from pianist_jax.data.curves import pair_curves
 from pianist_jax.data.invention import invented
 from pianist_jax.data.parts import PairCorpus, choose, load_pairs, load_parts

@@ -14,7 +14,8 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from pianist_jax.config import ModelConfig, from_saved
+from pianist_jax.config import ModelConfig
+from pianist_jax.config.changes import from_saved
 from pianist_jax.errors import PianistError
 from pianist_jax.files import replace_file
 

@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pianist_jax.config import ModelConfig, TrainConfig, override, preset
+from pianist_jax.config import ModelConfig, TrainConfig, preset
+from pianist_jax.config.changes import override
 from pianist_jax.data.windows import Windows
 from pianist_jax.errors import PianistError
 from pianist_jax.music.tokens import ScoreTokens
