@@ -38,6 +38,7 @@ Settings = Annotated[
 ]
 Seconds = Annotated[float, typer.Option(help="Stop after this long, with a checkpoint.")]
 Sample = Annotated[Path | None, typer.Option(metavar="SCORE", help="Score to perform every `sample_every` steps.")]
+SetAnyway = Annotated[bool, typer.Option("--set-anyway", help="Go on with a run though settings differ from its own.")]
 Profile = Annotated[bool, typer.Option("--profile", help="Trace some steps, for TensorBoard, into profile/.")]
 
 
@@ -66,6 +67,7 @@ def _add_stage(stage: str, purpose: str) -> None:
         seconds: Seconds = math.inf,
         sample: Sample = None,
         profile: Profile = False,
+        set_anyway: SetAnyway = False,
     ) -> None:
         from pianist_jax.training.stages import run_stage
 
@@ -81,6 +83,7 @@ def _add_stage(stage: str, purpose: str) -> None:
                 workers=workers,
                 seconds=seconds,
                 observers=observers,
+                set_anyway=set_anyway,
             )
 
 

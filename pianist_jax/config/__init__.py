@@ -253,15 +253,14 @@ class TrainConfig:
 
     `steps` of `batch` windows of `window` notes; the learning rate warms up for `warmup` steps and falls along a
     cosine to `final_lr_ratio` of its peak. Gradients longer than `grad_clip_norm` are shortened to it. `pedal_weight`
-    scales the loss of the four pedal slots. Every `log_every` steps the run looks at the clock and logs, every
-    `evaluate_every` (a multiple of it) it measures the validation loss and saves, every `sample_every` (0: never) it
-    performs a score.
+    scales the loss of the four pedal slots. Every `log_every` steps the run logs, every `evaluate_every` it measures
+    the validation loss, saves and logs, every `sample_every` (0: never) it performs a score.
 
     `packed` fills every place of a streamed batch, with several pieces to a row where they are short.
     `accumulate` divides a batch into so many parts run one after the other. `ema_decay` is the decay of a running
     mean of the weights, which validation and export then use (0: none). A step whose gradient is more than
     `skip_grad_ratio` times as long as usual is skipped (0: never). The last `keep` checkpoints stay, the best by
-    validation loss, and one every `keep_every` steps (0: none).
+    validation loss, and one every `keep_every` steps, a multiple of `evaluate_every` (0: none).
     """
 
     model: ModelConfig = PRESETS["note-small"]
@@ -301,15 +300,22 @@ class TrainConfig:
         for name in counts:
             if getattr(self, name) < 1:
                 raise PianistError(f"{name} is {getattr(self, name)}, but it must be at least 1")
-        for name in ("evaluate_every", "sample_every", "keep_every"):
-            if getattr(self, name) % self.log_every:
-                raise PianistError(f"{name} ({getattr(self, name)}) must be a multiple of log_every ({self.log_every})")
+        if self.keep_every % self.evaluate_every:
+            raise PianistError(
+                f"keep_every ({self.keep_every}) must be a multiple of evaluate_every ({self.evaluate_every}), when "
+                "checkpoints are made"
+            )
         if self.packed and self.augmentation.anchored:
             raise PianistError("pieces of one row have no one tempo: set packed=false or augmentation.anchored=false")
         if self.batch % self.accumulate:
             raise PianistError(f"batch ({self.batch}) must be a multiple of accumulate ({self.accumulate})")
         if not 0 <= self.ema_decay < 1:
             raise PianistError(f"ema_decay is {self.ema_decay}, but it must lie from 0 to less than 1")
+
+    @property
+    def stretch(self) -> int:
+        """How many steps are made in one go, between looks at the clock: what divides every interval."""
+        return math.gcd(self.log_every, self.evaluate_every, self.sample_every)
 
 
 def preset(name: str) -> ModelConfig:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+from collections.abc import Collection
 from typing import Any
 
 from pianist_jax.config import TrainConfig
@@ -41,6 +42,20 @@ def override(config: Any, settings: dict[str, Any]) -> Any:
             raise PianistError(f'"{key}" and what it is part of cannot both be set; set one of the two')
         place[leaf] = value
     return _override(config, tree, "")
+
+
+def differences(old: Any, new: Any, *, but: Collection[str] = (), prefix: str = "") -> dict[str, tuple[Any, Any]]:
+    """The settings that differ between two configs of a kind, by their dotted names; those named in `but` left out."""
+    found: dict[str, tuple[Any, Any]] = {}
+    for field in dataclasses.fields(new):
+        key, before, now = prefix + field.name, getattr(old, field.name), getattr(new, field.name)
+        if key in but:
+            continue
+        if dataclasses.is_dataclass(now):
+            found |= differences(before, now, but=but, prefix=f"{key}.")
+        elif before != now:
+            found[key] = before, now
+    return found
 
 
 def _override(config: Any, tree: dict[str, Any], prefix: str) -> Any:

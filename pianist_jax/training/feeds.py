@@ -18,6 +18,7 @@ from pianist_jax.data.windows import Windows
 from pianist_jax.errors import PianistError
 from pianist_jax.music.tokens import ScoreTokens
 from pianist_jax.parallel import global_batch, place, replicated
+from pianist_jax.training.account import Account
 from pianist_jax.training.losses import Sums
 from pianist_jax.training.steps import State, abstract_batch, abstract_state, make_step, make_train
 
@@ -40,16 +41,21 @@ class Loader(Protocol):
 
 @dataclass(frozen=True)
 class Feed:
-    """`advance` runs `config.log_every` steps and returns their sums; `position` and `seek` tell and set the place."""
+    """`advance` runs `config.stretch` steps and returns their sums; `position` and `seek` tell and set the place."""
 
     advance: Callable[[State], tuple[State, Sums]]
     position: Callable[[], Any]
     seek: Callable[[Any], None]
 
 
-def open_feed(config: TrainConfig, data: Windows | Loader, mesh: Mesh) -> Feed:
-    """The compiled steps over either kind of data. Raises PianistError where the mesh cannot share a batch."""
-    return _resident(config, data, mesh) if isinstance(data, dict) else _streamed(config, data, mesh)
+def open_feed(config: TrainConfig, data: Windows | Loader, mesh: Mesh, account: Account | None = None) -> Feed:
+    """The compiled steps over either kind of data; waiting for a loader goes to the `account` of the run.
+
+    Raises PianistError where the mesh cannot share a batch.
+    """
+    if isinstance(data, dict):
+        return _resident(config, data, mesh)
+    return _streamed(config, data, mesh, account or Account())
 
 
 def windows_of(batches: Sequence[dict[str, Any]]) -> Windows:
@@ -71,19 +77,21 @@ def windows_of(batches: Sequence[dict[str, Any]]) -> Windows:
 
 def _resident(config: TrainConfig, windows: Windows, mesh: Mesh) -> Feed:
     windows = place(windows, replicated(mesh))
-    run = make_train(config, config.log_every, mesh).lower(abstract_state(config, mesh), windows).compile()
+    run = make_train(config, config.stretch, mesh).lower(abstract_state(config, mesh), windows).compile()
     return Feed(lambda state: run(state, windows), lambda: None, lambda position: None)
 
 
-def _streamed(config: TrainConfig, loader: Loader, mesh: Mesh) -> Feed:
+def _streamed(config: TrainConfig, loader: Loader, mesh: Mesh, account: Account) -> Feed:
     step = make_step(config, mesh).lower(abstract_state(config, mesh), abstract_batch(config, mesh)).compile()
     add = jax.jit(lambda a, b: jax.tree.map(jnp.add, a, b))
     wanted = abstract_batch(config, mesh)
 
     def advance(state: State) -> tuple[State, Sums]:
         total: Sums | None = None
-        for _ in range(config.log_every):
-            state, sums = step(state, global_batch(next_batch(loader, wanted), mesh))
+        for _ in range(config.stretch):
+            with account.spent_on("data"):
+                batch = next_batch(loader, wanted)
+            state, sums = step(state, global_batch(batch, mesh))
             total = sums if total is None else add(total, sums)
         assert total is not None
         return state, total

@@ -4,21 +4,24 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import jax
 from etils import epath
 
 from pianist_jax.errors import PianistError
+from pianist_jax.files import replace_file
 
 Line = dict[str, Any]
 
 
 @contextmanager
-def open_logs(workdir: epath.PathLike) -> Iterator[Callable[[Line], None]]:
+def open_logs(workdir: epath.PathLike, *, after: int | None = None) -> Iterator[Callable[[Line], None]]:
     """A function that logs a line to `log.jsonl`, and on a local disk its figures to `tensorboard/`.
 
-    Silent in all processes but one.
+    A run that goes on `after` a step makes those behind it again: what was told of them is taken away. Silent in all
+    processes but one.
     Raises PianistError when a line cannot be written.
     """
     if jax.process_index() != 0:
@@ -30,7 +33,10 @@ def open_logs(workdir: epath.PathLike) -> Iterator[Callable[[Line], None]]:
     local = "://" not in str(workdir)
     path = workdir / "log.jsonl"
     try:
-        board = SummaryWriter(str(workdir / "tensorboard"), write_to_disk=local)
+        if after is not None:
+            _forget(path, after)
+        purge = None if after is None else after + 1
+        board = SummaryWriter(str(workdir / "tensorboard"), write_to_disk=local, purge_step=purge)
     except OSError as error:
         raise PianistError(f"{path.parent}: cannot be written ({error.strerror or error}); make room") from error
 
@@ -60,6 +66,19 @@ def read_log(workdir: epath.PathLike) -> list[Line]:
             continue
         lines += [line] if isinstance(line, dict) else []
     return lines
+
+
+def _forget(path: epath.Path, after: int) -> None:
+    """Take away the lines of steps behind `after`, and what is no line."""
+    if not path.exists():
+        return
+    lines = read_log(path.parent)
+    kept = "".join(json.dumps(line) + "\n" for line in lines if line.get("step", 0) <= after)
+    if kept != path.read_text(errors="replace"):
+        if "://" in str(path):
+            path.write_text(kept)
+        else:
+            replace_file(Path(path), kept)
 
 
 def figures(line: Line) -> dict[str, float]:

@@ -18,6 +18,7 @@ from pianist_jax.errors import PianistError
 from pianist_jax.music.tokens import NOTE_TOKENS
 from pianist_jax.parallel import make_mesh, place, replicated, shard_state, state_shardings
 from pianist_jax.training import checkpoints
+from pianist_jax.training.account import Account, account_in_words
 from pianist_jax.training.feeds import DataError, Feed, Loader, open_feed
 from pianist_jax.training.flops import flops_per_note, peak_flops
 from pianist_jax.training.logs import Line, open_logs, sentence
@@ -65,7 +66,8 @@ def train(
     """Train to `config.steps`, or until `seconds` of wall-clock are over or a SIGTERM comes; resumes what is there.
 
     `initial` are the parameters to begin with when nothing is saved yet. Leaves a checkpoint, `log.jsonl` with one
-    line a look at the clock, and the same for TensorBoard. Raises PianistError when the loss is no longer a number, the
+    line every `log_every` steps and at each validation, and the same for TensorBoard; a run that has made all of its
+    steps is told of as finished, and nothing is compiled. Raises PianistError when the loss is no longer a number, the
     data cannot be read or a checkpoint cannot be written; what is saved stays.
     """
     mesh = make_mesh(config.mesh) if mesh is None else mesh
@@ -73,43 +75,62 @@ def train(
     workdir = epath.Path(workdir)
     workdir.mkdir(parents=True, exist_ok=True)
     folder = workdir / "checkpoints"
+    account = Account()
     with (
         watch(seconds) as reason_to_stop,
         checkpoints.open_checkpoints(folder, keep=config.keep, keep_every=config.keep_every) as manager,
-        open_logs(workdir) as log,
     ):
-        state, position = _begin(config, manager, initial, mesh, observers)
-        feed, validate = _compile(config, data, validation, mesh, observers)
+        with account.spent_on("restore"):
+            state, position = _begin(config, manager, initial, mesh, observers)
+        step, saved, stopped = int(state["step"]), manager.latest_step(), ""
+        if step >= config.steps:
+            observers.report(finished(config))
+            return state
+        with account.spent_on("compile"):
+            feed, validate = _compile(config, data, validation, mesh, observers, account)
         feed.seek(position)
-        step, slowest, looked, saved = int(state["step"]), 0.0, time.monotonic(), manager.latest_step()
-        first, stopped = step, ""
-        while step < config.steps and not (stopped := reason_to_stop(step, 1.5 * slowest)):
-            try:
-                with _profiled(observers, workdir, step == first + config.log_every):
-                    state, sums = feed.advance(state)
-                    line = {"step": step + config.log_every, **_means(sums, config)}
-            except DataError as error:
-                raise PianistError(f"after step {step}: {error}; {_kept(manager)}") from error
-            step, position, now = line["step"], feed.position(), time.monotonic()
-            line |= _speed(config, now - looked, step, mesh)
-            slowest, looked = max(slowest, now - looked), now
-            _stop_unless_finite(line, manager, workdir)
-            checkpoints.check(manager)
-            if step % config.evaluate_every == 0 or step >= config.steps:
-                line["validation"] = validate(weights(state))
-                _save(config, manager, state, position, line["validation"]["note"])
-                saved = step
-            if config.sample_every and step % config.sample_every == 0:
-                _perform(state, step, observers)
-            log(line)
-            observers.show(line)
-            observers.report(sentence(line))
-            looked = time.monotonic()
-        if saved != step:
-            _save(config, manager, state, position)
+        since, slowest, first = _Since(config, mesh), 0.0, step
+        with open_logs(workdir, after=step) as log:
+            while step < config.steps and not (stopped := reason_to_stop(step, 1.5 * slowest)):
+                try:
+                    traced = _profiled(observers, workdir, step == first + config.stretch)
+                    with account.spent_on("steps"), traced, since.adding() as add:
+                        state, sums = feed.advance(state)
+                        add(jax.device_get(sums))
+                except DataError as error:
+                    raise PianistError(f"after step {step}: {error}; {_kept(manager)}") from error
+                step, position, slowest = step + config.stretch, feed.position(), max(slowest, since.last)
+                checkpoints.check(manager)
+                judged = step % config.evaluate_every == 0 or step >= config.steps
+                sampled = config.sample_every > 0 and step % config.sample_every == 0
+                if not (judged or sampled or step % config.log_every == 0):
+                    continue
+                line = since.line(step)
+                _stop_unless_finite(line, manager, workdir)
+                if judged:
+                    with account.spent_on("validation"):
+                        line["validation"] = validate(weights(state))
+                    with account.spent_on("checkpoint"):
+                        _save(config, manager, state, position, line["validation"]["note"])
+                    saved = step
+                if sampled:
+                    with account.spent_on("sample"):
+                        _perform(state, step, observers)
+                log({**line, "seconds": account.figures()})
+                observers.show(line)
+                observers.report(sentence(line))
+            if saved != step:
+                with account.spent_on("checkpoint"):
+                    _save(config, manager, state, position)
+        observers.report(account_in_words(account.figures()))
         if stopped:
             observers.report(f"stopped at step {step} of {config.steps}: {stopped}; the same command goes on from here")
     return state
+
+
+def finished(config: TrainConfig) -> str:
+    """What a run says that has nothing left to do."""
+    return f"finished: all {config.steps} steps are done; `pianist export` writes the weights"
 
 
 def _begin(config: TrainConfig, manager: Any, initial: Any, mesh: Mesh, observers: Observers) -> tuple[State, Any]:
@@ -131,11 +152,16 @@ def _begin(config: TrainConfig, manager: Any, initial: Any, mesh: Mesh, observer
 
 
 def _compile(
-    config: TrainConfig, data: Windows | Loader, validation: Windows, mesh: Mesh, observers: Observers
+    config: TrainConfig,
+    data: Windows | Loader,
+    validation: Windows,
+    mesh: Mesh,
+    observers: Observers,
+    account: Account,
 ) -> tuple[Feed, Callable[[Any], dict[str, float]]]:
     """What runs steps, and what scores parameters on the validation windows."""
     began = time.monotonic()
-    feed = open_feed(config, data, mesh)
+    feed = open_feed(config, data, mesh, account)
     windows = place(validation, replicated(mesh))
     judge = make_validate(config, config.validation_batches, mesh)
     program = judge.lower(abstract_state(config, mesh)["params"], windows).compile()
@@ -189,17 +215,45 @@ def _first_alone(observers: Observers) -> Observers:
     return dataclasses.replace(observers, report=lambda line: None, show=lambda line: None)
 
 
-def _means(sums: dict[str, jax.Array], config: TrainConfig) -> Line:
-    host = jax.device_get(sums)
-    means = {name: float(host.pop(name)) / config.log_every for name in ("loss", "gradient")}
-    return {**means, "skipped": float(host.pop("skipped")), "train": per_field(host)}
+class _Since:
+    """What the steps since the last line came to: their sums, number and seconds; `last`, those of the last stretch."""
+
+    def __init__(self, config: TrainConfig, mesh: Mesh) -> None:
+        self._config, self._mesh = config, mesh
+        self._sums: dict[str, Any] = {}
+        self._steps, self._seconds, self.last = 0, 0.0, 0.0
+
+    @contextmanager
+    def adding(self) -> Iterator[Callable[[dict[str, Any]], None]]:
+        """Times a stretch of steps, whose sums the function that it gives is to be told."""
+        began = time.monotonic()
+        yield self._add
+        self.last = time.monotonic() - began
+        self._seconds, self._steps = self._seconds + self.last, self._steps + self._config.stretch
+
+    def _add(self, sums: dict[str, Any]) -> None:
+        self._sums = jax.tree.map(lambda a, b: a + b, self._sums, sums) if self._sums else sums
+
+    def line(self, step: int) -> Line:
+        """The line of a log at this step; what comes is counted anew."""
+        means = _means(self._sums, self._steps)
+        line = {"step": step, **means, **_speed(self._config, self._seconds / self._steps, step, self._mesh)}
+        self._sums, self._steps, self._seconds = {}, 0, 0.0
+        return line
 
 
-def _speed(config: TrainConfig, seconds: float, step: int, mesh: Mesh) -> Line:
-    notes = config.log_every * config.batch * config.window / seconds
+def _means(sums: dict[str, Any], steps: int) -> Line:
+    host = dict(sums)
+    means = {name: float(host.pop(name)) / steps for name in ("loss", "gradient")}
+    rooms = {name: float(value) / steps for name, value in host.pop("gradients").items()}
+    return {**means, "gradients": rooms, "skipped": float(host.pop("skipped")), "train": per_field(host)}
+
+
+def _speed(config: TrainConfig, seconds_a_step: float, step: int, mesh: Mesh) -> Line:
+    notes = config.batch * config.window / seconds_a_step
     speed = {
         "tokens_per_second": notes * NOTE_TOKENS,
-        "seconds_left": (config.steps - step) / config.log_every * seconds,
+        "seconds_left": (config.steps - step) * seconds_a_step,
         "learning_rate": float(learning_rate(config)(step)),
     }
     if peak := peak_flops():

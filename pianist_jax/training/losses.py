@@ -14,7 +14,7 @@ from pianist_jax.performance import parameters as curves
 CURVES = {name: (number,) for number, name in enumerate(curves.PREDICTED)}
 FIELDS = {"pitch": (0,), "ioi": (1,), "velocity": (2,), "duration": (3,), "pedal": (4, 5, 6, 7)}
 Batch = dict[str, Any]
-Sums = dict[str, jax.Array]
+Sums = dict[str, Any]  # float32 sums by name; the lengths of `gradients` by the model's rooms
 
 
 def example(batch: Batch, config: TrainConfig, key: jax.Array, *, augmented: bool) -> Batch:

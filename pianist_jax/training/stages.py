@@ -13,7 +13,7 @@ import numpy as np
 from etils import epath
 
 from pianist_jax.config import ModelConfig, TrainConfig
-from pianist_jax.config.changes import from_saved
+from pianist_jax.config.changes import differences, from_saved
 from pianist_jax.data.curves import pair_curves
 from pianist_jax.data.invention import invented
 from pianist_jax.data.parts import PairCorpus, choose, load_pairs, load_parts
@@ -26,12 +26,18 @@ from pianist_jax.parallel import one_device
 from pianist_jax.training import checkpoints
 from pianist_jax.training.feeds import windows_of
 from pianist_jax.training.logs import read_log
-from pianist_jax.training.loop import Observers, train
+from pianist_jax.training.loop import Observers, finished, train
 from pianist_jax.training.steps import OPTIONAL, abstract_state, weights
 from pianist_jax.weights import load_weights, save_weights
 from pianist_jax.weights.card import published, write_card
 
 _CONFIG = "config.json"
+HELD_OUT = 20
+# What may change when a run goes on: nothing of it changes what is learnt.
+FREE = (
+    "mesh", "log_every", "evaluate_every", "sample_every", "keep", "keep_every", "validation_batches",
+    "model.attention", "model.remat", "model.remat_keeps",
+)  # fmt: skip
 
 
 def run_stage(
@@ -46,15 +52,22 @@ def run_stage(
     seconds: float = math.inf,
     report: Callable[[str], None] = print,
     observers: Observers | None = None,
+    set_anyway: bool = False,
 ) -> None:
     """Pre-train on the `pretrain-*.part` of `data`, fine-tune or learn the consensus on its `pairs-*.part`; validate on
-    the pairs.
+    the pairs, or where there are none to pre-train with, on every `HELD_OUT`-th piece, which then is not trained on.
 
     Or stream the folders `shards` (prepared pieces, or pairs to fine-tune on), read by so many `workers`, and validate
     on `data`'s pairs or on a folder of `pairs`. Resumes what `workdir` holds, else begins from `source` (a weights file
-    or another run's folder) or from nothing. Raises PianistError where data or source are missing or of another model.
+    or another run's folder) or from nothing. Raises PianistError where data or source are missing or of another model,
+    and where a run goes on with settings by which it would learn otherwise, unless `set_anyway`.
     """
-    initial = None
+    initial, workdir = None, epath.Path(workdir)
+    _require_same(config, workdir, set_anyway)
+    observers = observers or Observers(report=report)
+    if _is_finished(config, workdir):
+        observers.report(finished(config))
+        return
     if config.task == "consensus" and (source is None or data is None or shards):
         raise PianistError("the consensus is learnt from exported pairs, upon a model; give --data and --from")
     if config.task != "consensus" and config.model.consensus:
@@ -67,10 +80,9 @@ def run_stage(
             raise PianistError(f"{source}: holds a model of other sizes ({model}); set the same model")
     resident = _resident(config, data) if data is not None else {}
     validation = resident.get("validation") or _streamed_validation(config, pairs, shards)
-    workdir = epath.Path(workdir)
     if jax.process_index() == 0:
         _write_config(config, workdir)
-    tell: dict[str, Any] = {"initial": initial, "seconds": seconds, "observers": observers or Observers(report=report)}
+    tell: dict[str, Any] = {"initial": initial, "seconds": seconds, "observers": observers}
     if not shards:
         if "train" not in resident:
             raise PianistError("there is nothing to train on; give --data (exported parts) or --shards")
@@ -96,8 +108,10 @@ def _write_config(config: TrainConfig, workdir: epath.Path) -> None:
 
 def _resident(config: TrainConfig, data: Path) -> dict[str, Windows]:
     """Windows of exported parts, to train and to validate on."""
-    pairs = load_pairs(_parts(data, "pairs"))
     found = sorted(data.glob("pretrain-*.part"))
+    if config.task == "pretrain" and found and not list(data.glob("pairs-*.part")):
+        return _pieces_alone(config, found)
+    pairs = load_pairs(_parts(data, "pairs"))
 
     def windows(pairs: PairCorpus, split: str = "train", stride: int = 64) -> Windows:
         curves = pair_curves(pairs) if config.task == "consensus" else None
@@ -112,6 +126,42 @@ def _resident(config: TrainConfig, data: Path) -> dict[str, Windows]:
     elif found:
         resident["train"] = piece_windows(load_parts(found), config.window)
     return resident
+
+
+def _pieces_alone(config: TrainConfig, found: Sequence[Path]) -> dict[str, Windows]:
+    """Windows of exported pieces without any pairs: every `HELD_OUT`-th piece is validated on."""
+    pieces = load_parts(found)
+    held_out = np.arange(len(pieces.files)) % HELD_OUT == HELD_OUT - 1
+    if not held_out.any():
+        few = f"no pairs to validate on and fewer than {HELD_OUT} pieces"
+        raise PianistError(f"{found[0].parent}: holds {few}; add some")
+    return {
+        "validation": piece_windows(choose(pieces, held_out), config.window, stride=config.window),
+        "train": piece_windows(choose(pieces, ~held_out), config.window),
+    }
+
+
+def _require_same(config: TrainConfig, workdir: epath.Path, set_anyway: bool) -> None:
+    """Raise PianistError where a run that has been saved goes on with settings by which it would learn otherwise."""
+    if set_anyway or not (workdir / _CONFIG).exists() or not (workdir / "checkpoints").exists():
+        return
+    told = [f"{key} {old} -> {new}" for key, (old, new) in differences(read_config(workdir), config, but=FREE).items()]
+    if told:
+        raise PianistError(
+            f"{workdir}: was begun with other settings ({', '.join(told)}); leave them, choose another folder, or add "
+            "--set-anyway"
+        )
+
+
+def _is_finished(config: TrainConfig, workdir: epath.Path) -> bool:
+    """Whether a run has made all of its steps and can be read. A job of many processes sees that for itself."""
+    if jax.process_count() > 1 or not (workdir / "checkpoints").exists():
+        return False
+    with checkpoints.open_checkpoints(workdir / "checkpoints", read_only=True) as manager:
+        if (manager.latest_step() or 0) < config.steps:
+            return False
+        saved = checkpoints.restore(manager, abstract_state(config, one_device()), optional=OPTIONAL)
+        return saved is not None and saved.step >= config.steps
 
 
 def _mixture(

@@ -86,6 +86,7 @@ def update(state: State, batch: Batch, config: TrainConfig, key: jax.Array, mesh
     """One step of the optimizer on one batch. Sums: `summed_loss`'s, and the step's loss, gradient length and skips."""
     gradients, loss, sums = _gradients(state["params"], batch, config, key, mesh)
     length = optax.tree.norm(gradients)
+    rooms = {name: optax.tree.norm(part) for name, part in gradients.items()}
     changes, optimizer = make_optimizer(config).update(gradients, state["optimizer"], state["params"])
     new: State = {"params": optax.apply_updates(state["params"], changes), "optimizer": optimizer}
     if config.ema_decay:
@@ -95,8 +96,8 @@ def update(state: State, batch: Batch, config: TrainConfig, key: jax.Array, mesh
         new["norm"], skipped = usual_length(config, state["norm"], length, state["step"])
         kept = {name: state[name] for name in new if name != "norm"}
         new |= jax.tree.map(lambda old, changed: jnp.where(skipped, old, changed), kept, {n: new[n] for n in kept})
-    sums = {**sums, "loss": loss, "gradient": length, "skipped": skipped.astype(jnp.float32)}
-    return {"step": state["step"] + 1, **new}, sums
+    told: Sums = {**sums, "loss": loss, "gradient": length, "gradients": rooms, "skipped": skipped.astype(jnp.float32)}
+    return {"step": state["step"] + 1, **new}, told
 
 
 def train_step(state: State, windows: Windows, config: TrainConfig, mesh: Mesh) -> tuple[State, Sums]:

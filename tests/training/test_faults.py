@@ -1,5 +1,6 @@
 """What goes wrong on the way: each ends in one clear line or in a defined reaction, and nothing saved is lost."""
 
+import json
 import os
 import shutil
 import signal
@@ -309,7 +310,7 @@ def test_a_run_writes_lines_and_tensorboard_files(tmp_path: Path) -> None:
 def test_settings_of_a_run_are_checked() -> None:
     for change, problem in (
         ({"steps": 0}, "steps is 0"),
-        ({"evaluate_every": 7}, r"evaluate_every \(7\) must be a multiple of log_every"),
+        ({"keep_every": 7}, r"keep_every \(7\) must be a multiple of evaluate_every \(10\)"),
         ({"accumulate": 3}, r"batch \(8\) must be a multiple of accumulate"),
         ({"ema_decay": 1.0}, "ema_decay is 1.0"),
     ):
@@ -337,6 +338,9 @@ def test_a_log_that_was_cut_short_is_read_and_goes_on(tmp_path: Path) -> None:
     assert [line["step"] for line in read_log(tmp_path)] == [5, 15]
     assert (tmp_path / "log.jsonl").read_text().endswith(f'{{"step": 1\n{last}\n')
     assert read_log(tmp_path / "nowhere") == []
+    with open_logs(tmp_path, after=10) as log:  # steps behind it are made again
+        log({"step": 12, "loss": 2.0})
+    assert [json.loads(line)["step"] for line in (tmp_path / "log.jsonl").read_text().splitlines()] == [5, 12]
 
 
 def test_a_run_that_cannot_begin_to_write_says_so(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from pianist_jax.data.export import export, export_pairs
 from pianist_jax.data.records import pack_pair
 from pianist_jax.errors import PianistError
 from pianist_jax.music.tokens import ScoreTokens
+from pianist_jax.training.logs import read_log
 from pianist_jax.training.loop import Observers
 from pianist_jax.training.stages import export_run, load_run, read_config, run_stage
 from pianist_jax.weights import load_weights
@@ -98,6 +99,13 @@ def test_a_run_on_streamed_shards_ends_in_weights(tmp_path: Path) -> None:
     np.testing.assert_array_equal(published["encoder"]["norm"]["weight"], weights["encoder"]["norm"]["weight"])
     _, params = load_run(tmp_path / "run")
     np.testing.assert_array_equal(weights["encoder"]["norm"]["weight"], params["encoder"]["norm"]["weight"])
+    said.clear()
+    changed = dataclasses.replace(config, learning_rate=1e-4, log_every=1)  # what is logged when may change
+    with pytest.raises(PianistError, match=r"other settings \(learning_rate 0\.005 -> 0\.0001\); .*--set-anyway"):
+        run_stage(changed, None, tmp_path / "run", shards=[pairs], observers=observers)
+    assert read_config(tmp_path / "run") == config
+    run_stage(changed, None, tmp_path / "run", shards=[pairs], observers=observers, set_anyway=True)
+    assert said == ["finished: all 10 steps are done; `pianist export` writes the weights"]
     other = dataclasses.replace(config, model=dataclasses.replace(config.model, width=32))
     with pytest.raises(PianistError, match="holds a model of other sizes"):
         run_stage(other, None, tmp_path / "other", shards=[pairs], source=tmp_path / "run")
@@ -126,6 +134,22 @@ def test_a_mixture_needs_what_it_is_made_of(tmp_path: Path) -> None:
         Mixture(thinned=0.6, invented=0.5)
     with pytest.raises(PianistError, match="no one tempo"):
         tiny(packed=True, augmentation=Augmentation(anchored=True))
+
+
+@pytest.mark.slow
+def test_pieces_alone_are_pretrained_and_validated_on(tmp_path: Path) -> None:
+    parts, said = tmp_path / "parts", list[str]()
+    export(make_folders(tmp_path), parts)
+    config = dataclasses.replace(tiny(steps=6, log_every=4, evaluate_every=3), task="pretrain")
+    with pytest.raises(PianistError, match="holds no pairs to validate on and fewer than 20 pieces"):
+        run_stage(config, parts, tmp_path / "run")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pianist_jax.training.stages.HELD_OUT", 2)
+        run_stage(config, parts, tmp_path / "run", report=said.append)
+    assert [(line["step"], "validation" in line) for line in read_log(tmp_path / "run")] == [
+        (3, True), (4, False), (6, True),
+    ]  # fmt: skip
+    assert "were training" in said[-1]
 
 
 @pytest.mark.slow
