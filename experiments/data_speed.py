@@ -43,7 +43,7 @@ import numpy as np
 from pianist_jax.data.fingerprints import content_hash, hold_out, recording_shingles
 from pianist_jax.data.layouts import list_items
 from pianist_jax.data.quality import fault
-from pianist_jax.data.records import Piece, pack_piece
+from pianist_jax.data.records import StoredPiece, pack_piece
 from pianist_jax.data.shards import write_shard
 from pianist_jax.data.sources import find_source, name_of
 from pianist_jax.data.trees import open_tree, read_content
@@ -93,7 +93,9 @@ def stages(source: Any, root: str, item: Any, clock: Clock) -> bytes | None:
             return None
         clock("held out?", held.find, notes)
         clock("fingerprint", lambda: (content_hash(notes), recording_shingles(notes)))
-        return clock("record", lambda: pack_piece(Piece(encode(notes), source.name, item.file, source.kind, "none")))
+        return clock(
+            "record", lambda: pack_piece(StoredPiece(encode(notes), source.name, item.file, source.kind, "none"))
+        )
     except (PianistError, AttributeError):  # left to mido
         return None
 

@@ -16,7 +16,7 @@ import numpy as np
 from pianist_jax.data.pairs import LEAST_MATCHED
 from pianist_jax.evaluation.dataset import load_pieces
 from pianist_jax.evaluation.folders import Aligner
-from pianist_jax.evaluation.pieces import Piece, deal
+from pianist_jax.evaluation.pieces import PlayedPiece, deal
 from pianist_jax.files import replacing
 from pianist_jax.performance.alignment import share_matched
 from pianist_jax.score.load import load
@@ -50,7 +50,7 @@ _OF_NOTES = ("pitch", "start", "end", "metre", "onset", "release", "velocity")
 _OF_PEDAL = ("pedal_time", "pedal_value")
 
 
-def collect(pieces: Iterator[Piece], split: str) -> Iterator[Sample]:
+def collect(pieces: Iterator[PlayedPiece], split: str) -> Iterator[Sample]:
     """The performances of pieces that are worth learning from."""
     for piece in pieces:
         assert piece.source is not None

@@ -20,7 +20,7 @@ from pianist_jax.evaluation.candidates import HUMANS, render_candidates
 from pianist_jax.evaluation.classifier import candidate_windows, classify, human_windows
 from pianist_jax.evaluation.dataset import load_pieces
 from pianist_jax.evaluation.folders import Aligner
-from pianist_jax.evaluation.pieces import Piece, Played
+from pianist_jax.evaluation.pieces import Played, PlayedPiece
 from pianist_jax.inference.engine import load_model
 from pianist_jax.music.notes import Notes
 from pianist_jax.music.tokens import ScoreTokens
@@ -30,7 +30,7 @@ from pianist_jax.rendering.touch import touch
 Change = Callable[[Notes, ScoreTokens, Notes, np.ndarray], Notes]
 
 
-def changed(pieces: Sequence[Piece], played: Sequence[Sequence[Played]], change: Change) -> list[list[Played]]:
+def changed(pieces: Sequence[PlayedPiece], played: Sequence[Sequence[Played]], change: Change) -> list[list[Played]]:
     """The performances of each piece after a `change` of (score, its tokens, performance, key of a chance)."""
     made = []
     for piece, own in zip(pieces, played, strict=True):
@@ -45,7 +45,7 @@ def changed(pieces: Sequence[Piece], played: Sequence[Sequence[Played]], change:
     return made
 
 
-def judge(name: str, pieces: Sequence[Piece], humans: list[list[np.ndarray]], played: list[list[Played]]) -> None:
+def judge(name: str, pieces: Sequence[PlayedPiece], humans: list[list[np.ndarray]], played: list[list[Played]]) -> None:
     """Print what tells these performances from the humans' (`human_windows`)."""
     found = classify(pieces, humans, [candidate_windows(*own) for own in zip(pieces, played, strict=True)], 0)
     f1 = []

@@ -192,7 +192,7 @@ def published_config(path: Path, shapes: dict[str, tuple[int, ...]]) -> ModelCon
     The head size is that of the JSON beside `path`, or the published presets' where there is none. Raises PianistError
     where shapes or JSON do not agree.
     """
-    told, teller = _told(path)
+    told, teller = _stated_sizes(path)
 
     def rows(name: str) -> int:
         if len(shapes.get(name, ())) != 2:
@@ -222,7 +222,7 @@ def published_config(path: Path, shapes: dict[str, tuple[int, ...]]) -> ModelCon
     return ModelConfig(**sizes)
 
 
-def _told(path: Path) -> tuple[dict[str, Any], str]:
+def _stated_sizes(path: Path) -> tuple[dict[str, Any], str]:
     """What the JSON beside the file says of sizes, and the name of that JSON ("" where there is none)."""
     for beside in (_sizes_file(path), path.with_name("config.json")):
         if not beside.exists():

@@ -41,7 +41,7 @@ def bench(
     old = _figures(compare) if compare else []
     results = benchmark.measure(what or [result["what"] for result in old] or USUAL, rounds)
     for result in results:
-        say(_told(result))
+        say(_line(result))
     if compare:
         for line in benchmark.compare(results, old) or ["nothing that was measured before"]:
             say(line)
@@ -59,7 +59,7 @@ def _figures(path: Path) -> list[dict]:
     raise PianistError(f"{path}: holds no figures of `pianist bench`; give another file")
 
 
-def _told(result: dict) -> str:
+def _line(result: dict) -> str:
     spread = f"{min(result['speeds']):.1f}-{max(result['speeds']):.1f}"
     figures = {
         "times_real_time": "{} × real time",

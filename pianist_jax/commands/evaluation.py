@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from pianist_jax.evaluation.candidates import Candidates
     from pianist_jax.evaluation.folders import Aligner
-    from pianist_jax.evaluation.pieces import Piece
+    from pianist_jax.evaluation.pieces import PlayedPiece
     from pianist_jax.inference.engine import Model
 
 commands = typer.Typer(rich_markup_mode=None)
@@ -133,7 +133,7 @@ def _sum_up(answers: Sequence[Path], seed: int) -> None:
         say(line)
 
 
-def _at_tempo(entry: "Candidates", pieces: "list[Piece]", tempo: str) -> "Candidates":
+def _at_tempo(entry: "Candidates", pieces: "list[PlayedPiece]", tempo: str) -> "Candidates":
     """Performances that are there already, brought to the humans' tempo where that is told."""
     from pianist_jax.evaluation.candidates import HUMANS, at_tempo_of_humans
 
@@ -184,7 +184,7 @@ def _pieces(
     split: str,
     seed: int,
     aligner: "Aligner",
-) -> "tuple[list[Piece], np.ndarray | None, dict[str, Any], list[str]]":
+) -> "tuple[list[PlayedPiece], np.ndarray | None, dict[str, Any], list[str]]":
     """The pieces with their humans, what the blind control draws from, where they are from, warnings."""
     import numpy as np
 
@@ -209,7 +209,7 @@ def _pieces(
 def _play(
     names: Sequence[str],
     settings: dict[str, Sampling],
-    pieces: "list[Piece]",
+    pieces: "list[PlayedPiece]",
     samples: int,
     seed: int,
     tempo: str,
@@ -260,7 +260,7 @@ def _progress(what: str, notes: int) -> Iterator[Callable[[int], None]]:
 def _write(
     stem: Path,
     report: dict[str, Any],
-    pieces: "list[Piece]",
+    pieces: "list[PlayedPiece]",
     entries: "list[Candidates]",
     metrics: str,
     seed: int,

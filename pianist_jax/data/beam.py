@@ -40,7 +40,7 @@ Light = tuple[int, dict, int, np.ndarray]  # number of the file, its line, bytes
 
 
 @dataclasses.dataclass(frozen=True)
-class Job:
+class CorpusFile:
     """A file among those of all corpora: its number, and what `make_entry` is told."""
 
     number: int
@@ -91,7 +91,7 @@ def _build(pipeline: "beam.Pipeline", listed: Sequence[Listed], held_out: HeldOu
     import apache_beam as beam
 
     jobs = [
-        Job(number, each.source, each.root, item)
+        CorpusFile(number, each.source, each.root, item)
         for number, (each, item) in enumerate((each, item) for each in listed for item in each.items)
     ]
     names = [each.source.name for each in listed for _ in each.items]
@@ -145,7 +145,7 @@ def decide(lights: Iterable[Light], names: Sequence[str], sources: Sequence[Sour
     return Decided(shard, texts)
 
 
-def read_entry(job: Job, held_out: HeldOut) -> tuple[int, Entry]:
+def read_entry(job: CorpusFile, held_out: HeldOut) -> tuple[int, Entry]:
     """A file's number and what it holds."""
     return job.number, make_entry(job.source, job.root, job.item, held_out)
 

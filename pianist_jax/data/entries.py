@@ -15,7 +15,7 @@ import numpy as np
 from pianist_jax.data.fingerprints import HeldOut, content_hash, recording_shingles
 from pianist_jax.data.layouts import Item
 from pianist_jax.data.quality import fault
-from pianist_jax.data.records import Piece, pack_piece, pedal_kind
+from pianist_jax.data.records import StoredPiece, pack_piece, pedal_kind
 from pianist_jax.data.sources import Source
 from pianist_jax.data.trees import read_content
 from pianist_jax.errors import PianistError
@@ -82,7 +82,7 @@ def _entry(source: Source, item: Item, notes: Notes, held_out: HeldOut, line: di
     if reason:
         return Entry(None, {**line, "left_out": reason}, NO_SHINGLES)
     pedal = "none" if source.pedal == "none" else found
-    record = pack_piece(Piece(encode(notes), source.name, item.file, source.kind, pedal))
+    record = pack_piece(StoredPiece(encode(notes), source.name, item.file, source.kind, pedal))
     return Entry(record, line, recording_shingles(notes))
 
 

@@ -7,7 +7,7 @@ import dataclasses
 
 import numpy as np
 
-Span = tuple[int, int, int]  # piece, its first note in the window, the note after its last one
+Stretch = tuple[int, int, int]  # piece, its first note in the window, the note after its last one
 
 
 def cut(lengths: np.ndarray, window: int, stride: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -34,7 +34,7 @@ class Apart:
     def __len__(self) -> int:
         return len(self.piece)
 
-    def spans(self, number: int) -> list[Span]:
+    def spans(self, number: int) -> list[Stretch]:
         """The one span of a window."""
         first = int(self.first[number])
         return [(int(self.piece[number]), first, first + int(self.length[number]))]
@@ -59,12 +59,12 @@ class Packed:
     def _windows(self) -> int:
         return -(-int(self.ends[-1]) // self.window)
 
-    def spans(self, number: int) -> list[Span]:
+    def spans(self, number: int) -> list[Stretch]:
         """The spans of a window in order, `window` notes in all."""
         turn, index = divmod(number, self._windows())
         place = (index * self.window + turn * self.stride) % int(self.ends[-1])
         here = int(np.searchsorted(self.ends, place, side="right"))
-        found: list[Span] = []
+        found: list[Stretch] = []
         missing = self.window
         while missing:
             begin = int(self.ends[here - 1]) if here else 0

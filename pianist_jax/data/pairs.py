@@ -324,13 +324,13 @@ def _make_pair(job: _Job) -> tuple[Outcome, list[bytes]]:
         "filled": sum(int(s.filled.sum()) for s in stretches),
     }
     pedal = pedal_kind(played.pedal_value)
-    told = _told(job.asap_dir / one.score, job.asap_dir / one.notation if one.notation else None)
+    told = _metre_and_page(job.asap_dir / one.score, job.asap_dir / one.notation if one.notation else None)
     packed = [pack_stretch("asap", one, pedal, stretch, *told) for stretch in stretches]
     return outcome_of(one, "", **found), packed
 
 
 @lru_cache(maxsize=1)  # the performances of a score come one after the other
-def _told(path: Path, notation: Path | None) -> tuple[np.ndarray, np.ndarray | None]:
+def _metre_and_page(path: Path, notation: Path | None) -> tuple[np.ndarray, np.ndarray | None]:
     """The metre and the page of a score."""
     score = load(path, whole=True)
     return metre(score.grid), twin_page(normalise(score.notes)[0], notation)

@@ -187,7 +187,7 @@ def _load(
             raise PartError(f"{path}: damaged (it contradicts the other parts); copy it or export it again")
     blocks = [(path, start, block) for path, header, start in opened for block in header["blocks"]]
     bounds = _offsets([block["notes"] for _, _, block in blocks])
-    groups = ["notes"] * (kind == PAIRS) + _told(headers[0])
+    groups = ["notes"] * (kind == PAIRS) + _groups_of(headers[0])
     performance, score = empty_values(bounds[-1], groups)
     with concurrent.futures.ThreadPoolExecutor(workers or os.cpu_count()) as pool:
         tasks = [
@@ -201,7 +201,7 @@ def _load(
     return headers, performance, score
 
 
-def _told(header: dict) -> list[str]:
+def _groups_of(header: dict) -> list[str]:
     """The groups that the scores of a part tell beside their notes."""
     return [name for name in WIDTHS if header.get(name)]
 
@@ -237,7 +237,7 @@ def _open(path: Path, kind: str) -> tuple[Path, dict, int]:
 def _is_whole(header: dict, room: int) -> bool:
     """Whether a header is as `assemble` was given it, and speaks of the `room` bytes behind it. May raise anything."""
     pairs = header["kind"] == PAIRS
-    told = sum(len(WIDTHS[name]) for name in _told(header))
+    told = sum(len(WIDTHS[name]) for name in _groups_of(header))
     planes = len(PLANE_WIDTHS) + (len(PLANE_WIDTHS) - 1 + told if pairs else 0)
     sources = [] if pairs else header["sources"]
     return (

@@ -89,7 +89,7 @@ def _unpack(record: bytes, kind: int) -> tuple[np.ndarray, ScoreTokens | None, n
     return piece.tokens, None, np.ones(len(piece.tokens), bool), piece.pedal != "none"
 
 
-class Windows:
+class ShardWindows:
     """The windows of some records of a folder, by number: a data source for Grain.
 
     All of them have a pedal, or none has, so that it can be told of the window as a whole.
@@ -152,7 +152,7 @@ def _stacked(rows: Sequence[Any]) -> Any:
     return ScoreTokens(**{name: np.stack([getattr(row, name) for row in rows]) for name in rows[0].groups})
 
 
-def make_windows(holding: Holding, window: int, *, packed: bool, stride: int, seed: int) -> list[Windows]:
+def make_windows(holding: Holding, window: int, *, packed: bool, stride: int, seed: int) -> list[ShardWindows]:
     """The windows of a folder: those with a pedal, and those without."""
     found = []
     for pedal in (True, False):
@@ -164,7 +164,7 @@ def make_windows(holding: Holding, window: int, *, packed: bool, stride: int, se
             layout: Apart | Packed = lay_packed(lengths, window, stride, np.random.default_rng((seed, pedal)))
         else:
             layout = lay_apart(lengths, window, stride)
-        found.append(Windows(holding, records, layout, window))
+        found.append(ShardWindows(holding, records, layout, window))
     return found
 
 

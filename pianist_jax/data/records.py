@@ -49,7 +49,7 @@ class RecordError(PianistError):
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Piece:
+class StoredPiece:
     """A piece of a corpus: tokens int32[N, 8], where it comes from, and the pedal found in this very file."""
 
     tokens: np.ndarray
@@ -170,7 +170,7 @@ def fill(planes: Sequence[bytes], performance: np.ndarray, score: ScoreTokens | 
         begin += len(WIDTHS[name])
 
 
-def pack_piece(piece: Piece) -> bytes:
+def pack_piece(piece: StoredPiece) -> bytes:
     """A piece as a record; its leading silence is left out (the first IOI is stored as 0).
 
     Raises:
@@ -182,7 +182,7 @@ def pack_piece(piece: Piece) -> bytes:
     return _pack(PIECE, metadata, len(piece.tokens), to_planes(_from_zero(piece.tokens)))
 
 
-def unpack_piece(record: bytes) -> Piece:
+def unpack_piece(record: bytes) -> StoredPiece:
     """The inverse of `pack_piece`.
 
     Raises:
@@ -190,7 +190,7 @@ def unpack_piece(record: bytes) -> Piece:
     """
     metadata, values, _ = _unpack(record, PIECE)
     try:
-        return Piece(expand(values), **metadata)
+        return StoredPiece(expand(values), **metadata)
     except TypeError as error:
         raise RecordError(f"a piece's record has the wrong metadata ({error}): prepare its corpus again") from error
 
@@ -201,8 +201,8 @@ def pack_pair(score_tokens: ScoreTokens, performance_tokens: np.ndarray, metadat
     Args:
         score_tokens, performance_tokens: int32, N notes of equal pitches each.
         metadata: JSON values; `composition` (any text), `split` (`train` or `validation`) and `pedal` (of the
-            performance, as in `Piece`) must be among them. `unplayed` may list notes whose performed values are no
-            performer's.
+            performance, as in `StoredPiece`) must be among them. `unplayed` may list notes whose performed values are
+            no performer's.
 
     Raises:
         ValueError: lengths, pitches or ranges that do not fit, missing metadata.

@@ -58,7 +58,7 @@ from pianist_jax.errors import PianistError
 from pianist_jax.evaluation import statistics as stats
 from pianist_jax.evaluation.chords import ChordUse, chord_use
 from pianist_jax.evaluation.pedal import PedalUse, pedal_use, repedal_f1, transition_f1
-from pianist_jax.evaluation.pieces import Piece, Played, curves_of, deal
+from pianist_jax.evaluation.pieces import Played, PlayedPiece, curves_of, deal
 from pianist_jax.performance.parameters import CURVES, Chords, TimeMap, chords_of, time_map
 
 WINDOW, HOP, NEAR_SEAM = 512, 256, 16  # notes
@@ -111,7 +111,7 @@ def prepare(chords: Chords, played: Played) -> Performance:
     )
 
 
-def reference_of(piece: Piece) -> Reference:
+def reference_of(piece: PlayedPiece) -> Reference:
     """The humans of a piece, dealt out on its score.
 
     Raises PianistError where the piece has no human or one plays nothing of the score.

@@ -10,7 +10,7 @@ import numpy as np
 
 from pianist_jax.data.twins import twin_page
 from pianist_jax.errors import PianistError
-from pianist_jax.evaluation.pieces import Piece, Played, curves_of, deal
+from pianist_jax.evaluation.pieces import Played, PlayedPiece, curves_of, deal
 from pianist_jax.performance.pace import Pace, on_clock
 from pianist_jax.performance.parameters import Chords, chords_of, time_map
 
@@ -37,13 +37,13 @@ class Candidates:
     about: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
-def humans_slowness(piece: Piece) -> float:
+def humans_slowness(piece: PlayedPiece) -> float:
     """How many times slower than written the humans of a piece play it: the geometric mean of `usual_slowness`."""
     chords = chords_of(piece.score)
     return float(np.exp(np.mean(np.log([usual_slowness(chords, human) for human in piece.humans]))))
 
 
-def at_tempo_of_humans(piece: Piece, performances: Sequence[Played]) -> tuple[Played, ...]:
+def at_tempo_of_humans(piece: PlayedPiece, performances: Sequence[Played]) -> tuple[Played, ...]:
     """Anybody's performances of a piece, each evenly faster or slower so that it is as slow as the humans are."""
     chords, told = chords_of(piece.score), humans_slowness(piece)
     changed = []
@@ -60,7 +60,7 @@ def usual_slowness(chords: Chords, played: Played) -> float:
     return float(np.exp(np.nanmean(curves_of(chords, dealt, time_map(chords, dealt.onset), played.aligned)["log_ioi"])))
 
 
-def _with_page(ready: renderer.Piece, piece: Piece) -> renderer.Piece:
+def _with_page(ready: renderer.Piece, piece: PlayedPiece) -> renderer.Piece:
     """A score made ready, with what its engraved twin writes at its notes, where it does not tell that itself."""
     if ready.tokens.page is not None:
         return ready
@@ -69,7 +69,7 @@ def _with_page(ready: renderer.Piece, piece: Piece) -> renderer.Piece:
 
 def render_candidates(
     name: str,
-    pieces: Sequence[Piece],
+    pieces: Sequence[PlayedPiece],
     model: Model,
     *,
     seed: int,

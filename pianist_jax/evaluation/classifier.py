@@ -21,7 +21,7 @@ import numpy as np
 
 from pianist_jax.evaluation import statistics as stats
 from pianist_jax.evaluation.features import FEATURES, GROUPS, NAMES, WINDOW, Feature, columns_of, window_features
-from pianist_jax.evaluation.pieces import Piece, Played
+from pianist_jax.evaluation.pieces import Played, PlayedPiece
 from pianist_jax.performance.parameters import chords_of
 
 FOLDS = 5
@@ -33,7 +33,7 @@ KINDS = ("all", *GROUPS)
 
 
 @dataclass(frozen=True, eq=False)
-class Windows:
+class WindowFeatures:
     """Windows of some performances: features float64 [W, ·], and the composition int64 [W] each is of."""
 
     values: np.ndarray
@@ -43,12 +43,12 @@ class Windows:
         return len(self.values)
 
 
-def human_windows(pieces: Sequence[Piece]) -> list[list[np.ndarray]]:
+def human_windows(pieces: Sequence[PlayedPiece]) -> list[list[np.ndarray]]:
     """The features of every human of every piece (`window_features`)."""
     return [[window_features(chords_of(piece.score), human) for human in piece.humans] for piece in pieces]
 
 
-def candidate_windows(piece: Piece, samples: Sequence[Played]) -> list[np.ndarray]:
+def candidate_windows(piece: PlayedPiece, samples: Sequence[Played]) -> list[np.ndarray]:
     """The features of each sample, the k-th with the gaps of the k-th human of the piece."""
     chords = chords_of(piece.score)
     return [
@@ -57,7 +57,10 @@ def candidate_windows(piece: Piece, samples: Sequence[Played]) -> list[np.ndarra
 
 
 def classify(
-    pieces: Sequence[Piece], humans: Sequence[Sequence[np.ndarray]], machine: Sequence[Sequence[np.ndarray]], seed: int
+    pieces: Sequence[PlayedPiece],
+    humans: Sequence[Sequence[np.ndarray]],
+    machine: Sequence[Sequence[np.ndarray]],
+    seed: int,
 ) -> dict[str, Any]:
     """How well a candidate can be told from the humans.
 
@@ -78,7 +81,7 @@ def classify(
 
 def add_classifier(
     systems: dict[str, dict[str, Any]],
-    pieces: Sequence[Piece],
+    pieces: Sequence[PlayedPiece],
     samples: Mapping[str, Sequence[Sequence[Played]]],
     seed: int,
 ) -> list[str]:
@@ -99,7 +102,7 @@ def add_classifier(
     return [f"{name}: no classifier: {few}" for name in without]
 
 
-def classify_humans(pieces: Sequence[Piece], humans: Sequence[Sequence[np.ndarray]], seed: int) -> dict[str, Any]:
+def classify_humans(pieces: Sequence[PlayedPiece], humans: Sequence[Sequence[np.ndarray]], seed: int) -> dict[str, Any]:
     """The floor: one human of each piece against the others, the mean of `TURNS` turns. Pieces of one are left out."""
     several = [k for k, own in enumerate(humans) if len(own) > 1]
     judged = [pieces[k] for k in several]
@@ -114,7 +117,7 @@ def classify_humans(pieces: Sequence[Piece], humans: Sequence[Sequence[np.ndarra
     return {"auc": {kind: _with_interval(found, seed) for kind, found in means.items()}, "tells": []}
 
 
-def _together(pieces: Sequence[Piece], windows: Sequence[Sequence[np.ndarray]]) -> Windows:
+def _together(pieces: Sequence[PlayedPiece], windows: Sequence[Sequence[np.ndarray]]) -> WindowFeatures:
     names = sorted({piece.composition for piece in pieces})
     values, labels = [np.zeros((0, len(NAMES)))], [np.zeros(0, np.int64)]
     for piece, performances in zip(pieces, windows, strict=True):
@@ -122,10 +125,10 @@ def _together(pieces: Sequence[Piece], windows: Sequence[Sequence[np.ndarray]]) 
             kept = one[np.isfinite(one).any(1)]
             values.append(kept)
             labels.append(np.full(len(kept), names.index(piece.composition)))
-    return Windows(np.concatenate(values), np.concatenate(labels))
+    return WindowFeatures(np.concatenate(values), np.concatenate(labels))
 
 
-def _auc_by_kind(theirs: Windows, ours: Windows, seed: int) -> dict[str, np.ndarray]:
+def _auc_by_kind(theirs: WindowFeatures, ours: WindowFeatures, seed: int) -> dict[str, np.ndarray]:
     """`_auc_by_composition` of every kind of `KINDS`; nothing where there are too few windows."""
     shared = np.intersect1d(theirs.composition, ours.composition)
     if len(shared) < 2 or min(len(theirs), len(ours)) < LEAST:
@@ -139,7 +142,9 @@ def _folds(compositions: np.ndarray, seed: int) -> list[np.ndarray]:
     return np.array_split(drawn, min(FOLDS, len(drawn)))
 
 
-def _auc_by_composition(theirs: Windows, ours: Windows, folds: list[np.ndarray], columns: np.ndarray) -> np.ndarray:
+def _auc_by_composition(
+    theirs: WindowFeatures, ours: WindowFeatures, folds: list[np.ndarray], columns: np.ndarray
+) -> np.ndarray:
     """float64 [C]: the AUC within each composition of the folds, by a classifier that saw the other folds alone."""
     from sklearn.ensemble import HistGradientBoostingClassifier
     from threadpoolctl import threadpool_limits
@@ -173,7 +178,7 @@ def _with_interval(values: np.ndarray, seed: int) -> dict[str, float]:
     return {"value": float(values.mean()), "low": low, "high": high, "compositions": len(values)}
 
 
-def _tells(theirs: Windows, ours: Windows) -> list[dict[str, Any]]:
+def _tells(theirs: WindowFeatures, ours: WindowFeatures) -> list[dict[str, Any]]:
     """The features by which alone the two differ most within compositions, with their medians, in words."""
     found: list[dict[str, Any]] = []
     for column, (name, feature) in enumerate(FEATURES.items()):

@@ -11,7 +11,7 @@ import numpy as np
 from pianist_jax.data.pairs import Performance, read_metadata
 from pianist_jax.errors import PianistError
 from pianist_jax.evaluation.folders import Aligner, align_files, read_notes
-from pianist_jax.evaluation.pieces import Piece
+from pianist_jax.evaluation.pieces import PlayedPiece
 from pianist_jax.music.midi import read_midi
 from pianist_jax.music.notes import normalise
 from pianist_jax.music.tokens import encode
@@ -34,7 +34,7 @@ def load_training_tokens(asap_dir: Path, rng: np.random.Generator, count: int = 
 
 def load_pieces(
     asap_dir: Path, aligner: Aligner, split: str = "validation", composers: Sequence[str] | None = None
-) -> list[Piece]:
+) -> list[PlayedPiece]:
     """The pieces of a split, in the order of metadata.csv: each a score with all performances of it.
 
     Args:
@@ -56,7 +56,7 @@ def load_pieces(
     pairs = [(scores[path], asap_dir / one.file) for path, performances in by_score.items() for one in performances]
     found = iter(align_files(pairs, aligner))
     return [
-        Piece(
+        PlayedPiece(
             path.rpartition("/")[0],
             performances[0].composition,
             scores[path],

@@ -24,14 +24,14 @@ from pianist_jax.evaluation.candidates import Candidates
 from pianist_jax.evaluation.classifier import add_classifier
 from pianist_jax.evaluation.composite import WEIGHTS, composite
 from pianist_jax.evaluation.controls import CAUGHT_BY, MISSED_BY
-from pianist_jax.evaluation.pieces import Piece, Played, as_played
+from pianist_jax.evaluation.pieces import Played, PlayedPiece, as_played
 from pianist_jax.evaluation.rules import perform
 from pianist_jax.evaluation.suite import Report, evaluate_controls, evaluate_pieces
 
 HUMAN, DEADPAN, RULES = "human", "deadpan", "rules"
 
 
-def common_pieces(pieces: Sequence[Piece], entries: Sequence[Candidates]) -> tuple[list[Piece], list[str]]:
+def common_pieces(pieces: Sequence[PlayedPiece], entries: Sequence[Candidates]) -> tuple[list[PlayedPiece], list[str]]:
     """The pieces that every entry has performed, and a warning for each of the others: all are judged on the same.
 
     Raises PianistError where there is none.
@@ -48,7 +48,7 @@ def common_pieces(pieces: Sequence[Piece], entries: Sequence[Candidates]) -> tup
 
 
 def evaluate(
-    pieces: Sequence[Piece],
+    pieces: Sequence[PlayedPiece],
     entries: Sequence[Candidates],
     *,
     seed: int = 0,
@@ -109,7 +109,7 @@ def evaluate(
 
 
 def _ask_classifier(
-    systems: dict[str, dict[str, Any]], pieces: Sequence[Piece], entries: Sequence[Candidates], seed: int
+    systems: dict[str, dict[str, Any]], pieces: Sequence[PlayedPiece], entries: Sequence[Candidates], seed: int
 ) -> list[str]:
     """Puts the classifier's figures into the entries and the pianist of rules; gives warnings about what they lack."""
     performed: dict[str, list[Sequence[Played]]] = {
@@ -120,7 +120,7 @@ def _ask_classifier(
     return add_classifier(systems, pieces, performed, seed)
 
 
-def _add_composites(systems: dict[str, dict[str, Any]], pieces: Sequence[Piece], seed: int) -> list[str]:
+def _add_composites(systems: dict[str, dict[str, Any]], pieces: Sequence[PlayedPiece], seed: int) -> list[str]:
     """Puts the summary figure into every system; gives warnings about what it lacks."""
     if HUMAN not in systems or DEADPAN not in systems:
         return ["no composite: no piece has two human performances, so there is no left-out human to be 1"]

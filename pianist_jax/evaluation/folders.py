@@ -21,7 +21,7 @@ import numpy as np
 from pianist_jax.data.alignments import cached_align
 from pianist_jax.errors import PianistError
 from pianist_jax.evaluation.candidates import Candidates
-from pianist_jax.evaluation.pieces import Piece, Played, deal
+from pianist_jax.evaluation.pieces import Played, PlayedPiece, deal
 from pianist_jax.music.midi import read_midi
 from pianist_jax.music.notes import Notes, normalise
 from pianist_jax.performance.alignment import AlignmentError
@@ -58,7 +58,7 @@ def read_notes(path: Path) -> Notes:
     return notes
 
 
-def find_pieces(scores: Path, humans: Path, aligner: Aligner) -> tuple[list[Piece], list[str]]:
+def find_pieces(scores: Path, humans: Path, aligner: Aligner) -> tuple[list[PlayedPiece], list[str]]:
     """The pieces of two folders, by name, and warnings about files that found no partner.
 
     Raises PianistError where nothing comes together, a file cannot be read, or a human plays another piece.
@@ -75,12 +75,15 @@ def find_pieces(scores: Path, humans: Path, aligner: Aligner) -> tuple[list[Piec
     pairs = [(notes[name], path) for name in notes for path in played[name]]
     found = iter(align_files(pairs, aligner))
     pieces = [
-        Piece(name, name, score, tuple(next(found) for _ in played[name]), files[name]) for name, score in notes.items()
+        PlayedPiece(name, name, score, tuple(next(found) for _ in played[name]), files[name])
+        for name, score in notes.items()
     ]
     return pieces, warnings
 
 
-def find_candidates(folder: Path, pieces: Sequence[Piece], aligner: Aligner, name: str) -> tuple[Candidates, list[str]]:
+def find_candidates(
+    folder: Path, pieces: Sequence[PlayedPiece], aligner: Aligner, name: str
+) -> tuple[Candidates, list[str]]:
     """The candidates of a folder for those pieces that it has any of, and warnings about its other files.
 
     A performance that plays every note of the score once is taken as it is, others are aligned. Raises PianistError
@@ -107,7 +110,7 @@ def find_candidates(folder: Path, pieces: Sequence[Piece], aligner: Aligner, nam
 
 
 def find_all_candidates(
-    folders: Sequence[Path], pieces: Sequence[Piece], aligner: Aligner
+    folders: Sequence[Path], pieces: Sequence[PlayedPiece], aligner: Aligner
 ) -> tuple[list[Candidates], list[str]]:
     """The candidates of several folders, each called as its folder is, or by its path where two are called alike."""
     entries, warnings = [], []

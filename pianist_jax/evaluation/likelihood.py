@@ -9,7 +9,7 @@ import numpy as np
 
 from pianist_jax.data.pairs import LEAST_NOTES, build_stretches, cut
 from pianist_jax.errors import PianistError
-from pianist_jax.evaluation.pieces import Piece, Played
+from pianist_jax.evaluation.pieces import Played, PlayedPiece
 from pianist_jax.evaluation.results import PieceResult, aggregate
 from pianist_jax.music.tokens import FIRST_TIME, IOI, SLOTS, ScoreTokens, encode
 
@@ -27,7 +27,7 @@ Figures = dict[str, dict[str, float]]
 
 
 def likelihood(
-    pieces: Sequence[Piece],
+    pieces: Sequence[PlayedPiece],
     model: Model,
     rng: np.random.Generator,
     *,
@@ -63,7 +63,7 @@ def likelihood(
     return aggregate(results, rng), warnings
 
 
-def count_notes(pieces: Sequence[Piece], humans: int) -> int:
+def count_notes(pieces: Sequence[PlayedPiece], humans: int) -> int:
     """How many notes `likelihood` measures."""
     return sum(
         last - first + 1
@@ -81,7 +81,7 @@ def _figures(nats_S: np.ndarray) -> dict[str, float]:
     return {f"{unit}_{field}": v for unit, values in (("nats", nats), ("bits", bits)) for field, v in values.items()}
 
 
-def _pairs(piece: Piece, human: Played) -> list[tuple[ScoreTokens, np.ndarray]]:
+def _pairs(piece: PlayedPiece, human: Played) -> list[tuple[ScoreTokens, np.ndarray]]:
     """Score and performance tokens of each aligned stretch; the score's with all that the renderer would read."""
     from pianist_jax.rendering.renderer import read_piece
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from pianist_jax.audio import load_piano
 from pianist_jax.evaluation.candidates import Candidates
-from pianist_jax.evaluation.pieces import Piece, Played, deal
+from pianist_jax.evaluation.pieces import Played, PlayedPiece, deal
 from pianist_jax.files import replace_file
 from pianist_jax.music.notes import Notes
 from pianist_jax.performance.parameters import TimeMap, chords_of, time_map
@@ -33,7 +33,7 @@ BEFORE, AFTER = 100, 1200  # ms of silence before the first onset, of sound afte
 
 def write_listening(
     stem: Path,
-    pieces: Sequence[Piece],
+    pieces: Sequence[PlayedPiece],
     entries: Sequence[Candidates],
     seed: int = 0,
     count: int = PIECES,
@@ -51,7 +51,7 @@ def write_listening(
 
 
 def listening_page(
-    pieces: Sequence[Piece],
+    pieces: Sequence[PlayedPiece],
     entries: Sequence[Candidates],
     rng: np.random.Generator,
     count: int = PIECES,
@@ -75,7 +75,7 @@ def listening_page(
     return fill("listening.html", Path(__file__).parent, DATA=data, PIANO=credit(piano))
 
 
-def _performances(piece: Piece, entries: Sequence[Candidates], rng: np.random.Generator) -> dict[str, Played]:
+def _performances(piece: PlayedPiece, entries: Sequence[Candidates], rng: np.random.Generator) -> dict[str, Played]:
     """Who is heard: a human by lot, each candidate's first sample, the score."""
     human = piece.humans[int(rng.integers(len(piece.humans)))]
     everyone = np.arange(len(piece.score))
@@ -83,7 +83,7 @@ def _performances(piece: Piece, entries: Sequence[Candidates], rng: np.random.Ge
     return {**heard, SCORE: Played(SCORE, piece.score, everyone, aligned=False)}
 
 
-def excerpts(piece: Piece, performances: dict[str, Played], rng: np.random.Generator) -> dict[str, Notes]:
+def excerpts(piece: PlayedPiece, performances: dict[str, Played], rng: np.random.Generator) -> dict[str, Notes]:
     """The same stretch of the score as each performance plays it, from 0 ms on; drawn from the first two thirds.
 
     It lasts `SECONDS` in the slowest of them, or to the end of the piece.

@@ -12,7 +12,7 @@ import numpy as np
 from pianist_jax.evaluation import statistics as stats
 from pianist_jax.evaluation.candidates import Candidates
 from pianist_jax.evaluation.distributions import histograms
-from pianist_jax.evaluation.pieces import Piece, Played, deal
+from pianist_jax.evaluation.pieces import Played, PlayedPiece, deal
 from pianist_jax.performance.parameters import Chords, TimeMap, chords_of, time_map
 from pianist_jax.plotting import FAINT, GRID, smoothed
 
@@ -66,7 +66,7 @@ def summary_picture(systems: Mapping[str, Mapping[str, Any]], colour: Mapping[st
     return _png(figure)
 
 
-def distribution_picture(pieces: Sequence[Piece], entries: Sequence[Candidates]) -> bytes:
+def distribution_picture(pieces: Sequence[PlayedPiece], entries: Sequence[Candidates]) -> bytes:
     """The paper's four histograms: humans as an area, each candidate (all its samples) as a line."""
     human = _shares(histograms(one.notes for piece in pieces for one in piece.humans))
     made = {
@@ -139,7 +139,7 @@ def piece_picture(systems: Mapping[str, Mapping[str, Any]], colour: Mapping[str,
     return _png(figure)
 
 
-def curve_picture(piece: Piece, entries: Sequence[Candidates]) -> bytes:
+def curve_picture(piece: PlayedPiece, entries: Sequence[Candidates]) -> bytes:
     """Tempo and dynamics along one piece: the humans' envelope and mean; of each candidate the mean and one sample."""
     chords = chords_of(piece.score)
     places = np.linspace(chords.onset[0], max(chords.onset[-1], chords.onset[0] + 1), PLACES)
@@ -214,7 +214,7 @@ def dynamics_curve(chords: Chords, played: Played, places: np.ndarray, width: fl
     return smoothed(chords.start[own], played.notes.velocity[played.match[own]].astype(float), places, width / 2)
 
 
-def axis_of(piece: Piece, chords: Chords) -> Axis:
+def axis_of(piece: PlayedPiece, chords: Chords) -> Axis:
     """Bar numbers along a piece whose score is a MIDI file, else seconds of the score."""
     from pianist_jax.score.files import MIDI
     from pianist_jax.score.load import load

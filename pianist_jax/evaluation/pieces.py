@@ -49,7 +49,7 @@ class Played:
 
 
 @dataclass(frozen=True, eq=False)
-class Piece:
+class PlayedPiece:
     """A normalised score of N notes and its human performances.
 
     `composition` is the cluster of the confidence intervals: movements or versions of one work share it.
@@ -107,7 +107,7 @@ def deal(notes: Notes, match: np.ndarray) -> Dealt:
 Candidate = Played | Notes | np.ndarray
 
 
-def as_played(piece: Piece, candidates: np.ndarray | Sequence[Candidate]) -> list[Played]:
+def as_played(piece: PlayedPiece, candidates: np.ndarray | Sequence[Candidate]) -> list[Played]:
     """K candidates of a piece as performances of it: as they are where they are that already, else from tokens
     int[K, N, 8] or notes that are 1:1 with the score and in its order.
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from pianist_jax.evaluation import pictures, table
 from pianist_jax.evaluation.candidates import Candidates
-from pianist_jax.evaluation.pieces import Piece
+from pianist_jax.evaluation.pieces import PlayedPiece
 from pianist_jax.files import replace_file
 
 Report = dict[str, Any]
@@ -53,7 +53,7 @@ ul.warnings li { max-width: none; }
 
 
 def write_report(
-    stem: Path, report: Report, pieces: Sequence[Piece], entries: Sequence[Candidates], metrics: str = "all"
+    stem: Path, report: Report, pieces: Sequence[PlayedPiece], entries: Sequence[Candidates], metrics: str = "all"
 ) -> list[Path]:
     """Write `STEM.json` and `STEM.html`, each whole or not at all; gives their paths.
 
@@ -66,7 +66,9 @@ def write_report(
     return [data, page]
 
 
-def html_page(report: Report, pieces: Sequence[Piece], entries: Sequence[Candidates], metrics: str = "all") -> str:
+def html_page(
+    report: Report, pieces: Sequence[PlayedPiece], entries: Sequence[Candidates], metrics: str = "all"
+) -> str:
     """The whole page of a report (`evaluate.evaluate`)."""
     systems = report["systems"]
     names = ", ".join(entry.name for entry in entries)

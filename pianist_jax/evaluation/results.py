@@ -10,7 +10,7 @@ import numpy as np
 
 from pianist_jax.evaluation import statistics as stats
 from pianist_jax.evaluation.aligned import WINDOW, Performance, Reference
-from pianist_jax.evaluation.pieces import Piece, Played
+from pianist_jax.evaluation.pieces import Played, PlayedPiece
 from pianist_jax.music.notes import Notes
 from pianist_jax.performance.parameters import CURVES
 
@@ -49,7 +49,7 @@ def _reason(reference: Reference) -> str:
     return "; ".join(text for holds, text in reasons if holds) or "too few notes, samples or humans"
 
 
-def degenerate(piece: Piece, reference: Reference, samples: Sequence[Performance]) -> list[str]:
+def degenerate(piece: PlayedPiece, reference: Reference, samples: Sequence[Performance]) -> list[str]:
     """Named warnings about a piece and its candidates: what counts as 0 or rests on little."""
     warnings = []
     for index, sample in enumerate(samples):
@@ -77,7 +77,7 @@ def degenerate(piece: Piece, reference: Reference, samples: Sequence[Performance
     return warnings
 
 
-def copies(piece: Piece, played: Sequence[Played]) -> list[str]:
+def copies(piece: PlayedPiece, played: Sequence[Played]) -> list[str]:
     """A warning for every candidate that is one of the humans it is compared with, note by note."""
     return [
         f"{piece.name}: candidate {index} is {human.name} itself, so its figures say nothing"

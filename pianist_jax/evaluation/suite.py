@@ -38,7 +38,7 @@ from pianist_jax.evaluation.distributions import (
     compare_pieces,
     human_baseline,
 )
-from pianist_jax.evaluation.pieces import Candidate, Piece, Played, as_played, deal
+from pianist_jax.evaluation.pieces import Candidate, Played, PlayedPiece, as_played, deal
 from pianist_jax.evaluation.results import PieceResult, aggregate, copies, degenerate, result_of
 from pianist_jax.music.notes import Notes
 
@@ -47,7 +47,7 @@ Report = dict[str, Any]
 
 
 def evaluate_pieces(
-    pieces: Sequence[Piece],
+    pieces: Sequence[PlayedPiece],
     candidates: Sequence[Candidates],
     rng: np.random.Generator | None = None,
     boundaries: Sequence[np.ndarray | None] | None = None,
@@ -90,13 +90,13 @@ def _playing(own: Candidates, played: Sequence[Played]) -> list[Playing]:
     return [given if isinstance(given, np.ndarray) else one.notes for given, one in zip(own, played, strict=True)]
 
 
-def _coarse(playing: Sequence[Playing], piece: Piece, left_out: bool = False) -> dict[str, float]:
+def _coarse(playing: Sequence[Playing], piece: PlayedPiece, left_out: bool = False) -> dict[str, float]:
     compared = compare_coarsely(playing, [human.notes for human in piece.humans], left_out)
     return {f"coarse_{figure}": value for figure, value in compared.as_dict().items()}
 
 
 def _paper_metrics(
-    pieces: Sequence[Piece], playing: Sequence[Sequence[Playing]]
+    pieces: Sequence[PlayedPiece], playing: Sequence[Sequence[Playing]]
 ) -> tuple[dict[str, dict[str, float]], list[str]]:
     human = [[one.notes for one in piece.humans] for piece in pieces]
     compared = {weighting: compare_pieces(playing, human, weighting) for weighting in ("performances", "pieces")}
@@ -127,7 +127,7 @@ def _report(
 
 # What a control is made of: piece, a human of it 1:1 with the score, a human of another piece, training
 # tokens.
-_Maker = Callable[[Piece, Notes, Notes, np.ndarray, np.random.Generator], Playing]
+_Maker = Callable[[PlayedPiece, Notes, Notes, np.ndarray, np.random.Generator], Playing]
 
 _MAKERS: dict[str, _Maker] = {
     "human": lambda piece, own, other, pool, rng: own,
@@ -148,7 +148,7 @@ _OF_OTHERS = ("blind", "other piece")  # need a second piece
 
 
 def evaluate_controls(
-    pieces: Sequence[Piece],
+    pieces: Sequence[PlayedPiece],
     rng: np.random.Generator,
     pool: np.ndarray | None = None,
     names: Sequence[str] = CONTROLS,
@@ -198,7 +198,7 @@ def evaluate_controls(
 _NONE = np.zeros((0, 8), np.int32)
 
 
-def others_tokens(pieces: Sequence[Piece], index: int) -> np.ndarray:
+def others_tokens(pieces: Sequence[PlayedPiece], index: int) -> np.ndarray:
     """Tokens of the humans of all pieces but one, less the first note of each."""
     others = [as_tokens(human.notes)[1:] for k, piece in enumerate(pieces) if k != index for human in piece.humans]
     return np.concatenate(others) if others else _NONE
@@ -206,7 +206,7 @@ def others_tokens(pieces: Sequence[Piece], index: int) -> np.ndarray:
 
 def _judge(
     name: str,
-    pieces: Sequence[Piece],
+    pieces: Sequence[PlayedPiece],
     references: Sequence[Reference],
     made: list[list[Playing]],
     warnings: Sequence[str],

@@ -82,7 +82,7 @@ def averaged(
     chords, mine = chords_of(score), draws[own]
     clocks = [clock_of(chords, one.onset) for one in draws]
     drawn = [_curves(chords, one, clock) for one, clock in zip(draws, clocks, strict=True)]
-    heard = [_told(consensus, chords, k) for k in range(3)]
+    heard = [_consensus_curve(consensus, chords, k) for k in range(3)]
     log_ioi, odds, articulation = (
         _mixed([one[k] for one in drawn[:count]], drawn[own][k], residual_scale, *heard[k]) for k in range(3)
     )
@@ -102,7 +102,9 @@ def _curves(chords: Chords, one: Notes, clock: np.ndarray) -> tuple[np.ndarray, 
     return made.log_ioi, log_odds(made.velocity), made.log_articulation
 
 
-def _told(consensus: np.ndarray | None, chords: Chords, k: int) -> tuple[np.ndarray | None, np.ndarray | None]:
+def _consensus_curve(
+    consensus: np.ndarray | None, chords: Chords, k: int
+) -> tuple[np.ndarray | None, np.ndarray | None]:
     """A curve of the consensus as draws could know it, and what the page changes of it; None where nothing is told."""
     if consensus is None:
         return None, None

@@ -27,14 +27,14 @@ TYPES = {"mp3": "audio/mpeg", "wav": "audio/wav"}
 
 
 @dataclass(frozen=True, eq=False)
-class Take:
+class Track:
     """A performance and what it is called; its notes correspond to those of the score."""
 
     name: str
     notes: Notes
 
 
-def player_page(title: str, takes: Sequence[Take], score: Notes, grid: ScoreGrid | None, piano: Piano) -> str:
+def player_page(title: str, takes: Sequence[Track], score: Notes, grid: ScoreGrid | None, piano: Piano) -> str:
     """The page: sound, piano roll, velocities, pedal, and with a `grid` bars and tempo; the same for the same takes."""
     content = {"title": title, "takes": [_take(take, score, grid, piano) for take in takes]}
     if grid is not None:
@@ -68,7 +68,7 @@ def sound(notes: Notes, piano: Piano) -> dict[str, str]:
     return {"type": TYPES[kind], "data": base64.b64encode(made).decode("ascii")}
 
 
-def _take(take: Take, score: Notes, grid: ScoreGrid | None, piano: Piano) -> dict[str, Any]:
+def _take(take: Track, score: Notes, grid: ScoreGrid | None, piano: Piano) -> dict[str, Any]:
     """What the page shows of a performance, times in ms."""
     notes, chords = take.notes, chords_of(score)
     mapped = time_map(chords, notes.onset)

@@ -19,7 +19,7 @@ from pianist_jax.performance.fidelity import compare
 from pianist_jax.performance.playable import make_playable
 from pianist_jax.performance.tempo_events import PICTURES, Limits
 from pianist_jax.performance.tempo_map import TEMPO_EVENTS, Mapped, map_tempo, write_mapped
-from pianist_jax.player import Take, player_page
+from pianist_jax.player import Track, player_page
 from pianist_jax.rendering.hashes import file_hash
 from pianist_jax.score.bars import require_bars
 from pianist_jax.score.sequencer import for_sequencers
@@ -136,7 +136,7 @@ def write_extras(
         together["plot"] = {**_file(path), **plot_options(extras)}
     if extras.page:
         path = stem.with_name(stem.name + PAGE)
-        takes = [Take(name.name, notes) for name, notes in zip(names, rendering.performances, strict=True)]
+        takes = [Track(name.name, notes) for name, notes in zip(names, rendering.performances, strict=True)]
         replace_file(path, player_page(rendering.title, takes, rendering.score, rendering.grid, own_piano()))
         together["page"] = _file(path)
     return metadata, together

@@ -8,7 +8,7 @@ from xml.etree.ElementTree import Element
 from pianist_jax.score.form import Said, read_form
 from pianist_jax.score.reader import BEAT_UNITS, Reader, clamped, clamped_whole, velocity_of
 from pianist_jax.score.tempi import FASTEST, SLOWEST, hints_of, middle, way_of
-from pianist_jax.score.written import ACCENT_VELOCITY, LEVEL_VELOCITY, LEVELS, Sign, Span, TempoHint
+from pianist_jax.score.written import ACCENT_VELOCITY, LEVEL_VELOCITY, LEVELS, Sign, Spanner, TempoHint
 
 ATTACKS = {"sf", "sfz", "sffz", "fz", "rf", "rfz", "sfp", "sfpp", "sfzp", "fp", "pf"}
 AFTER_ATTACK = {"fp": "p", "pf": "f", "sfp": "p", "sfpp": "pp", "sfzp": "p"}
@@ -126,7 +126,7 @@ def end_word(reader: Reader, place: float) -> None:
         bar, offset, grows = reader.hairpins.pop("word")
         near = reader.bar - bar <= LONGEST_WORD
         end = (reader.bar, place) if near else (bar + 1, 0.0)
-        reader.written.hairpins.append(Span((bar, offset), end, reader.part, kind=grows))
+        reader.written.hairpins.append(Spanner((bar, offset), end, reader.part, kind=grows))
 
 
 def _read_dynamics(reader: Reader, tag: str, place: float, staff: int, loud: str | None) -> None:
@@ -153,7 +153,7 @@ def _read_wedge(reader: Reader, element: Element, place: float) -> None:
     elif kind == "stop" and key in reader.hairpins:
         bar, offset, grows = reader.hairpins.pop(key)
         if (bar, offset) < here:
-            reader.written.hairpins.append(Span((bar, offset), here, reader.part, kind=grows))
+            reader.written.hairpins.append(Spanner((bar, offset), here, reader.part, kind=grows))
 
 
 def _read_words(reader: Reader, words: str, place: float) -> None:

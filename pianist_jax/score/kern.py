@@ -17,7 +17,7 @@ from pianist_jax.score.kern_parts import deal_parts
 from pianist_jax.score.kern_reader import KernReader, Spine
 from pianist_jax.score.kern_signs import interpret, read_dynam, say_omd, say_texts, say_title
 from pianist_jax.score.repeats import MAX_BARS
-from pianist_jax.score.written import MAX_NOTES, MAX_QUARTERS, Mark, Ornament, Span, Written, WrittenBar, WrittenNote
+from pianist_jax.score.written import MAX_NOTES, MAX_QUARTERS, Mark, Ornament, Spanner, Written, WrittenBar, WrittenNote
 
 MAX_LINE = 10_000  # characters
 MAX_LINES = 400_000
@@ -240,7 +240,7 @@ def _slurs(reader: KernReader, spine: Spine, head: Token, note: WrittenNote) -> 
             first = held.pop()
             note.marks |= Mark.SLUR | Mark.SLUR_STOP
             begin, end = (first.bar, first.offset), (note.bar, note.offset)
-            reader.written.slurs.append(Span(begin, end, spine.part, frozenset({first.voice, note.voice})))
+            reader.written.slurs.append(Spanner(begin, end, spine.part, frozenset({first.voice, note.voice})))
     for _ in range(head.slur_starts):
         note.marks |= Mark.SLUR | Mark.SLUR_START
         if len(held) < MAX_HELD_SLURS:

@@ -10,7 +10,7 @@ from pianist_jax.score.reader import number
 from pianist_jax.score.signs import say_dynamics, say_pedal, say_words
 from pianist_jax.score.tempi import middle
 from pianist_jax.score.titles import title_of
-from pianist_jax.score.written import LEVELS, Sign, Span
+from pianist_jax.score.written import LEVELS, Sign, Spanner
 
 METRE = re.compile(r"\*M(\d{1,3}(?:\+\d{1,3})*)/(\d{1,4})(?:%(\d{1,4}))?$")
 KEY = re.compile(r"\*k\[((?:[a-g][#n-]{0,3})*)\]")
@@ -116,7 +116,7 @@ def read_dynam(reader: KernReader, spine: Spine, token: str) -> None:
         if re.search(r"[\[\]]", text) and spine.part in reader.hairpins:
             bar, offset, kind = reader.hairpins.pop(spine.part)
             if (bar, offset) < here:
-                reader.written.hairpins.append(Span((bar, offset), here, spine.part, kind=kind))
+                reader.written.hairpins.append(Spanner((bar, offset), here, spine.part, kind=kind))
         for sign, kind in HAIRPINS.items():
             if sign in text:
                 reader.hairpins[spine.part] = (*here, kind)

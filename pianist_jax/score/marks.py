@@ -15,7 +15,7 @@ from pianist_jax.score.written import (
     PLACE_DIGITS,
     Mark,
     Sign,
-    Span,
+    Spanner,
     Written,
     WrittenNote,
     bar_starts,
@@ -41,7 +41,7 @@ def deal_out(written: Written) -> None:
         note = written.notes[index]
         by_part[note.part].append(index)
         by_voice[note.part, note.voice].append(index)
-    slurs: defaultdict[tuple[int, int], list[Span]] = defaultdict(list)
+    slurs: defaultdict[tuple[int, int], list[Spanner]] = defaultdict(list)
     for span in written.slurs:
         for voice in span.voices:
             slurs[span.part, voice].append(span)
@@ -85,7 +85,7 @@ def _sign_places(signs: Sequence[Sign], starts: list[float]) -> np.ndarray:
     return np.round([starts[sign.bar] + sign.offset for sign in signs], PLACE_DIGITS)
 
 
-def _span_places(spans: Sequence[Span], starts: list[float]) -> tuple[np.ndarray, np.ndarray]:
+def _span_places(spans: Sequence[Spanner], starts: list[float]) -> tuple[np.ndarray, np.ndarray]:
     begins = [starts[span.begin[0]] + span.begin[1] for span in spans]
     ends = [starts[span.end[0]] + span.end[1] for span in spans]
     return np.round(begins, PLACE_DIGITS), np.round(ends, PLACE_DIGITS)
@@ -101,7 +101,7 @@ def _deal_dynamics(
     notes: Sequence[WrittenNote],
     places: np.ndarray,
     levels: Sequence[Sign],
-    hairpins: Sequence[Span],
+    hairpins: Sequence[Spanner],
     starts: list[float],
 ) -> None:
     at = _sign_places(levels, starts)

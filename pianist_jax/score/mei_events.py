@@ -16,7 +16,7 @@ from pianist_jax.score.mei_reader import MeiReader
 from pianist_jax.score.mei_tree import real, references, text_of
 from pianist_jax.score.reader import Reader, clamped_whole
 from pianist_jax.score.signs import say_dynamics, say_pedal, say_tempo, say_words
-from pianist_jax.score.written import LEVELS, Mark, Sign, Span, WrittenNote
+from pianist_jax.score.written import LEVELS, Mark, Sign, Spanner, WrittenNote
 
 AT_NOTES = {
     "fermata": Mark.FERMATA,
@@ -82,7 +82,7 @@ def add_events(reader: MeiReader, events: list[Event]) -> None:
         elif tag == "hairpin":
             end, kind = end_of(reader, event), HAIRPINS.get(element.get("form", ""), 0)
             for part in _parts(reader, event) if kind and place < end else ():
-                reader.written.hairpins.append(Span(place, end, part, kind=kind))
+                reader.written.hairpins.append(Spanner(place, end, part, kind=kind))
         else:
             _say(reader, says, event, place)
     last_bar = len(reader.written.bars) - 1

@@ -11,7 +11,7 @@ from pianist_jax.score.mei_pitch import STEPS, Spelled, alteration
 from pianist_jax.score.mei_reader import Layer, MeiReader
 from pianist_jax.score.mei_tree import ID, note_length, real
 from pianist_jax.score.reader import number, whole
-from pianist_jax.score.written import MAX_NOTES, Mark, Span, Written, WrittenNote
+from pianist_jax.score.written import MAX_NOTES, Mark, Spanner, Written, WrittenNote
 
 MAX_SHARED = 64  # notes of one id: a chord's, or those of copies
 ARTICULATIONS = {
@@ -166,4 +166,4 @@ def add_slur(written: Written, first: WrittenNote, last: WrittenNote) -> None:
     last.marks |= Mark.SLUR | Mark.SLUR_STOP
     begin, end = (first.bar, first.offset), (last.bar, last.offset)
     if begin <= end:
-        written.slurs.append(Span(begin, end, first.part, frozenset({first.voice, last.voice})))
+        written.slurs.append(Spanner(begin, end, first.part, frozenset({first.voice, last.voice})))

@@ -31,7 +31,7 @@ from pianist_jax.score.reader import (
 )
 from pianist_jax.score.repeats import MAX_BARS
 from pianist_jax.score.titles import title_of
-from pianist_jax.score.written import MAX_NOTES, Mark, Sign, Span, Written, WrittenBar, WrittenNote
+from pianist_jax.score.written import MAX_NOTES, Mark, Sign, Spanner, Written, WrittenBar, WrittenNote
 
 MAX_PARTS = 100
 STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
@@ -316,7 +316,7 @@ def _read_slur(reader: Reader, element: Element, note: WrittenNote) -> None:
             reader.slurs[f"{kind} {slur}"] = here
         return
     voices = frozenset({begin[2], end[2]})
-    reader.written.slurs.append(Span(begin[:2], end[:2], reader.part, voices))
+    reader.written.slurs.append(Spanner(begin[:2], end[:2], reader.part, voices))
 
 
 def _order_grace(reader: Reader, note: WrittenNote, grace: bool, chord: bool) -> None:

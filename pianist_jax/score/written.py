@@ -121,7 +121,7 @@ class Sign:
 
 
 @dataclass(frozen=True)
-class Span:
+class Spanner:
     """Something from one place (bar, offset) to another, in the voices of its two ends or in all (empty)."""
 
     begin: tuple[int, float]
@@ -178,8 +178,8 @@ class Written:
     pedal: list[Sign] = field(default_factory=list)
     levels: list[Sign] = field(default_factory=list)
     sforzandi: list[Sign] = field(default_factory=list)
-    slurs: list[Span] = field(default_factory=list)
-    hairpins: list[Span] = field(default_factory=list)
+    slurs: list[Spanner] = field(default_factory=list)
+    hairpins: list[Spanner] = field(default_factory=list)
     graduals: list[Sign] = field(default_factory=list)  # (1.0,) "accel.", (-1.0,) "rit."
     left_out: Counter[str] = field(default_factory=Counter)
     tempo_hints: list[TempoHint] = field(default_factory=list)

@@ -43,13 +43,13 @@ def make_app(desk: Desk, token: str, hosts: tuple[str, ...] = LOCAL) -> Guard:
         yield
         desk.close()
 
-    routes = [Route(path, _told(call, desk), methods=[method]) for method, path, call in ROUTES]
+    routes = [Route(path, _with_errors_told(call, desk), methods=[method]) for method, path, call in ROUTES]
     page = Route("/", lambda request: HTMLResponse((STATIC / "index.html").read_text("utf-8"), headers=FRESH))
     inside = [page, Mount("/static", StaticFiles(directory=STATIC)), *routes]
     return Guard(Starlette(routes=[Mount(f"/{token}", routes=inside)], lifespan=life), token, hosts)
 
 
-def _told(call: Callable[[Desk, Request], Awaitable[Response]], desk: Desk) -> Answer:
+def _with_errors_told(call: Callable[[Desk, Request], Awaitable[Response]], desk: Desk) -> Answer:
     """A route that answers what went wrong in the words of the command line."""
 
     async def answer(request: Request) -> Response:

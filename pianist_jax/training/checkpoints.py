@@ -59,7 +59,7 @@ def open_checkpoints(
             ) from error
         try:
             yield manager
-            with _told(manager):
+            with _failures_told(manager):
                 manager.wait_until_finished()
                 if not read_only:
                     _seal(manager)
@@ -133,7 +133,7 @@ def save(
     """
     step = int(state["step"])
     run = {"config": config or {}, "data": _gathered(data)}
-    with _told(manager):
+    with _failures_told(manager):
         manager.save(
             step,
             args=ocp.args.Composite(**{_STATE: ocp.args.StandardSave(state), _RUN: ocp.args.JsonSave(run)}),
@@ -144,7 +144,7 @@ def save(
 
 def check(manager: ocp.CheckpointManager) -> None:
     """Raise PianistError where the checkpoint that is being written has failed; seal what is finished."""
-    with _told(manager):
+    with _failures_told(manager):
         manager.check_for_errors()
         if not manager.is_saving_in_progress():
             _seal(manager)
@@ -294,7 +294,7 @@ def _reason(error: BaseException) -> str:
 
 
 @contextmanager
-def _told(manager: ocp.CheckpointManager) -> Iterator[None]:
+def _failures_told(manager: ocp.CheckpointManager) -> Iterator[None]:
     """What fails while writing, as one line that names the last checkpoint that is whole."""
     try:
         yield

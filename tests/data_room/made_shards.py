@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from array_record.python.array_record_module import ArrayRecordWriter
 
-from pianist_jax.data.records import Piece, pack_pair, pack_piece
+from pianist_jax.data.records import StoredPiece, pack_pair, pack_piece
 from pianist_jax.data.shards import TRAIN, Prepared, complete, plan_shards, read_prepared, write_shard
 from pianist_jax.data.sources import Source, find_source
 from pianist_jax.music.tokens import (
@@ -47,7 +47,7 @@ def make_folders(where: Path) -> list[Path]:
         for size in sizes:
             tokens = numbered_tokens(rng, size, next(number))
             pedal = "none" if size == 70 or source.pedal == "none" else "continuous"
-            piece = Piece(tokens.astype(np.int32), name, f"{size}.mid", source.kind, pedal)
+            piece = StoredPiece(tokens.astype(np.int32), name, f"{size}.mid", source.kind, pedal)
             entries.append((pack_piece(piece), {"file": piece.file, "notes": size}))
         made.append(where / name)
         write_prepared(made[-1], source, entries)

@@ -46,7 +46,7 @@ def test_decisions_do_not_depend_on_the_order_files_arrive_in(
     listed = beam_room.list_corpora(corpora, tmp_path / "scratch", 0.3)
     held = beam_room.read_held_out(beam_room.list_corpora(held_out, tmp_path / "scratch", 0.0), listed)
     numbered = enumerate((each, item) for each in listed for item in each.items)
-    jobs = [beam_room.Job(number, each.source, each.root, item) for number, (each, item) in numbered]
+    jobs = [beam_room.CorpusFile(number, each.source, each.root, item) for number, (each, item) in numbered]
     entries = [beam_room.read_entry(job, held) for job in jobs][::-1]
     names = [job.source.name for job in jobs]
     run = beam_room.run_digest(listed, held)

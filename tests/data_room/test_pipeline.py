@@ -11,7 +11,7 @@ import pytest
 from pianist_jax.config import TrainConfig, preset
 from pianist_jax.data.packing import lay_apart, lay_packed, padding
 from pianist_jax.data.pipeline import Batch, make_loader
-from pianist_jax.data.records import Piece, pack_piece
+from pianist_jax.data.records import StoredPiece, pack_piece
 from pianist_jax.data.sources import Source
 from pianist_jax.errors import PianistError
 from pianist_jax.model.pianist import initialise
@@ -76,7 +76,7 @@ def test_rows_of_coarse_transcriptions_are_marked(tmp_path):
     tokens = numbered_tokens(np.random.default_rng(0), 100, 0).astype(np.int32)
     for name in ("emopia", "aria-midi"):
         source = Source(name, "transcription", "switch", "", 1.0, coarse=name == "aria-midi")
-        record = pack_piece(Piece(tokens, name, "1.mid", source.kind, "switch"))
+        record = pack_piece(StoredPiece(tokens, name, "1.mid", source.kind, "switch"))
         write_prepared(tmp_path / name, source, [(record, {"file": "1.mid"})])
     batches = drawn(4, [tmp_path / "emopia", tmp_path / "aria-midi"])
     assert np.mean([batch["coarse"] for batch in batches]) == pytest.approx(0.5, abs=0.1)

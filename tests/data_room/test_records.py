@@ -7,8 +7,8 @@ from hypothesis import given
 from pianist_jax.data.records import (
     PAIR,
     PLANE_WIDTHS,
-    Piece,
     RecordError,
+    StoredPiece,
     compact,
     expand,
     from_planes,
@@ -42,7 +42,7 @@ def stored(tokens: np.ndarray) -> np.ndarray:
 
 @given(token_arrays(), st.text())
 def test_a_piece_comes_back_without_its_leading_silence(tokens: np.ndarray, file: str):
-    piece = unpack_piece(pack_piece(Piece(tokens, "rolls", file, "performance", "switch")))
+    piece = unpack_piece(pack_piece(StoredPiece(tokens, "rolls", file, "performance", "switch")))
     np.testing.assert_array_equal(piece.tokens, stored(tokens))
     assert piece.tokens.dtype == np.int32
     assert (piece.corpus, piece.file, piece.kind, piece.pedal) == ("rolls", file, "performance", "switch")
@@ -50,7 +50,7 @@ def test_a_piece_comes_back_without_its_leading_silence(tokens: np.ndarray, file
 
 def test_a_file_name_that_is_no_unicode_comes_back():
     name = b"Pr\xe9lude.mid".decode("utf-8", "surrogateescape")
-    piece = Piece(np.zeros((0, 8), np.int32), "rolls", name, "score", "none")
+    piece = StoredPiece(np.zeros((0, 8), np.int32), "rolls", name, "score", "none")
     assert unpack_piece(pack_piece(piece)).file == name
 
 
@@ -106,9 +106,9 @@ def test_the_last_value_of_every_slot_is_kept_and_the_next_refused():
 def test_what_does_not_belong_into_a_record_is_refused():
     tokens = np.tile(SLOT_START, (3, 1)).astype(np.int32)
     with pytest.raises(ValueError, match="jazz"):
-        pack_piece(Piece(tokens, "rolls", "a.mid", "jazz", "none"))
+        pack_piece(StoredPiece(tokens, "rolls", "a.mid", "jazz", "none"))
     with pytest.raises(ValueError, match="shape"):
-        pack_piece(Piece(tokens[0], "rolls", "a.mid", "score", "none"))
+        pack_piece(StoredPiece(tokens[0], "rolls", "a.mid", "score", "none"))
     with pytest.raises(ValueError, match="length or pitch"):
         pack_pair(ScoreTokens(tokens), tokens[:2], METADATA)
     other = tokens.copy()
@@ -122,7 +122,7 @@ def test_what_does_not_belong_into_a_record_is_refused():
 
 def test_damaged_bytes_and_the_wrong_kind_of_record_are_errors():
     tokens = np.tile(SLOT_START, (3, 1)).astype(np.int32)
-    piece = pack_piece(Piece(tokens, "rolls", "a.mid", "score", "none"))
+    piece = pack_piece(StoredPiece(tokens, "rolls", "a.mid", "score", "none"))
     pair = pack_pair(ScoreTokens(tokens), tokens, METADATA)
     for cut in range(len(piece)):
         with pytest.raises(RecordError):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pianist_jax.evaluation.pieces import Piece, Played
+from pianist_jax.evaluation.pieces import Played, PlayedPiece
 from pianist_jax.music.notes import Notes
 
 
@@ -36,7 +36,7 @@ def invented_piece(rng, size=600, humans=4, name="piece", pedal=True, individual
     for index in range(humans):
         performance = invented_performance(rng, score, shared, individual, pedal)
         played.append(Played(f"human {index}", performance, match))
-    piece = Piece(name, name, score, tuple(played))
+    piece = PlayedPiece(name, name, score, tuple(played))
     return (piece, shared) if with_shared else piece
 
 

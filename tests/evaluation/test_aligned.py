@@ -9,7 +9,7 @@ import pytest
 from pianist_jax.errors import PianistError
 from pianist_jax.evaluation import aligned as a
 from pianist_jax.evaluation import controls, results
-from pianist_jax.evaluation.pieces import Piece, Played
+from pianist_jax.evaluation.pieces import Played, PlayedPiece
 from pianist_jax.performance.parameters import CURVES, chords_of
 from tests.evaluation.pieces import invented_piece, notes
 
@@ -44,7 +44,7 @@ def test_r_r2_and_variance_by_hand():
     deviation = np.tile([-10, 10, -5, 5], 4)
     score = notes(np.arange(16) * 200)
     humans = [Played(str(k), notes(score.onset, velocity=60 + deviation), np.arange(16)) for k in range(2)]
-    piece = Piece("p", "p", score, tuple(humans))
+    piece = PlayedPiece("p", "p", score, tuple(humans))
     bold, turned = (notes(score.onset, velocity=50 + factor * deviation) for factor in (2, -1))
     metrics = measured(piece, bold)
     assert metrics["velocity_r_single"] == pytest.approx(1)
@@ -67,7 +67,7 @@ def test_wasserstein_is_one_for_a_human_and_grows_with_the_distance():
     score = notes(np.arange(16) * 200)
     levels = (40, 50, 60, 70)
     humans = [Played(str(v), notes(score.onset, velocity=np.full(16, v)), np.arange(16)) for v in levels]
-    piece = Piece("p", "p", score, tuple(humans))
+    piece = PlayedPiece("p", "p", score, tuple(humans))
     between = np.mean([abs(x - y) for x in levels for y in levels if x != y])
     for level in (40, 55, 90):
         metrics = measured(piece, notes(score.onset, velocity=np.full(16, level)))
@@ -243,7 +243,7 @@ def cut(notes_, count):
 
 def first_notes(piece, count):
     humans = tuple(Played(one.name, cut(one.notes, count), one.match[:count]) for one in piece.humans)
-    return Piece(piece.name, piece.composition, cut(piece.score, count), humans)
+    return PlayedPiece(piece.name, piece.composition, cut(piece.score, count), humans)
 
 
 def test_flat_candidates_count_as_zero_and_are_named(piece):

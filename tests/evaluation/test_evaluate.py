@@ -16,7 +16,7 @@ from pianist_jax.evaluation import listening, report, table
 from pianist_jax.evaluation.candidates import Candidates
 from pianist_jax.evaluation.composite import WEIGHTS, composite
 from pianist_jax.evaluation.evaluate import common_pieces, evaluate
-from pianist_jax.evaluation.pieces import Piece, Played
+from pianist_jax.evaluation.pieces import Played, PlayedPiece
 from tests.evaluation.pieces import invented_piece, notes
 
 
@@ -213,7 +213,7 @@ def test_missing_notes_are_named(pieces):
 def test_a_single_piece_with_a_single_note():
     score, match = notes([0]), np.zeros(1, np.int64)
     human = Played("one", notes([10], velocity=[50]), match)
-    pieces = [Piece("p", "p", score, (human, human))]
+    pieces = [PlayedPiece("p", "p", score, (human, human))]
     found = degenerate(pieces, lambda same: same)
     report.html_page(found, pieces, [copies(pieces)])
     assert any("no value for" in warning for warning in found["warnings"])

@@ -88,7 +88,7 @@ def test_a_score_of_one_chord_has_no_ioi():
 
 def test_candidates_are_tokens_or_notes():
     score = notes([0, 100, 350], pitch=[60, 61, 62])
-    piece = c.Piece("a", "a", score, ())
+    piece = c.PlayedPiece("a", "a", score, ())
     tokens = encode(score)[None]
     for candidates in (tokens, [score], [tokens[0], score]):
         for found in c.as_played(piece, candidates):
@@ -108,18 +108,18 @@ def test_candidates_are_tokens_or_notes():
 def test_candidates_of_something_else_are_named(candidate, message):
     score = notes([0, 100, 350], pitch=[60, 61, 62])
     with pytest.raises(PianistError, match=message):
-        c.as_played(c.Piece("a", "a", score, ()), [score, candidate])
+        c.as_played(c.PlayedPiece("a", "a", score, ()), [score, candidate])
 
 
 def test_pieces_and_performances_that_fit_nothing():
     score = notes([0, 100])
     with pytest.raises(PianistError, match="alignment of X does not fit"):
-        c.Piece("a", "a", score, (c.Played("X", score, np.array([0])),))
+        c.PlayedPiece("a", "a", score, (c.Played("X", score, np.array([0])),))
     with pytest.raises(PianistError, match="alignment of X does not fit"):
-        c.Piece("a", "a", score, (c.Played("X", score, np.array([0, 2])),))
+        c.PlayedPiece("a", "a", score, (c.Played("X", score, np.array([0, 2])),))
     with pytest.raises(PianistError, match="the score has no notes"):
-        c.Piece("a", "a", notes([]), ())
+        c.PlayedPiece("a", "a", notes([]), ())
     with pytest.raises(PianistError, match="no candidate"):
-        c.as_played(c.Piece("a", "a", score, ()), [])
+        c.as_played(c.PlayedPiece("a", "a", score, ()), [])
     with pytest.raises(PianistError, match="no time map"):
         time_map(chords_of(score), np.full(2, np.nan))

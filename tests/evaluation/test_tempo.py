@@ -9,7 +9,7 @@ from pianist_jax.config import Sampling
 from pianist_jax.errors import PianistError
 from pianist_jax.evaluation import aligned as a
 from pianist_jax.evaluation.candidates import at_tempo_of_humans, humans_slowness, render_candidates, usual_slowness
-from pianist_jax.evaluation.pieces import Piece, Played
+from pianist_jax.evaluation.pieces import Played, PlayedPiece
 from pianist_jax.evaluation.table import check
 from pianist_jax.performance.pace import on_clock
 from pianist_jax.performance.parameters import chords_of
@@ -23,7 +23,7 @@ def slower(played: Played, times: float) -> Played:
 
 
 @pytest.fixture(scope="module")
-def piece() -> Piece:
+def piece() -> PlayedPiece:
     return invented_piece(np.random.default_rng(0), size=200)
 
 
@@ -31,7 +31,7 @@ def test_the_tempo_is_measured_against_what_is_written_and_against_the_humans():
     score = notes(500 * np.arange(40))
     match = np.arange(40)
     humans = [Played(str(times), notes(np.rint(500 * times * np.arange(40)).astype(int)), match) for times in (1, 4)]
-    own = Piece("even", "even", score, tuple(humans))
+    own = PlayedPiece("even", "even", score, tuple(humans))
     assert humans_slowness(own) == pytest.approx(2)
     reference = a.reference_of(own)
     metrics = a.candidate_metrics(reference, [a.prepare(reference.chords, slower(humans[0], 3.0))])
@@ -45,7 +45,7 @@ def test_the_last_gap_is_told_relative_to_the_others():
     onset = np.append(500 * np.arange(40), 500 * 39 + 3000)
     score, match = notes(500 * np.arange(41)), np.arange(41)
     human = Played("slow end", notes(onset), match)
-    reference = a.reference_of(Piece("end", "end", score, (human,)))
+    reference = a.reference_of(PlayedPiece("end", "end", score, (human,)))
     metrics = a.candidate_metrics(reference, [reference.performances[0]])
     assert metrics["last_gap"] == metrics["last_gap_human"] == pytest.approx(6, rel=1e-3)
 

@@ -9,7 +9,7 @@ import soundfile
 
 from pianist_jax.audio import load_piano
 from pianist_jax.music.notes import normalise
-from pianist_jax.player import Take, player_page
+from pianist_jax.player import Track, player_page
 from pianist_jax.score.load import load
 from tests.audio.playing import notes_of
 
@@ -28,8 +28,8 @@ def page(tmp_path_factory):
     score = load(path, whole=True)
     written = normalise(score.notes)[0]
     takes = [
-        Take("<slow>", notes_of([(p, 100 + 1000 * k, 400, 70) for k, p in enumerate((60, 64, 60, 64))])),
-        Take("quick", notes_of([(p, 500 * k, 400, 70) for k, p in enumerate((60, 64, 60, 64))], [(0, 90), (900, 0)])),
+        Track("<slow>", notes_of([(p, 100 + 1000 * k, 400, 70) for k, p in enumerate((60, 64, 60, 64))])),
+        Track("quick", notes_of([(p, 500 * k, 400, 70) for k, p in enumerate((60, 64, 60, 64))], [(0, 90), (900, 0)])),
     ]
     return player_page("A & B", takes, written, score.grid, load_piano())
 
