@@ -74,7 +74,7 @@ def _forget(path: epath.Path, after: int) -> None:
         return
     lines = read_log(path.parent)
     kept = "".join(json.dumps(line) + "\n" for line in lines if line.get("step", 0) <= after)
-    if kept != path.read_text(errors="replace"):
+    if kept.encode() != path.read_bytes():
         if "://" in str(path):
             path.write_text(kept)
         else:
