@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from pianist_jax.performance.passage import Passage
     from pianist_jax.rendering.batch import Order, Outcome
-    from pianist_jax.rendering.finding import Job
+    from pianist_jax.rendering.finding import FoundScore
 
 commands = typer.Typer(rich_markup_mode=None)
 NAMED = 10  # scores that are left alone; the others are counted
@@ -142,7 +142,7 @@ def _tell_what_to_open(performed: int, files: tuple[Path, ...], folder: Path) ->
     say(f"{', '.join(named)}; `pianist apply {files[-1]}` changes it")
 
 
-def _tell_twins(jobs: "list[Job]") -> None:
+def _tell_twins(jobs: "list[FoundScore]") -> None:
     for job in jobs:
         if job.twins:
             say(f"{job.score}: performed instead of {', '.join(map(str, job.twins))}, taken for the same score")
@@ -203,7 +203,7 @@ def _render_passage(scores: list[str], order: "Order", passage: "Passage", tempo
     conclude([outcome.error for outcome in outcomes])
 
 
-def _passage_of(job: "Job", order: "Order", passage: "Passage", tempo_events: str | None) -> "Outcome":
+def _passage_of(job: "FoundScore", order: "Order", passage: "Passage", tempo_events: str | None) -> "Outcome":
     """What becomes of a rendering; `tempo_events`: what the command line says of them, None: nothing."""
     from pianist_jax.rendering.batch import Outcome
     from pianist_jax.rendering.finding import shelf

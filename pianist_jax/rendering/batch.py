@@ -21,7 +21,7 @@ from pianist_jax.performance.shaping import require_shape
 from pianist_jax.rendering.ahead import ahead, in_background
 from pianist_jax.rendering.claims import Claims, clear_stale
 from pianist_jax.rendering.extras import Extras, check_plot, plot_options
-from pianist_jax.rendering.finding import Job, place, share_of, shelf
+from pianist_jax.rendering.finding import FoundScore, place, share_of, shelf
 from pianist_jax.rendering.hashes import file_hash, json_hash
 from pianist_jax.rendering.manifest import append_line, hashes, is_whole, manifest_path, read_manifests
 from pianist_jax.rendering.outputs import DEFAULT_EXTRAS, FORMAT, Saved, save_rendering, wanted_paths
@@ -114,7 +114,7 @@ class Tally:
 
 
 def render_scores(
-    jobs: Sequence[Job],
+    jobs: Sequence[FoundScore],
     order: Order,
     *,
     share: str = "1/1",
@@ -138,7 +138,7 @@ def render_scores(
     )
     try:
         while todo:
-            later: list[Job] = []
+            later: list[FoundScore] = []
             yield from _performed(todo, later, run, advance)
             if len(later) == len(todo):
                 time.sleep(PATIENCE)
@@ -163,11 +163,11 @@ class _Run:
 
 
 def _performed(
-    jobs: Sequence[Job], later: list[Job], run: _Run, advance: Callable[[int], None] | None
+    jobs: Sequence[FoundScore], later: list[FoundScore], run: _Run, advance: Callable[[int], None] | None
 ) -> Iterator[Outcome]:
     """What becomes of jobs; those that another process is at are put off until `later`."""
     order, notebook, tally = run.order, run.notebook, run.tally
-    waiting: dict[int, tuple[Job, str]] = {}
+    waiting: dict[int, tuple[FoundScore, str]] = {}
     finished: deque[Outcome] = deque()
 
     def pieces() -> Iterator[Piece]:
@@ -285,14 +285,14 @@ class _Notebook:
         """Take in what other processes have noted since."""
         self.before = read_manifests(self.order.folder) if self.path else {}
 
-    def found(self, job: Job, source: str) -> tuple[Path, ...]:
+    def found(self, job: FoundScore, source: str) -> tuple[Path, ...]:
         """The files of the score, if the manifest tells that this rendering is there and it still is."""
         entry = self.before.get(job.stem.as_posix(), {})
         same = (entry.get("source"), entry.get("order")) == (source, self.digest)
         folder = self.order.folder
         return tuple(folder / name for name in entry["files"]) if same and is_whole(folder, entry) else ()
 
-    def note(self, job: Job, outcome: Outcome, source: str = "") -> None:
+    def note(self, job: FoundScore, outcome: Outcome, source: str = "") -> None:
         """Append what became of a score."""
         if self.path is None:
             return
@@ -316,7 +316,7 @@ def _figures(rendering: Rendering) -> dict[str, Any]:
     return {"notes": notes, "seconds": seconds, "model": rendering.identity["model"]["name"], **identity}
 
 
-def _read(jobs: Iterable[Job], run: _Run) -> Iterator[tuple[Job, Outcome | tuple[str, Piece] | None]]:
+def _read(jobs: Iterable[FoundScore], run: _Run) -> Iterator[tuple[FoundScore, Outcome | tuple[str, Piece] | None]]:
     """Every score, with the hash of its file, or what became of it already; None where another process is at it."""
     order, notebook = run.order, run.notebook
     with shelf() as file_of:
@@ -344,7 +344,7 @@ def _read(jobs: Iterable[Job], run: _Run) -> Iterator[tuple[Job, Outcome | tuple
             yield job, (source, result) if isinstance(result, Piece) else result
 
 
-def _read_one(job: Job, path: Path, run: _Run) -> Outcome | Piece | None:
+def _read_one(job: FoundScore, path: Path, run: _Run) -> Outcome | Piece | None:
     order = run.order
     stem = order.folder / job.stem
     piece = read_piece(path) if order.reading == AS_IT_STANDS else read_piece(path, order.reading)
@@ -373,7 +373,7 @@ def _read_one(job: Job, path: Path, run: _Run) -> Outcome | Piece | None:
     return Outcome(job.score, saved.files, saved.worst_error_ms, take=saved.take, again=True) if saved.files else piece
 
 
-def _write(job: Job, source: str, rendering: Rendering, run: _Run) -> Outcome:
+def _write(job: FoundScore, source: str, rendering: Rendering, run: _Run) -> Outcome:
     order = run.order
     stem = order.folder / job.stem
     try:

@@ -35,7 +35,7 @@ LONGEST_NAME = 200  # bytes
 
 
 @dataclasses.dataclass(frozen=True)
-class Job:
+class FoundScore:
     """A score file and where its rendering goes: a path without suffix, relative to the folder of outputs.
 
     `twins` are files beside it in a folder that have its name and another suffix, and are not performed. A score in an
@@ -51,7 +51,7 @@ class Job:
     size: int = 0
 
 
-def find_scores(arguments: Sequence[str]) -> tuple[list[Job], list[tuple[Path, PianistError]]]:
+def find_scores(arguments: Sequence[str]) -> tuple[list[FoundScore], list[tuple[Path, PianistError]]]:
     """The score files that are meant, each once, and an error for every folder, list or archive without any.
 
     A folder means all MIDI, MusicXML, MEI and kern files in it at any depth, but no hidden ones and no renderings; of
@@ -60,7 +60,7 @@ def find_scores(arguments: Sequence[str]) -> tuple[list[Job], list[tuple[Path, P
     of single files the name alone; where two would go to one place, they keep the path below the folder they have in
     common, and the suffix where that is not enough.
     """
-    found: dict[str, Job] = {}
+    found: dict[str, FoundScore] = {}
     errors = []
     for argument in arguments:
         try:
@@ -90,7 +90,7 @@ def own_share() -> str:
     return "1/1"
 
 
-def share_of(jobs: Sequence[Job], share: str) -> list[Job]:
+def share_of(jobs: Sequence[FoundScore], share: str) -> list[FoundScore]:
     """The part of the jobs that one of several processes takes: "2/8" is every eighth, from the second on.
 
     Raises PianistError for a share that makes no sense.
@@ -107,7 +107,7 @@ def place(path: Path) -> str:
 
 
 @contextmanager
-def shelf() -> Iterator[Callable[[Job], Path]]:
+def shelf() -> Iterator[Callable[[FoundScore], Path]]:
     """A function that gives the file of a job; a member of an archive is taken out until the next one is asked for.
 
     That raises PianistError where the archive cannot be read, and for what is no file or larger than a score is.
@@ -116,7 +116,7 @@ def shelf() -> Iterator[Callable[[Job], Path]]:
     of: Path | None = None
     with tempfile.TemporaryDirectory(prefix="pianist") as folder:
 
-        def file_of(job: Job) -> Path:
+        def file_of(job: FoundScore) -> Path:
             nonlocal archive, of
             if job.archive is None:
                 require_regular(job.score, MAX_BYTES, "one score")
@@ -153,14 +153,14 @@ def _listed(path: Path) -> list[str]:
     return named
 
 
-def _jobs_of(argument: str) -> list[Job]:
+def _jobs_of(argument: str) -> list[FoundScore]:
     path = Path(argument)
     if not argument:
         raise PianistError("an empty path is no score; give a file or a folder")
     try:
         folder = path.is_dir()
         if not folder and not path.name.lower().endswith(ARCHIVES):
-            return [Job(path, Path(path.stem), size=_size(path))]
+            return [FoundScore(path, Path(path.stem), size=_size(path))]
         jobs = _jobs_below(path) if folder else _jobs_inside(path)
     except OSError as error:  # a name longer than names can be, a folder that may not be looked into
         raise PianistError(f"{path}: cannot be looked for ({error.strerror}); check the path") from error
@@ -169,16 +169,16 @@ def _jobs_of(argument: str) -> list[Job]:
     return jobs
 
 
-def _jobs_below(folder: Path) -> list[Job]:
+def _jobs_below(folder: Path) -> list[FoundScore]:
     files = (file for file in sorted(folder.rglob("*")) if _is_score(file.relative_to(folder)) and file.is_file())
     known = (file for file in files if file.suffix.lower() != ".xml" or _is_notation(partial(file.open, "rb")))
     return [
-        Job(best, best.relative_to(folder).with_suffix(""), tuple(twins), size=_size(best))
+        FoundScore(best, best.relative_to(folder).with_suffix(""), tuple(twins), size=_size(best))
         for best, *twins in _with_twins(known)
     ]
 
 
-def _jobs_inside(path: Path) -> list[Job]:
+def _jobs_inside(path: Path) -> list[FoundScore]:
     members: dict[Path, tarfile.TarInfo] = {}
     archive, unpacked = open_archive(path), 0
     try:
@@ -198,7 +198,9 @@ def _jobs_inside(path: Path) -> list[Job]:
     jobs = []
     for best, *twins in _with_twins(members):
         member, inside = members[best], [path / twin for twin in twins]
-        job = Job(path / best, best.with_suffix(""), tuple(inside), path, member.name, member.offset, member.size)
+        job = FoundScore(
+            path / best, best.with_suffix(""), tuple(inside), path, member.name, member.offset, member.size
+        )
         jobs.append(job)
     return sorted(jobs, key=lambda job: job.offset)  # a compressed archive can only be read forwards
 
