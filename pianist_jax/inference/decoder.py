@@ -11,7 +11,7 @@ from pianist_jax.config import Sampling
 from pianist_jax.inference.decode import BLOCK, CHUNK
 from pianist_jax.inference.engine import Model
 from pianist_jax.inference.padding import encoded_once, pad_batch
-from pianist_jax.inference.programs import ProgramKey
+from pianist_jax.inference.programs import ProgramKey, divided
 from pianist_jax.inference.sampling import knobs_of
 from pianist_jax.inference.windows import Span
 from pianist_jax.model.pianist import num_params
@@ -64,14 +64,14 @@ class Decoder:
     """Plays spans side by side. `advance` is told of every so many notes that are now final.
 
     `on_prediction` is told what the model predicts of a span: curves float32 [N, 4], [N, 8] where it reads the page
-    (`Pianist.read`), [N, 0] where it has no consensus.
+    (`Pianist.read`), [N, 0] where it has no consensus, and the encoder's states of the notes, [N, D] or [N, 0].
     """
 
     model: Model
     sampling: Sampling
     timer: Timer
     advance: Callable[[int], None] | None = None
-    on_prediction: Callable[[Span, np.ndarray], None] | None = None
+    on_prediction: Callable[[Span, np.ndarray, np.ndarray], None] | None = None
     chooser: Chooser = dataclasses.field(default_factory=Chooser)
 
     def play(self, spans: list[Span]) -> list[np.ndarray]:
@@ -89,7 +89,7 @@ class Decoder:
         start = self._choose_scores(dataclasses.replace(key, kind=kind, reach=reach), distinct)
         known = (batch["prompt"], np.int32(behind)) if behind else ()
         scores = encoded_once(batch, start.scores)
-        carry, curves_SNC = self._program(start)(self.model.params, *scores, *known)
+        carry, told_SNC = self._program(start)(self.model.params, *scores, *known)
         played = [batch["prompt"][:, :behind]]
         knobs = knobs_of(self.sampling)
         for n in range(behind, notes, CHUNK):
@@ -104,9 +104,9 @@ class Decoder:
             played.append(np.asarray(ids_BNS))
             self._count(sum(_fresh_between(span, n, n + CHUNK) for span in spans))
         if self.on_prediction is not None:  # now that nothing waits for it
-            predicted_SNC = np.asarray(curves_SNC)
+            predicted_SNC = np.asarray(told_SNC)
             for span, number in zip(spans, scores[2], strict=False):  # the batch may be padded
-                self.on_prediction(span, predicted_SNC[number, : span.score.size])
+                self.on_prediction(span, *divided(self.model.config, predicted_SNC[number, : span.score.size]))
         compiling = self.timer.compile_seconds - compiled
         self.timer.perform_seconds += time.perf_counter() - began - compiling
         whole_BNS = np.concatenate(played, axis=1)

@@ -1,38 +1,49 @@
 """What pianists agree on, predicted for a whole score: window by window, each fading into the next."""
 
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
 from pianist_jax.inference.engine import Model
 from pianist_jax.inference.padding import pad_scores
-from pianist_jax.inference.programs import ProgramKey
+from pianist_jax.inference.programs import ProgramKey, divided
 from pianist_jax.inference.windows import cut_windows, windowing_for
 from pianist_jax.music.tokens import ScoreTokens
 from pianist_jax.performance.parameters import PREDICTED, TEMPO_UNIT
 
 
-class WindowedCurves:
-    """Curves of a score of `notes` notes as they come, a window at a time."""
+class Predicted(NamedTuple):
+    """What a model says of a score of N notes before it performs.
+
+    `curves` float32 [N, 4], [N, 8] where it reads the page (`Pianist.read`), None without that head; `states` float32
+    [N, D], the encoder's, None where it has none for each note.
+    """
+
+    curves: np.ndarray | None = None
+    states: np.ndarray | None = None
+
+
+class WindowedPredictions:
+    """What is predicted of a score of `notes` notes as it comes, a window at a time."""
 
     def __init__(self, notes: int) -> None:
-        self._total: Any = 0.0
         self._weight = np.zeros((notes, 1), np.float32)
+        self._totals: tuple[np.ndarray, ...] = ()
 
-    def add(self, first: int, curves: np.ndarray) -> None:
-        """What a window says of its notes, float32 [N, C], `first` being the first: less near its ends."""
-        n = len(curves)
-        weight = np.zeros_like(self._weight)
-        weight[first : first + n, 0] = np.minimum(np.arange(1, n + 1), np.arange(n, 0, -1))
-        self._total = self._total + np.pad(curves, ((first, len(weight) - first - n), (0, 0))) * weight
-        self._weight += weight
+    def add(self, first: int, *told: np.ndarray) -> None:
+        """What a window says of its notes, float32 [N, C] each, `first` being the first: less near its ends."""
+        n, notes = len(told[0]), len(self._weight)
+        if not self._totals:
+            self._totals = tuple(np.zeros((notes, values.shape[1]), np.float32) for values in told)
+        weight = np.minimum(np.arange(1, n + 1), np.arange(n, 0, -1)).astype(np.float32)[:, None]
+        self._weight[first : first + n] += weight
+        for total, values in zip(self._totals, told, strict=True):
+            total[first : first + n] += values * weight
 
-    def curves(self, count: int | None = None) -> np.ndarray | None:
-        """float32 [notes, 4], or of the first `count` notes; None where the model predicts nothing.
-
-        The windows that have come must reach so far.
-        """
-        return self._total[:count] / self._weight[:count] if self._total.shape[1] else None
+    def predicted(self, count: int | None = None) -> Predicted:
+        """The curves and states of all notes, or of the first `count`; the windows that have come must reach so far."""
+        weight = self._weight[:count]
+        return Predicted(*(total[:count] / weight if total.shape[1] else None for total in self._totals))
 
 
 def tempo_of(curves: np.ndarray) -> float:
@@ -40,19 +51,18 @@ def tempo_of(curves: np.ndarray) -> float:
     return float(np.exp(TEMPO_UNIT * curves[:, PREDICTED.index("tempo")].mean()))
 
 
-def predict_consensus(model: Model, tokens: ScoreTokens) -> np.ndarray | None:
-    """Curves float32 [N, 4] for a score's tokens int32, [N, 8] where the page is read (`Pianist.read`); None without
-    that head.
-
-    They are those that are predicted when the score is performed in windows.
-    """
-    if not model.config.consensus:
-        return None
-    predicted, room = WindowedCurves(tokens.size), model.config.window
+def predict(model: Model, tokens: ScoreTokens) -> Predicted:
+    """What is predicted of a score's tokens int32, the same as when it is performed in windows."""
+    found, room = WindowedPredictions(tokens.size), model.config.window
     tokens = model.read(tokens)
     program = model.programs[ProgramKey("consensus", 1, room, tokens.groups)]
     for window in cut_windows(tokens.size, windowing_for(room)):
         score, mask = pad_scores([tokens.at(slice(window.first, window.last))], room)
-        curves = np.asarray(program(model.params, score, mask))
-        predicted.add(window.first, curves[0, : window.last - window.first])
-    return predicted.curves()
+        told = np.asarray(program(model.params, score, mask))
+        found.add(window.first, *divided(model.config, told[0, : window.last - window.first]))
+    return found.predicted()
+
+
+def predict_consensus(model: Model, tokens: ScoreTokens) -> np.ndarray | None:
+    """The curves of `predict`; None where the model has no consensus, which then is not run."""
+    return predict(model, tokens).curves if model.config.consensus else None

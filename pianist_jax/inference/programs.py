@@ -6,12 +6,14 @@ from functools import partial
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
 from pianist_jax.config import ModelConfig, Sampling
 from pianist_jax.inference.decode import CHUNK, Carry, open_carry, perform
 from pianist_jax.inference.sampling import knobs_of
+from pianist_jax.model.consensus import CURVES
 from pianist_jax.model.pianist import Pianist
 from pianist_jax.music.tokens import NOTE_TOKENS, ScoreTokens, score_shapes
 from pianist_jax.parallel import batch_sharding, replicated
@@ -75,15 +77,18 @@ def in_groups(function: Callable[..., Any], group: int | None, *rows: Any) -> An
 
 
 def _compile_start(programs: Programs, key: ProgramKey) -> Callable[..., Any]:
-    """Encode the scores, predict their consensus and, where the rows `follow` others, take in what is known."""
+    """Encode the scores, predict their consensus and, where the rows `follow` others, take in what is known.
+
+    Gives the carry and what is `told` of the scores.
+    """
     start, follow, *_ = _functions(programs)
     rows = partial(_shaped, programs)
 
     def begin(params: Any, score: ScoreTokens, mask_SN: jax.Array, score_of_row_B: jax.Array, *known: Any) -> Any:
         of_row_B = score_of_row_B if key.scores < key.rows else None
-        state, curves_SNC = start(params, score, mask_SN, of_row_B, key.reach)
+        state, told_SNC = start(params, score, mask_SN, of_row_B, key.reach)
         given = (partial(follow, params), *known) if key.kind == "follow" else None
-        return open_carry(state, key.rows, given), curves_SNC  # type: ignore[arg-type]
+        return open_carry(state, key.rows, given), told_SNC  # type: ignore[arg-type]
 
     given: list[Any] = [*_scores(programs, key, key.scores), rows((key.rows,))]
     if key.kind == "follow":
@@ -122,9 +127,30 @@ def _compile_grow(programs: Programs, key: ProgramKey) -> Callable[..., Any]:
 
 
 def _compile_consensus(programs: Programs, key: ProgramKey) -> Callable[..., Any]:
-    """Curves float32 [B, N, 4 or 8] of scores (`Pianist.agreed`)."""
-    predict = _function(programs, "agreed")
+    """What is `told` of scores."""
+    read = _function(programs, "read")
+
+    def predict(params: Any, score: ScoreTokens, mask_BN: jax.Array) -> jax.Array:
+        memory, _, curves_BNC = read(params, score, mask_BN)
+        return told(curves_BNC, memory)
+
     return jax.jit(predict).lower(_params(programs), *_scores(programs, key, key.rows)).compile()
+
+
+def told(curves_BNC: jax.Array, memory_BTD: jax.Array) -> jax.Array:
+    """float32 [B, N, C + D]: the curves of scores and behind them the encoder's states of the notes.
+
+    Without these where the encoder has none for each note.
+    """
+    if memory_BTD.shape[1] != curves_BNC.shape[1]:
+        return curves_BNC
+    return jnp.concatenate([curves_BNC, memory_BTD.astype(jnp.float32)], axis=-1)
+
+
+def divided(config: ModelConfig, told_NC: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The curves and the encoder's states of what is `told` of a score's notes."""
+    curves = 0 if not config.consensus else 2 * CURVES if config.page else CURVES
+    return told_NC[:, :curves], told_NC[:, curves:]
 
 
 def _compile_nll(programs: Programs, key: ProgramKey) -> Callable[..., Any]:
@@ -158,9 +184,10 @@ def _functions(programs: Programs) -> tuple[Callable[..., Any], ...]:
 
     def start(params: Any, score: ScoreTokens, mask_SN: jax.Array, score_of_row_B: jax.Array | None, notes: int) -> Any:
         memory, length, curves_SNC = in_groups(partial(read, params), group, score, mask_SN)
+        told_SNC = told(curves_SNC, memory)
         rows = memory, length, score.notes
         memory, length, notes_BNS = rows if score_of_row_B is None else (x[score_of_row_B] for x in rows)
-        return begin(params, memory, length, notes_BNS, notes), curves_SNC
+        return begin(params, memory, length, notes_BNS, notes), told_SNC
 
     return start, function("follow"), function("step"), function("grow")
 

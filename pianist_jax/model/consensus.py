@@ -18,6 +18,7 @@ from pianist_jax.model.metre import MetreEmbedder
 from pianist_jax.model.page import PageEmbedder
 
 LAYERS, HEAD_SIZE = 2, 32
+CURVES = 4  # that are predicted
 
 
 class Consensus(nn.Module):

@@ -83,10 +83,6 @@ class Pianist(nn.Module):
             return memory, real.length_B, jnp.zeros((*note_mask_BN.shape, 0), jnp.float32)
         return memory, real.length_B, self._with_blind(score, memory, real)
 
-    def agreed(self, score: ScoreTokens, note_mask_BN: jax.Array) -> jax.Array:
-        """The curves of `read` alone."""
-        return self._with_blind(score, *self.encode(score, note_mask_BN))
-
     def _with_blind(self, score: ScoreTokens, memory: jax.Array, real: Extent) -> jax.Array:
         curves = self._curves(score, memory, real, True)
         if not self.config.page:

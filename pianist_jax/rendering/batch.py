@@ -70,7 +70,7 @@ class Order:
             "window": self.model.config.window,
             "seed": self.seed,
             "samples": self.samples,
-            "sampling": {**dataclasses.asdict(self.sampling), "heads": head_hashes(self.sampling)},
+            "sampling": {**dataclasses.asdict(self.sampling), "heads": head_hashes(self.model, self.sampling)},
             "pace": self.pace.metadata(),
             "expression": self.expression.metadata(),
             **self.reading.metadata(),

@@ -23,7 +23,7 @@ from pianist_jax.inference.decode import value_bounds
 from pianist_jax.inference.decoder import Decoder, Timer
 from pianist_jax.inference.engine import Model
 from pianist_jax.inference.likelihood import slot_nll
-from pianist_jax.inference.predictions import predict_consensus
+from pianist_jax.inference.predictions import Predicted, predict
 from pianist_jax.inference.windows import Span, windowing_for
 from pianist_jax.music.notes import Notes
 from pianist_jax.music.tokens import DURATION, IOI, NOTE_TOKENS, SLOT_START, VELOCITY, ScoreTokens, encode
@@ -40,7 +40,7 @@ from pianist_jax.rendering.renderer import Piece, Score, at_factor, at_own, mode
 from pianist_jax.rendering.result import Rendering
 from pianist_jax.rendering.stored import apply_edits, read_rendering
 from pianist_jax.rendering.takes import keep_edits, keep_take, list_takes, require_unchanged, switch_to
-from pianist_jax.rendering.touch import head_hashes, touch
+from pianist_jax.rendering.touch import head_hashes, heard_by_foot, touch
 from pianist_jax.score.bars import Bars
 from pianist_jax.score.reading import AS_IT_STANDS, Reading
 
@@ -139,13 +139,13 @@ def _maker(
     goes_on: np.ndarray | None = None,
 ) -> "_Maker":
     tokens = model.read(piece.tokens)
-    agreed = predict_consensus(model, tokens) if sampling.residual_scale < 1 or model.config.page else None
+    agreed = predict(model, tokens) if sampling.residual_scale < 1 or model.config.page else Predicted()
     return _Maker(piece, model, tokens, agreed, sampling, advance, expression, styles, goes_on)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Maker:
-    """Performs passages of a piece, each of them in a performance of it; `agreed` is the model's consensus.
+    """Performs passages of a piece, each of them in a performance of it; `agreed` is what the model predicts.
 
     `goes_on` bool [N]: of passages that other notes are woven into, those behind that one leads on to; None where
     passages are whole.
@@ -154,7 +154,7 @@ class _Maker:
     piece: Piece
     model: Model
     tokens: ScoreTokens
-    agreed: np.ndarray | None
+    agreed: Predicted
     sampling: Sampling
     advance: Advance | None
     expression: Expression
@@ -168,9 +168,10 @@ class _Maker:
         drawn = _drawn_slots(piece.score, free, woven=woven)
         known = known_tokens(old if woven else _begun_with_its_first(old, free))
         played = _play_takes(tokens, known, free, drawn, keys, Decoder(self.model, sampling, Timer(), self.advance))
-        common = (0, 1, sampling.residual_scale, self.agreed)
+        common = (0, 1, sampling.residual_scale, self.agreed.curves)
+        states = heard_by_foot(self.model, sampling, self.agreed.states)
         steady = (averaged(piece.score, [detokenize(piece.score, take)], *common) for take in played)
-        struck = (touch(piece.score, piece.tokens, *own, sampling) for own in zip(steady, keys, strict=False))
+        struck = (touch(piece.score, piece.tokens, *own, sampling, states) for own in zip(steady, keys, strict=False))
         led = (self._in_style(old, notes, free) for notes in struck)
         new = (express_all(piece.score, piece.grid, notes, self.expression) for notes in led)
         fitted = [(knit if woven else graft)(old, take, piece.score, free) for take in new]
@@ -259,7 +260,11 @@ def rerender_file(
 
 def edit_of(model: Model, passage: Passage, seed: int, sampling: Sampling, expression: Expression) -> dict[str, Any]:
     """What the rendering's identity tells of a passage."""
-    settings = {**dataclasses.asdict(sampling), "heads": head_hashes(sampling), "expression": expression.metadata()}
+    settings = {
+        **dataclasses.asdict(sampling),
+        "heads": head_hashes(model, sampling),
+        "expression": expression.metadata(),
+    }
     return {**passage.metadata(), "seed": seed, "model": model_identity(model), "settings": settings}
 
 

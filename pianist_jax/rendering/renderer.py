@@ -13,7 +13,7 @@ from pianist_jax.config import DEFAULT_SAMPLING, Sampling
 from pianist_jax.errors import PianistError
 from pianist_jax.inference.decoder import Decoder, Timer, side_by_side
 from pianist_jax.inference.engine import Model
-from pianist_jax.inference.predictions import WindowedCurves, predict_consensus, tempo_of
+from pianist_jax.inference.predictions import Predicted, WindowedPredictions, predict_consensus, tempo_of
 from pianist_jax.inference.windows import Row, Span, perform_rows, windowing_for
 from pianist_jax.music.notes import Notes, normalise
 from pianist_jax.music.tokens import ScoreTokens, encode
@@ -26,7 +26,7 @@ from pianist_jax.performance.pace import to_pace as pace_performance
 from pianist_jax.performance.shaping import express_all
 from pianist_jax.rendering.hashes import content_hash
 from pianist_jax.rendering.result import Rendering
-from pianist_jax.rendering.touch import head_hashes, touch
+from pianist_jax.rendering.touch import head_hashes, heard_by_foot, touch
 from pianist_jax.score.metre import metre
 from pianist_jax.score.page import page
 
@@ -38,7 +38,7 @@ GUESSES = 2  # of a tempo, one upon the other
 AHEAD = 8  # times as many performances are at hand as are made together: like goes with like
 
 Score = str | os.PathLike[str] | Notes
-OnPlayed = Callable[[Span, np.ndarray, WindowedCurves], None]
+OnPlayed = Callable[[Span, np.ndarray, WindowedPredictions], None]
 
 __all__ = [
     "Piece", "Rendering", "Score", "content_hash", "identity_of", "read_piece", "render", "render_all", "sample_key",
@@ -222,18 +222,18 @@ def interpretations(
         raise PianistError(f"samples is {samples}, but it must be 1 or more")
     draws = needed_draws(samples, sampling)
     batch = batch or side_by_side(model)
-    playing: dict[int, tuple[Piece, dict[int, Notes], WindowedCurves]] = {}
+    playing: dict[int, tuple[Piece, dict[int, Notes], WindowedPredictions]] = {}
 
     def rows() -> Iterator[Row]:
         for number, piece in enumerate(pieces):
-            playing[number] = piece, {}, WindowedCurves(len(piece.score))
+            playing[number] = piece, {}, WindowedPredictions(len(piece.score))
             read = model.read(piece.tokens)
             for draw in range(draws):
                 yield Row(number, draw, read, sample_key(seed, piece.content, draw))
 
-    def on_prediction(span: Span, curves: np.ndarray) -> None:
+    def on_prediction(span: Span, curves: np.ndarray, states: np.ndarray) -> None:
         if span.draw == 0:  # it is the same of the others
-            playing[span.piece][2].add(span.first, curves)
+            playing[span.piece][2].add(span.first, curves, states)
 
     def play(spans: list[Span]) -> list[np.ndarray]:
         performed = decoder.play(spans)
@@ -244,35 +244,36 @@ def interpretations(
 
     decoder, windowing = Decoder(model, sampling, timer, advance, on_prediction), windowing_for(model.config.window)
     for (number, draw), performed in perform_rows(rows(), windowing, play, batch=batch, ahead=AHEAD * batch):
-        piece, made, predicted = playing[number]
+        piece, made, windows = playing[number]
         made[draw] = detokenize(piece.score, performed)
         if len(made) == draws:
             del playing[number]
-            drawn, curves = [made[k] for k in range(draws)], predicted.curves()
-            played = agreed(piece, drawn, curves, model, seed, samples, sampling)
-            if piece.guess is None and curves is not None:
-                piece = dataclasses.replace(piece, guess=sane(piece.factor * tempo_of(curves), piece.grid))
+            drawn, predicted = [made[k] for k in range(draws)], windows.predicted()
+            played = agreed(piece, drawn, predicted, model, seed, samples, sampling)
+            if piece.guess is None and predicted.curves is not None:
+                piece = dataclasses.replace(piece, guess=sane(piece.factor * tempo_of(predicted.curves), piece.grid))
             yield number, piece, played
 
 
 def agreed(
     piece: Piece,
     drawn: list[Notes],
-    curves: np.ndarray | None,
+    predicted: Predicted,
     model: Model,
     seed: int,
     samples: int,
     sampling: Sampling,
 ) -> list[Notes]:
-    """What draws agree on with each other and with predicted `curves` float32 [N, 4], by so many pairs of hands."""
+    """What draws agree on with each other and with what is predicted, by so many pairs of hands and feet."""
     shared = sampling.averaged
     if model.config.anchored:
         steady, kept = in_tempo(piece.score, drawn[:shared])
         drawn, shared = [*steady, *drawn[shared:]], kept
-    common = (shared, sampling.residual_scale, curves)
+    common = (shared, sampling.residual_scale, predicted.curves)
+    states = heard_by_foot(model, sampling, predicted.states)
     meant = (averaged(piece.score, drawn, k, *common) for k in range(samples))
     hands = [sample_key(seed, f"{piece.content} touch", k) for k in range(samples)]
-    struck = (touch(piece.score, piece.tokens, *own, sampling) for own in zip(meant, hands, strict=True))
+    struck = (touch(piece.score, piece.tokens, *own, sampling, states) for own in zip(meant, hands, strict=True))
     return [within_limits(piece.score, one) for one in struck]
 
 
@@ -317,7 +318,7 @@ def identity_of(
     settings = {
         "samples": samples,
         **dataclasses.asdict(sampling),
-        "heads": head_hashes(sampling),
+        "heads": head_hashes(model, sampling),
         "windows": dataclasses.asdict(windowing_for(model.config.window)),
         "pace": pace.metadata(),
         "expression": expression.metadata(),

@@ -3,17 +3,27 @@
 import numpy as np
 
 from pianist_jax.config import Sampling
+from pianist_jax.inference.engine import Model
 from pianist_jax.music.notes import Notes
 from pianist_jax.music.tokens import METRE, ScoreTokens
 from pianist_jax.performance.chord_touch import touched
 from pianist_jax.performance.foot import eased
+from pianist_jax.performance.pedalling import pedalled
 from pianist_jax.performance.voicing import voiced
 from pianist_jax.weights.heads import load_head
 
 
-def touch(score: Notes, tokens: ScoreTokens, performance: Notes, key: np.ndarray, sampling: Sampling) -> Notes:
+def touch(
+    score: Notes,
+    tokens: ScoreTokens,
+    performance: Notes,
+    key: np.ndarray,
+    sampling: Sampling,
+    states: np.ndarray | None = None,
+) -> Notes:
     """The performance (note n plays note n of the score) with its chords struck and its pedal moved as `sampling` says.
 
+    With `states` float32 [N, D] (`heard_by_foot`) the foot moves when pianists would, else when it was drawn to.
     `key` uint32 [2] is all that its chance follows from; at temperature 0 there is none.
     """
     rng = np.random.default_rng(key) if sampling.temperature > 0 else None
@@ -23,10 +33,24 @@ def touch(score: Notes, tokens: ScoreTokens, performance: Notes, key: np.ndarray
     else:
         performance = voiced(score, performance)
     if sampling.foot:
+        if states is not None:
+            chance = sampling.residual_scale
+            performance = pedalled(score, performance, states, load_head("pedal")[0], rng, chance)
         performance = eased(performance, rng)
     return performance
 
 
-def head_hashes(sampling: Sampling) -> dict[str, str]:
+def heard_by_foot(model: Model, sampling: Sampling, states: np.ndarray | None) -> np.ndarray | None:
+    """The encoder's states, where the foot goes by them: it has learnt those of one model, whose hash it holds.
+
+    A performance that is played as it was drawn keeps the pedal that was drawn.
+    """
+    if states is None or not sampling.foot or sampling.residual_scale == 1:
+        return None
+    return states if model.hash.encode() == load_head("pedal")[0]["encoder"].tobytes() else None
+
+
+def head_hashes(model: Model, sampling: Sampling) -> dict[str, str]:
     """What names the weights of each head that takes part."""
-    return {"chords": load_head("chords")[1]} if sampling.hand else {}
+    takes_part = {"chords": sampling.hand, "pedal": heard_by_foot(model, sampling, np.zeros((0, 0))) is not None}
+    return {name: load_head(name)[1] for name, used in takes_part.items() if used}

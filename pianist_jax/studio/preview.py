@@ -8,7 +8,7 @@ import numpy as np
 from pianist_jax.config import DEFAULT_SAMPLING
 from pianist_jax.errors import PianistError
 from pianist_jax.inference.engine import Model
-from pianist_jax.inference.predictions import WindowedCurves
+from pianist_jax.inference.predictions import Predicted, WindowedPredictions
 from pianist_jax.inference.windows import Span
 from pianist_jax.music.notes import Notes
 from pianist_jax.performance.detokenize import detokenize
@@ -31,7 +31,7 @@ class Preview:
         self._played: list[list[np.ndarray]] = [[] for _ in range(needed_draws(1, DEFAULT_SAMPLING))]
         self._told = 0
 
-    def on_played(self, span: Span, tokens: np.ndarray, predicted: WindowedCurves) -> None:
+    def on_played(self, span: Span, tokens: np.ndarray, predicted: WindowedPredictions) -> None:
         """Take in a span of a draw, its performed tokens int32 [N, 8], and what is predicted so far."""
         prompt = len(span.prompt)
         self._played[span.draw].append(tokens[prompt : prompt + span.fresh])
@@ -39,11 +39,11 @@ class Preview:
         if count > self._told:
             self._told = count
             begun = beginning(self._piece, count)
-            self._on_notes(begun.score, self._agreed(begun, predicted.curves(count)))
+            self._on_notes(begun.score, self._agreed(begun, predicted.predicted(count)))
 
-    def _agreed(self, begun: Piece, curves: np.ndarray | None) -> Notes:
+    def _agreed(self, begun: Piece, predicted: Predicted) -> Notes:
         drawn = [detokenize(begun.score, np.concatenate(parts)[: len(begun.score)]) for parts in self._played]
-        (played,) = agreed(begun, drawn, curves, self._model, self._wish.seed, 1, DEFAULT_SAMPLING)
+        (played,) = agreed(begun, drawn, predicted, self._model, self._wish.seed, 1, DEFAULT_SAMPLING)
         try:
             return expressed_at(begun, played, self._wish.pace, self._wish.expression)
         except PianistError:  # bars or a hand are meant that have not come yet

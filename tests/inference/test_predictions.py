@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pianist_jax.inference.engine import make_model
-from pianist_jax.inference.predictions import WindowedCurves, predict_consensus
+from pianist_jax.inference.predictions import WindowedPredictions, predict, predict_consensus
 from pianist_jax.model.pianist import Pianist
 from pianist_jax.performance.averaging import averaged
 from pianist_jax.rendering import renderer
@@ -54,14 +54,23 @@ def test_windows_of_a_longer_score_fade_into_each_other(model):
 
 def test_a_model_without_the_head_predicts_nothing():
     assert predict_consensus(lively_model(), read_piece(made_up_score(5)).tokens) is None
-    predicted = WindowedCurves(3)
-    predicted.add(0, np.zeros((3, 0), np.float32))
-    assert predicted.curves() is None
+    windows = WindowedPredictions(3)
+    windows.add(0, np.zeros((3, 0), np.float32), np.ones((3, 2), np.float32))
+    assert windows.predicted().curves is None
+    np.testing.assert_array_equal(np.asarray(windows.predicted(2).states), np.ones((2, 2)))
+
+
+def test_the_encoders_states_are_told_beside_the_curves(model):
+    tokens = read_piece(made_up_score(50)).tokens
+    one = jax.tree.map(lambda x: x[None], tokens._replace(page=None))
+    given = {"params": model.params}, one, np.ones((1, 50), bool)
+    memory, _ = Pianist(CONFIG).apply(*given, method="encode")
+    np.testing.assert_allclose(np.asarray(predict(model, tokens).states), memory[0], atol=2e-5)
 
 
 @pytest.mark.parametrize("draws", [1, 3])
 def test_it_is_heard_in_the_performance(model, monkeypatch, draws):
-    monkeypatch.setattr(renderer, "touch", lambda score, tokens, performance, key, sampling: performance)
+    monkeypatch.setattr(renderer, "touch", lambda score, tokens, performance, *others: performance)
     monkeypatch.setattr(renderer, "within_limits", lambda score, performance: performance)
     monkeypatch.setattr(renderer, "to_pace", lambda piece, performance, pace: performance)
     score = made_up_score(120)
