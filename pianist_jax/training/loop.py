@@ -82,50 +82,86 @@ def train(
     ):
         with account.spent_on("restore"):
             state, position = _begin(config, manager, initial, mesh, observers)
-        step, saved, stopped = int(state["step"]), manager.latest_step(), ""
+        step = int(state["step"])
         if step >= config.steps:
             observers.report(finished(config))
             return state
         with account.spent_on("compile"):
             feed, validate = _compile(config, data, validation, mesh, observers, account)
         feed.seek(position)
-        since, slowest, first = _Since(config, mesh), 0.0, step
+        run = _Run(config, mesh, workdir, manager, observers, account, feed, validate)
         with open_logs(workdir, after=step) as log:
-            while step < config.steps and not (stopped := reason_to_stop(step, 1.5 * slowest)):
-                try:
-                    traced = _profiled(observers, workdir, step == first + config.stretch)
-                    with account.spent_on("steps"), traced, since.adding() as add:
-                        state, sums = feed.advance(state)
-                        add(jax.device_get(sums))
-                except DataError as error:
-                    raise PianistError(f"after step {step}: {error}; {_kept(manager)}") from error
-                step, position, slowest = step + config.stretch, feed.position(), max(slowest, since.last)
-                checkpoints.check(manager)
-                judged = step % config.evaluate_every == 0 or step >= config.steps
-                sampled = config.sample_every > 0 and step % config.sample_every == 0
-                if not (judged or sampled or step % config.log_every == 0):
-                    continue
-                line = since.line(step)
-                _stop_unless_finite(line, manager, workdir)
-                if judged:
-                    with account.spent_on("validation"):
-                        line["validation"] = validate(weights(state))
-                    with account.spent_on("checkpoint"):
-                        _save(config, manager, state, position, line["validation"]["note"])
-                    saved = step
-                if sampled:
-                    with account.spent_on("sample"):
-                        _perform(state, step, observers)
-                log({**line, "seconds": account.figures()})
-                observers.show(line)
-                observers.report(sentence(line))
-            if saved != step:
-                with account.spent_on("checkpoint"):
-                    _save(config, manager, state, position)
+            state, stopped = run.go_on(state, position, reason_to_stop, log)
         observers.report(account_in_words(account.figures()))
         if stopped:
-            observers.report(f"stopped at step {step} of {config.steps}: {stopped}; the same command goes on from here")
+            step, end = int(state["step"]), "the same command goes on from here"
+            observers.report(f"stopped at step {step} of {config.steps}: {stopped}; {end}")
     return state
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Run:
+    """A run that is compiled: it makes its steps a stretch at a time, and looks, judges and saves when that is due."""
+
+    config: TrainConfig
+    mesh: Mesh
+    workdir: epath.Path
+    manager: Any
+    observers: Observers
+    account: Account
+    feed: Feed
+    validate: Callable[[Any], dict[str, float]]
+
+    def go_on(
+        self,
+        state: State,
+        position: Any,
+        reason_to_stop: Callable[[int, float], str],
+        log: Callable[[Line], None],
+    ) -> tuple[State, str]:
+        """Train to the last step, or until there is a reason to stop, which is told; the last state is saved."""
+        config, since, slowest, stopped = self.config, _Since(self.config, self.mesh), 0.0, ""
+        step, saved = int(state["step"]), self.manager.latest_step()
+        traced = step + config.stretch  # the second stretch: the first one warms up
+        while step < config.steps and not (stopped := reason_to_stop(step, 1.5 * slowest)):
+            state = self._stretch(state, since, step, traced=step == traced)
+            step, position, slowest = step + config.stretch, self.feed.position(), max(slowest, since.last)
+            checkpoints.check(self.manager)
+            judged = step % config.evaluate_every == 0 or step >= config.steps
+            sampled = config.sample_every > 0 and step % config.sample_every == 0
+            if judged or sampled or step % config.log_every == 0:
+                line = since.line(step)
+                _stop_unless_finite(line, self.manager, self.workdir)
+                if judged:
+                    line["validation"] = self._judge_and_save(state, position)
+                    saved = step
+                if sampled:
+                    with self.account.spent_on("sample"):
+                        _perform(state, step, self.observers)
+                log({**line, "seconds": self.account.figures()})
+                self.observers.show(line)
+                self.observers.report(sentence(line))
+        if saved != step:
+            with self.account.spent_on("checkpoint"):
+                _save(config, self.manager, state, position)
+        return state, stopped
+
+    def _stretch(self, state: State, since: "_Since", step: int, *, traced: bool) -> State:
+        try:
+            profiled = _profiled(self.observers, self.workdir, traced)
+            with self.account.spent_on("steps"), profiled, since.adding() as add:
+                state, sums = self.feed.advance(state)
+                add(jax.device_get(sums))
+        except DataError as error:
+            raise PianistError(f"after step {step}: {error}; {_kept(self.manager)}") from error
+        return state
+
+    def _judge_and_save(self, state: State, position: Any) -> dict[str, float]:
+        with self.account.spent_on("validation"):
+            found = self.validate(weights(state))
+        with self.account.spent_on("checkpoint"):
+            _save(self.config, self.manager, state, position, found["note"])
+        return found
 
 
 def finished(config: TrainConfig) -> str:
