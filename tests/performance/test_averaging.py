@@ -172,7 +172,7 @@ def test_whatever_the_tries_are_it_can_be_played(data):
 
 
 def test_samples_share_their_rehearsals(monkeypatch):
-    monkeypatch.setattr(renderer, "touch", lambda score, tokens, performance, key, sampling: performance)
+    monkeypatch.setattr(renderer, "touch", lambda score, tokens, performance, *others: performance)
     monkeypatch.setattr(renderer, "within_limits", lambda score, performance: performance)
     monkeypatch.setattr(renderer, "to_pace", lambda piece, performance, pace: performance)
     score, model = made_up_score(40), lively_model()
