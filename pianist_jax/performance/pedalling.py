@@ -15,10 +15,11 @@ from pianist_jax.music.notes import Notes
 from pianist_jax.performance.parameters import Chords, chords_of, clock_of
 from pianist_jax.performance.playable import make_playable
 
-DOWN = 64  # of 127, from which on a pedal is down
+DOWN, FULL = 64, 127  # from which on a pedal is down; all of its way
 EARLY = 80.0  # ms before a chord, from which on a move is of the gap behind it
 OFFSET_UNIT = 200.0  # ms, in which the network names when a move comes
 LEAST = 0.3  # chance of a move that is played: with it there are as many as pianists make (training pieces)
+STRAY = 25.0  # ms: scale of the chance, by a Laplace distribution, of when a move comes
 APART = 20.0  # ms, at least, from one move to the next
 LAYERS = ("in", "hidden", "out")
 NEVER = -1e9
@@ -87,8 +88,8 @@ def pedalled(
 ) -> Notes:
     """The performance (note n plays note n of the score) with the pedal that pianists would use.
 
-    `chance` scales the logistic noise on the log-odds, which `rng` draws; without it nothing is drawn. A piece of one
-    chord stays as it is.
+    `rng` draws when each move comes, and logistic noise on the log-odds, times `chance`; without it there is none. A
+    piece of one chord stays as it is.
     """
     chords = chords_of(score)
     if len(chords) < 2:
@@ -97,6 +98,7 @@ def pedalled(
     odds, offset = moves_expected(gap_features(states, chords, clock), weights)
     if rng is not None:
         odds = odds + chance * rng.logistic(size=odds.shape)
+        offset = offset + rng.laplace(scale=STRAY, size=offset.shape)
     offset = np.clip(offset, -EARLY, np.diff(clock)[:, None])
     moves = chosen_moves(1 / (1 + np.exp(-odds)), offset)
     if not moves:
@@ -114,13 +116,9 @@ def pedalled(
 
 
 def _depths(performance: Notes, begin: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """int16 [K]: how deep the pedal of a performance mostly is, where it is down, between each begin and end (ms)."""
+    """int16 [K]: how deep the pedal of a performance gets between each begin and end (ms); as usual where it is up."""
     time, value = performance.pedal_time, performance.pedal_value.astype(np.int64)
-    usual = int(np.median(value[value >= DOWN])) if (value >= DOWN).any() else 100
-    depth = np.full(len(begin), usual, np.int16)
-    first, last = np.searchsorted(time, begin), np.searchsorted(time, end)
-    for number, (a, b) in enumerate(zip(np.maximum(first - 1, 0), last, strict=True)):
-        held = value[a:b][value[a:b] >= DOWN]
-        if len(held):
-            depth[number] = int(np.median(held))
-    return depth
+    usual = int(np.median(value[value >= DOWN])) if (value >= DOWN).any() else FULL
+    first, last = np.maximum(np.searchsorted(time, begin) - 1, 0), np.searchsorted(time, end)
+    deepest = [value[a:b].max(initial=0) for a, b in zip(first, last, strict=True)]
+    return np.array([depth if depth >= DOWN else usual for depth in deepest], np.int16)
