@@ -40,7 +40,7 @@ def main() -> None:
             write_midi(scores / f"{number:05}.mid", invented(8 + 7 * number % 120, number))
         command = [sys.executable, "-m", "pianist_jax.cli", "render", str(scores), "-o", str(out), "--draws", "1"]
         process = subprocess.Popen([*command, "--model", given.model], stdout=subprocess.DEVNULL)
-        seen = []
+        seen: list[tuple[int, float]] = []
         while process.poll() is None:
             there = len(list(out.glob("*.json")))
             if there >= given.scores * (len(seen) + 1) // 10:

@@ -25,7 +25,7 @@ from pianist_jax.data.pairs import LEAST_MATCHED
 from pianist_jax.evaluation.aligned import Reference, reference_of
 from pianist_jax.evaluation.dataset import load_pieces
 from pianist_jax.evaluation.folders import Aligner
-from pianist_jax.evaluation.pedal import PedalUse, transition_f1
+from pianist_jax.evaluation.pedal import PedalUse, crossings, transition_f1
 from pianist_jax.evaluation.pieces import PlayedPiece, deal
 from pianist_jax.files import replace_file
 from pianist_jax.inference.engine import Model, load_model
@@ -33,7 +33,6 @@ from pianist_jax.inference.predictions import predict
 from pianist_jax.performance.alignment import share_matched
 from pianist_jax.performance.parameters import Chords, chords_of, time_map
 from pianist_jax.performance.pedalling import (
-    DOWN,
     EARLY,
     LAYERS,
     OFFSET_UNIT,
@@ -76,7 +75,8 @@ def collect(pieces: Sequence[PlayedPiece], model: Model, judged: bool) -> Iterat
                 clock = time_map(chords, playing.onset).to_performed(chords.onset)
                 steps = np.arange(len(clock))
                 clocks.append(np.maximum.accumulate(clock - steps) + steps)
-                moves.append(crossings(playing.pedal_time, playing.pedal_value))
+                times, downward = crossings(playing.pedal_time, playing.pedal_value)
+                moves.append((times[~downward], times[downward]))
         if not clocks:
             continue
         written = max(chords.onset[-1] - chords.onset[0], 1.0)
@@ -85,14 +85,6 @@ def collect(pieces: Sequence[PlayedPiece], model: Model, judged: bool) -> Iterat
         assert states is not None
         reference = reference_of(piece) if judged else None
         yield Read(piece.composition, states, chords, clocks, moves, slowness, reference)
-
-
-def crossings(time: np.ndarray, value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """float64 ms: when a pedal comes up, and when it goes down."""
-    state = np.concatenate([[False], value >= DOWN])
-    changed = np.flatnonzero(state[1:] != state[:-1])
-    down = state[changed + 1]
-    return time[changed[~down]].astype(np.float64), time[changed[down]].astype(np.float64)
 
 
 def targets(clock: np.ndarray, moves: tuple[np.ndarray, np.ndarray]) -> np.ndarray:

@@ -11,8 +11,8 @@ import numpy as np
 
 from pianist_jax.evaluation.pieces import Dealt
 from pianist_jax.performance.parameters import Chords, TimeMap
+from pianist_jax.performance.pedalling import DOWN
 
-DOWN = 64
 LONGEST_GAP = 4  # a longer run of unplayed notes is a stretch left out, as where training pairs are cut
 TOLERANCE = 100.0  # ms
 CHANGE = 500.0  # ms of performed time: a pedal that comes up and goes down again within it is changed
@@ -42,10 +42,7 @@ def pedal_use(chords: Chords, playing: Dealt, mapped: TimeMap) -> PedalUse:
     own map.
     """
     first, last = mapped.span
-    state = np.concatenate([[False], playing.pedal_value >= DOWN])
-    changed = np.flatnonzero(state[1:] != state[:-1])
-    times = playing.pedal_time[changed].astype(np.float64)
-    downward = state[changed + 1]
+    times, downward = crossings(playing.pedal_time, playing.pedal_value)
     inside = (times >= first) & (times <= last)
     again = ~downward & (np.diff(times, append=np.inf) <= CHANGE)
     scored = mapped.to_score(times[inside])
@@ -56,6 +53,13 @@ def pedal_use(chords: Chords, playing: Dealt, mapped: TimeMap) -> PedalUse:
         share_down=_share_down(times, downward, first, last),
         silent=_silent(chords, playing),
     )
+
+
+def crossings(time: np.ndarray, value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """float64 [K] ms, bool [K]: when a pedal crosses `DOWN`, down and up by turns, and whether it goes down then."""
+    state = np.concatenate([[False], value >= DOWN])
+    changed = np.flatnonzero(state[1:] != state[:-1])
+    return time[changed].astype(np.float64), state[changed + 1]
 
 
 def _silent(chords: Chords, playing: Dealt) -> np.ndarray:

@@ -233,7 +233,8 @@ def interpretations(
 
     def on_prediction(span: Span, curves: np.ndarray, states: np.ndarray) -> None:
         if span.draw == 0:  # it is the same of the others
-            playing[span.piece][2].add(span.first, curves, states)
+            heard = heard_by_foot(model, sampling, states)
+            playing[span.piece][2].add(span.first, curves, *(() if heard is None else (heard,)))
 
     def play(spans: list[Span]) -> list[np.ndarray]:
         performed = decoder.play(spans)
