@@ -15,7 +15,7 @@ from pianist_jax.score.files import ScoreError
 from pianist_jax.score.kern_notes import Token, read_token
 from pianist_jax.score.kern_parts import deal_parts
 from pianist_jax.score.kern_reader import KernReader, Spine
-from pianist_jax.score.kern_signs import interpret, read_dynam, say_omd, say_texts, say_title
+from pianist_jax.score.kern_signs import interpret, read_dynam, say_omd, say_texts, say_title, silence_cues
 from pianist_jax.score.repeats import MAX_BARS
 from pianist_jax.score.written import MAX_NOTES, MAX_QUARTERS, Mark, Ornament, Spanner, Written, WrittenBar, WrittenNote
 
@@ -25,6 +25,7 @@ MAX_SPINES = 200
 MAX_DENOMINATOR = 10**9  # of a place; note values that no score mixes
 MAX_STROKES = 1024
 MAX_HELD_SLURS = 100
+LINKED = re.compile(r"!!!RDF\*\*kern:\s*(\S)\s*=\s*linked\s*$")  # a sign at ties over gaps and from voice to voice
 
 
 def read_kern(data: bytes, name: str) -> Written:
@@ -38,6 +39,8 @@ def read_kern(data: bytes, name: str) -> Written:
     if not data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"!", b"**")):
         raise ScoreError(f"{name}: not a Humdrum file (no **kern spine); give a MusicXML, MEI, kern or MIDI file")
     reader = KernReader(name, Written(bars=[WrittenBar(0.0, 0)]), lines=lines)
+    if sign := next(filter(None, map(LINKED.match, lines)), None):
+        reader.linked = re.compile(re.escape(sign[1]) + r"([\[\]_])")
     reader.numbered = any(re.match(r"=+\d", line) for line in lines)
     for number, line in enumerate(lines, 1):
         reader.line = number
@@ -68,6 +71,7 @@ def _read_line(reader: KernReader, line: str) -> None:
         raise ScoreError(f"{reader.name}: cannot be read ({wrong}); check it or export it as MusicXML")
     if line.startswith("!"):
         say_texts(reader, line)
+        silence_cues(reader, tokens)
         return
     if line.startswith("*"):
         _interpretations(reader, tokens)
@@ -161,7 +165,7 @@ def _data(reader: KernReader, tokens: list[str]) -> None:
 
 def _sound(reader: KernReader, spine: Spine, text: str, field: int, layer: int) -> bool:
     """The notes of one token; whether it takes time."""
-    heads = [read_token(head) for head in text.split(" ") if head]
+    heads = [read_token(reader.linked.sub(r"\1\1", head)) for head in text.split(" ") if head]
     known = next((head.length for head in heads if head.length is not None), None)
     grace = any(head.grace for head in heads)
     notes: list[WrittenNote] = []
@@ -193,6 +197,9 @@ def _note(
 ) -> WrittenNote | None:
     if head.pitch is None:
         return None
+    if spine.others:
+        reader.written.left_out["cue notes"] += 1
+        return None
     if not 0 <= head.pitch <= 127:
         reader.written.left_out["notes beyond MIDI's range"] += 1
         return None
@@ -218,18 +225,22 @@ def _note(
     if len(reader.written.notes) > MAX_NOTES:
         raise ScoreError(f"{reader.name}: more than {MAX_NOTES} notes; split it")
     _slurs(reader, spine, head, note)
-    if head.parted:
-        _hold(reader, note)
+    _hold(reader, note, head.parted)
     return note
 
 
-def _hold(reader: KernReader, note: WrittenNote) -> None:
-    """A tie over a gap ([[ and ]]): the note before is held until this one, which goes on with it."""
-    begun, before = reader.parted.pop((note.part, note.pitch), (Fraction(0), None))
-    if before is not None and note.tie_stop:
-        before.length = max(before.length, float(reader.now - begun))
+def _hold(reader: KernReader, note: WrittenNote, parted: bool) -> None:
+    """A tie over a gap ([[ or ]], one of them is enough): the note before is held until this one, which goes on."""
+    key = (note.part, note.pitch)
+    if note.tie_stop and not note.grace:
+        begun, before = reader.tied.pop(key, (reader.now, None))
+        reaches = before is not None and reader.now - begun <= before.length + 1e-6
+        if not reaches and (parted or key in reader.parted):
+            begun, before = reader.parted.pop(key, (begun, before))
+            if before is not None:
+                before.length = max(before.length, float(reader.now - begun))
     if note.tie_start and not note.grace:
-        reader.parted[note.part, note.pitch] = (reader.now, note)
+        (reader.parted if parted else reader.tied)[key] = (reader.now, note)
 
 
 def _slurs(reader: KernReader, spine: Spine, head: Token, note: WrittenNote) -> None:

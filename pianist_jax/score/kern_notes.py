@@ -18,7 +18,7 @@ from pianist_jax.score.written import Mark, Ornament
 STEPS = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}
 BREVES = {"0": 8, "00": 16, "000": 32}
 LENGTH = re.compile(r"(\d{1,6})(?:%(\d{1,6}))?(\.{0,4})")
-PITCH = re.compile(r"([a-gA-G])\1*")
+LETTERS = re.compile(r"[a-gA-G]")
 TURN = re.compile(r"(s?)([S$])([sS]{2})?")
 SECONDS = {"s": 1, "S": 2}  # semitones
 NEIGHBOURS = {"trill": "Tt", "mordent": "Mm", "short trill": "Ww"}
@@ -121,27 +121,37 @@ def _alter_at(text: str, way: int, size: str) -> int:
 
 def spelling(text: str) -> tuple[int, int]:
     """The letter (7 an octave from C0, counted as `WrittenNote.step` is) and its accidental, of a note with a pitch."""
-    found = PITCH.search(text)
-    if found is None:
+    letter, octave = _letter(text)
+    if not letter:
         return -1, 0
-    letter, count = found[1], len(found[0])
-    octave = 3 + count if letter.islower() else 4 - count
-    return 7 * (octave + 1) + "cdefgab".index(letter.lower()), text.count("#") - text.count("-")
+    return 7 * (octave + 1) + "cdefgab".index(letter), text.count("#") - text.count("-")
 
 
 def midi_pitch(text: str) -> int | None:
     """The pitch that the letters and accidentals of a note name; None without any. It may lie beyond MIDI."""
-    found = PITCH.search(text)
-    if found is None:
+    letter, octave = _letter(text)
+    if not letter:
         return None
-    letter, count = found[1], len(found[0])
-    octave = 3 + count if letter.islower() else 4 - count
-    return 12 * (octave + 1) + STEPS[letter.lower()] + text.count("#") - text.count("-")
+    return 12 * (octave + 1) + STEPS[letter] + text.count("#") - text.count("-")
+
+
+def _letter(text: str) -> tuple[str, int]:
+    """The letter of a note and its octave, which letters of its case tell together; "" without any.
+
+    Of a slip of the pen ("8ddc", "16cacc#", "1e6e") the first letter is the note's, and all count, as for humlib
+    (`Convert::kernToOctaveNumber`).
+    """
+    letters = LETTERS.findall(text)
+    if not letters:
+        return "", 0
+    first = letters[0]
+    count = sum(letter.islower() == first.islower() for letter in letters)
+    return first.lower(), 3 + count if first.islower() else 4 - count
 
 
 def length_of(text: str) -> Fraction | None:
     """Quarters of a note's reciprocal value: "4." is a dotted quarter, "3%2" two thirds of a whole, "0" a breve."""
-    found = LENGTH.search(text)
+    found = LENGTH.search(LETTERS.sub("", text))
     if found is None:
         return None
     value, times, dots = found.groups()

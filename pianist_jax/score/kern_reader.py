@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -18,7 +19,9 @@ class Spine:
     staff: int
     part: int
     end: Fraction
-    cue: bool = False
+    cue: bool = False  # small notes
+    cue_begins: Fraction = Fraction(-1)
+    others: bool = False  # the small notes are of another player
     graces: list[list[WrittenNote]] = field(default_factory=list)
 
 
@@ -43,7 +46,9 @@ class KernReader:
     lists: dict[bool, list[str]] = field(default_factory=dict)  # sections as played, by whether repeats are
     slurs: dict[tuple[int, int], list[WrittenNote]] = field(default_factory=dict)
     hairpins: dict[int, tuple[int, float, int]] = field(default_factory=dict)  # open ones, by part
-    parted: dict[tuple[int, int], tuple[Fraction, WrittenNote]] = field(default_factory=dict)  # ties over gaps
+    linked: re.Pattern[str] = re.compile(r"(?!)()")  # ties that the file marks as linked
+    tied: dict[tuple[int, int], tuple[Fraction, WrittenNote]] = field(default_factory=dict)  # where each tie began
+    parted: dict[tuple[int, int], tuple[Fraction, WrittenNote]] = field(default_factory=dict)  # those over gaps
     says: dict[int, Reader] = field(default_factory=dict)
 
     @property

@@ -22,6 +22,12 @@ LIST = re.compile(r"\*>\s*(norep)?\s*\[([^\]]*)\]")
 LABEL = re.compile(r"\*>([^\[\]]+)$")
 MAX_LIST = 1000
 HAIRPINS = {"<": 1, ">": -1}
+# Instruments as editions name them at cues: "Clar.", "Viol.", "Corni".
+OTHERS = re.compile(
+    r"\s*(?:[iv1-4]+\.?\s+)?(?:viol|v(?:l|ln|la|c)\.|cell|bass[io]\b|contrab|c\.?b\.|arch|flau|fl(?:\.|ute|öte)|pic+\.|ob(?:\.|oe)|clar"
+    r"|cl\.|klar|fag|bassoon|cor(?:\.|n[io]|s\b)|horn|tromb|trb\.|trp\.|tpt\.|trump|trombe|timp|tymp|pauk|orch|quart|tutti)",
+    re.IGNORECASE,
+)
 GLYPHS = {"whole": "𝅝", "half": "𝅗𝅥", "quarter": "♩", "eighth": "♪", "16th": "𝅘𝅥𝅯", "sixteenth": "𝅘𝅥𝅯"}
 GLYPH = re.compile(rf"\[({'|'.join(GLYPHS)})((?:-dot){{0,2}})\]")
 
@@ -58,6 +64,8 @@ def interpret(reader: KernReader, spine: Spine, token: str) -> None:
         say_pedal(reader.say(spine.part), reader.bar, reader.place, "start" if token == "*ped" else "stop")
     elif token in ("*cue", "*Xcue"):
         spine.cue = token == "*cue"
+        spine.others &= spine.cue
+        spine.cue_begins = reader.now
     elif found := re.match(r"\*staff(\d{1,2})$", token):
         spine.staff = int(found[1])
 
@@ -98,6 +106,15 @@ def say_texts(reader: KernReader, line: str) -> None:
     """Words that the layout puts on the page (!LO:TX:a:t=D.C. al Fine), once each: tempo, form, "cresc."."""
     for text in dict.fromkeys(TEXT.findall(line)):
         say_words(reader.say(0), reader.bar, reader.place, 0, _plain(text.replace("&colon;", ":")))
+
+
+def silence_cues(reader: KernReader, comments: list[str]) -> None:
+    """Cues at whose beginning words name an instrument of others are theirs, and silent; small cadenzas are played."""
+    for named, comment in zip(reader.spines, comments, strict=True):
+        if any(OTHERS.match(_plain(text)) for text in TEXT.findall(comment)):
+            for spine in reader.spines:
+                begins = spine is named or spine.cue_begins == reader.now
+                spine.others |= spine.cue and spine.part == named.part and begins
 
 
 def _plain(text: str) -> str:

@@ -59,6 +59,32 @@ def test_ties_over_gaps_hold_the_note(tmp_path):
     assert rows(score) == [(60, 0, 4), (64, 1, 3)]
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [("4c[[", "4e", "2c] 2f"), ("[4c", "4e", "2c]] 2f"), ("N[>4c", "4e", "2cN] 2f", "!!!RDF**kern: N = linked")],
+)
+def test_one_sign_is_enough_for_a_tie_over_a_gap(tmp_path, lines):
+    assert rows(load(tmp_path, kern("=1", *lines))) == [(60, 0, 4), (64, 1, 1), (65, 2, 2)]
+
+
+def test_a_tie_over_a_gap_is_not_ended_by_a_tie_of_another_voice(tmp_path):
+    text = kern("*^", "4c[[\t4e", "4f\t[8c", ".\t8c]", "2c]]\t2g", "*v\t*v")
+    assert rows(load(tmp_path, text)) == [(60, 0, 4), (64, 0, 1), (60, 1, 1), (65, 1, 1), (67, 2, 2)]
+
+
+def test_letters_of_a_slip_of_the_pen_count_together(tmp_path):
+    score = load(tmp_path, kern("8ddc", "8cacc#", "1e6e-X 16g", "16D"))
+    assert rows(score) == [(86, 0, 0.5), (97, 0.5, 0.5), (67, 1, 0.25), (75, 1, 0.25), (50, 1.25, 0.25)]
+
+
+def test_cues_of_other_players_are_silent_and_small_cadenzas_sound(tmp_path):
+    lines = ["*cue\t*", "!LO:TX:b:t=Clar.\t!", "4c\t4e", "*cue\t*cue", "4d\t4f", "*Xcue\t*", "!LO:TX:a:t=cadenza\t!"]
+    score = load(tmp_path, kern(*lines, "4c\t4g", "*\t*Xcue", "4c\t4g", spines=2))
+    assert score.notes.pitch.tolist() == [64, 65, 60, 67, 60, 67]
+    assert score.left_out == ("2 cue notes",)
+    assert [bool(mark & Mark.SMALL) for mark in marks(score)] == [False, True, False, True, False, False]
+
+
 def test_spines_split_join_change_places_and_end(tmp_path):
     lines = [
         "=1\t=1",
