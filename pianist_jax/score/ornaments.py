@@ -8,6 +8,7 @@ place, or what the note is long enough for. The last note of each is held to the
     trill, wavy line             0 1 0 1 … 0, as long as the note (all notes that the line covers; tied ones as one)
       from above                 1 0 1 0 … 0
       before small notes         the same, up to the small notes, which are its ending
+      over notes that spell it   those notes, as they are written
     short trill (inverted        0 1 0
       mordent, Pralltriller)
       long, shake                0 1 0 1 0
@@ -62,6 +63,8 @@ SCALE = (0, 2, 4, 5, 7, 9, 11)
 FIFTHS = (1, 3, 5, 0, 2, 4, 6)  # place of C, D, E … in the order of sharps F C G D A E B
 BLACK = {1, 3, 6, 8, 10}
 SAME = 10.0**-PLACE_DIGITS
+SPELLED = 4  # notes that make a trill
+NEXT = 0.01  # quarters between one note's end and the next
 FROM_ABOVE = re.compile(
     r"\b(bach|couperin|rameau|h[aä]e?nd[e]?l|scarlatti|purcell|froberger|buxtehude|pachelbel|telemann|soler|daquin|"
     r"frescobaldi|byrd|böhm|kuhnau|fischer|muffat|haydn|mozart|cimarosa|galuppi|paradisi|seixas)\b",
@@ -117,10 +120,10 @@ def play_ornaments(
     above = bool(FROM_ABOVE.search(composer)) if style.upper_trills is None else style.upper_trills
     page = _Page(_accidentals(fragments, signed), keys, clock, above, style.trill_ms)
     break_chords(signed, heard, clock, last_on_beat=style.last_on_beat)
-    partners = _partners(signed)
+    partners, spelled_out = _partners(signed), _spelled_out(signed, page)
     played: list[Sounding] = []
     for s in heard:
-        played += _play(s, page, partners) if s.note.ornaments else (s,)
+        played += _play(s, page, partners) if s.note.ornaments and id(s) not in spelled_out else (s,)
         if len(played) > MAX_NOTES:
             raise ValueError(f"more than {MAX_NOTES} notes, ornaments written out")
     return played
@@ -149,6 +152,33 @@ def _play(s: Sounding, page: _Page, partners: dict[int, Sounding]) -> list[Sound
     if partner is None:
         return [s]
     return _glissando(s, partner, page) if sign.kind == "glissando start" else _two_notes(s, partner, sign, page)
+
+
+def _spelled_out(signed: Sequence[Sounding], page: _Page) -> set[int]:
+    """Identities of the notes of trills that the page writes out below their line, which are no trills themselves.
+
+    They go to and fro between two neighbours (or chords of such), and each is too short for a trill.
+    """
+    chords: defaultdict[tuple[int, int, float], list[Sounding]] = defaultdict(list)
+    for s in signed:
+        if any(sign.kind == "trill" for sign in s.note.ornaments):
+            chords[s.note.part, s.note.voice, round(s.start, PLACE_DIGITS)].append(s)
+    runs: list[list[list[Sounding]]] = []
+    for _, chord in sorted(chords.items()):
+        if runs and _goes_on(runs[-1], chord) and chord[0].length < 4 * page.clock.stroke(chord[0].start):
+            runs[-1].append(chord)
+        else:
+            runs.append([chord])
+    return {id(s) for run in runs if len(run) >= SPELLED for chord in run for s in chord}
+
+
+def _goes_on(run: Sequence[Sequence[Sounding]], chord: Sequence[Sounding]) -> bool:
+    last = run[-1]
+    old, new = (sorted(s.note.pitch for s in each) for each in (last, chord))
+    beside = len(old) == len(new) and all(0 < abs(a - b) <= 2 for a, b in zip(old, new, strict=True))
+    same = len(run) == 1 or sorted(s.note.pitch for s in run[-2]) == new
+    voice = (last[0].note.part, last[0].note.voice) == (chord[0].note.part, chord[0].note.voice)
+    return beside and same and voice and abs(last[0].end - chord[0].start) < NEXT
 
 
 def _trill(length: float, stroke: float, from_above: bool) -> list[tuple[int, float]]:
