@@ -33,6 +33,7 @@ _PREFIX = struct.Struct("<8sII")  # magic, version, bytes of header
 _COMMON = ("export", "parts", "sources", "metre", "page")  # what the headers of one export share
 _MAX_HEADER = 1 << 28  # bytes
 _MAX_RATIO = 1000  # notes for a compressed byte; real music takes bytes for a note
+_MAX_WEIGHT = 1e9  # of a corpus
 _CONTEXT_BITS = (0, 2, 4, 4, 1, 4, 4)  # measured on continuous-pedal recordings, one for each plane
 
 
@@ -273,14 +274,16 @@ def _is_piece(piece: dict, sources: int) -> bool:
 def _is_pair(pair: dict) -> bool:
     about = pair["metadata"]
     texts = [about["composition"], about.get("corpus", ""), about.get("file", "")]
+    unplayed = about.get("unplayed", [])
     known = about["split"] in SPLITS and about["pedal"] in PEDALS and all(isinstance(text, str) for text in texts)
-    return known and pair["notes"] > 0 and all(_count(note) < pair["notes"] for note in about.get("unplayed", []))
+    counts = isinstance(unplayed, list) and all(_count(note) < pair["notes"] for note in unplayed)
+    return known and pair["notes"] > 0 and counts
 
 
 def _is_source(name: str, kind: str, pedal: str, licence: str, weight: float, coarse: bool = False) -> bool:
     texts = all(isinstance(text, str) for text in (name, licence))
     known = texts and kind in KINDS and pedal in PEDALS and isinstance(coarse, bool)
-    return known and not isinstance(weight, bool) and 0 <= weight < float("inf")
+    return known and not isinstance(weight, bool) and 0 <= weight <= _MAX_WEIGHT
 
 
 def _count(value: int) -> int:

@@ -11,7 +11,7 @@ from xml.etree.ElementTree import Element, SubElement
 DIVISIONS = 20160  # of a quarter
 FIFTHS = {"F": -1, "C": 0, "G": 1, "D": 2, "A": 3, "E": 4, "B": 5}
 MODES = {"mix": -1, "dor": -2, "min": -3, "aeo": -3, "m": -3, "phr": -4, "loc": -5, "lyd": 1, "maj": 0, "ion": 0, "": 0}
-KEY = re.compile(r"\s*([A-G])([#b]?)\s*(maj|min|mix|dor|phr|lyd|loc|aeo|ion|m(?![a-z]))?[a-z]*", re.IGNORECASE)
+KEY = re.compile(r"\s*([A-G])((?-i:[#b]?))\s*(maj|min|mix|dor|phr|lyd|loc|aeo|ion|m(?![a-z]))?[a-z]*", re.IGNORECASE)
 ALTERED = re.compile(r"(?<![\w'])(\^{1,2}|_{1,2}|=)([a-gA-G])")
 ALTERS = {"^^": 2, "^": 1, "=": 0, "_": -1, "__": -2}
 SHARPS = "FCGDAEB"

@@ -14,7 +14,14 @@ from xml.etree.ElementTree import Element
 
 from pianist_jax.score.directions import end_word, read_barline, read_direction, read_sound
 from pianist_jax.score.files import ScoreError
-from pianist_jax.score.ornament_signs import SIGNS, give_to_outer_note, read_grace, read_sign, under_wavy_line
+from pianist_jax.score.ornament_signs import (
+    SIGNS,
+    end_wavy_line,
+    give_to_outer_note,
+    read_grace,
+    read_sign,
+    under_wavy_line,
+)
 from pianist_jax.score.players import player_of, small_notes_sound
 from pianist_jax.score.reader import (
     EVEN,
@@ -91,6 +98,8 @@ def read_musicxml(root: Element, name: str) -> Written:
             reader.bar = bar
             _read_measure(reader, measure)
         _close_graces(reader)
+        for line in list(reader.wavy_lines):
+            end_wavy_line(reader, line)
         end_word(reader, reader.length)
         for bar, nominal in reader.nominals.items():
             nominals.setdefault(bar, nominal)

@@ -76,26 +76,46 @@ def _read_accidental(sign: Element, note: WrittenNote) -> None:
 
 
 def _read_wavy_line(reader: Reader, sign: Element, note: WrittenNote) -> None:
-    """All notes of its voice from a line's beginning to its end are trilled: `under_wavy_line`."""
-    key = (sign.get("number", "1")[:10], note.voice)
+    """All notes of its voice from a line's beginning to its end are trilled: `under_wavy_line`.
+
+    A line may end at a note of another voice, as where small notes there spell the trill out.
+    """
+    number = sign.get("number", "1")[:10]
     if sign.get("type") == "start" and len(reader.wavy_lines) < 100:
-        reader.wavy_lines[key] = note.bar
+        end_wavy_line(reader, (number, note.voice))
+        reader.wavy_lines[number, note.voice] = [note]
     elif sign.get("type") == "stop":
-        reader.wavy_lines.pop(key, None)
-        note.ornaments = note.ornaments if _trilled(note) else (*note.ornaments, TRILL)
+        keys = [key for key in reader.wavy_lines if key[0] == number]
+        own = next((key for key in keys if key[1] == note.voice), None)
+        for key in keys if own is None else (own,):
+            end_wavy_line(reader, key, (note.bar, note.offset))
+        if own is not None or not keys:
+            _trill(note)
 
 
 def under_wavy_line(reader: Reader, note: WrittenNote) -> None:
     """Trill a note that a wavy line covers. A line that has no end does not go on for ever."""
-    for key, bar in list(reader.wavy_lines.items()):
-        if note.bar - bar > LONGEST_LINE:
-            del reader.wavy_lines[key]
-        elif key[1] == note.voice and not note.grace and not _trilled(note):
-            note.ornaments = (*note.ornaments, TRILL)
+    for key, covered in list(reader.wavy_lines.items()):
+        if note.bar - covered[0].bar > LONGEST_LINE:
+            end_wavy_line(reader, key)
+        elif key[1] == note.voice and not note.grace and _trill(note):
+            covered.append(note)
 
 
-def _trilled(note: WrittenNote) -> bool:
-    return any(sign.kind == "trill" for sign in note.ornaments)
+def end_wavy_line(reader: Reader, key: tuple[str, int], end: tuple[int, float] | None = None) -> None:
+    """Take the trills behind a line's end back; of a line without one (None) all behind its first note."""
+    covered = reader.wavy_lines.pop(key, [])
+    for note in covered:
+        if (note.bar, note.offset) > (end or (covered[0].bar, covered[0].offset)):
+            note.ornaments = tuple(sign for sign in note.ornaments if sign is not TRILL)
+
+
+def _trill(note: WrittenNote) -> bool:
+    """Trill a note, unless it is trilled; whether it was not."""
+    if any(sign.kind == "trill" for sign in note.ornaments):
+        return False
+    note.ornaments = (*note.ornaments, TRILL)
+    return True
 
 
 def _tremolo(reader: Reader, sign: Element, element: Element) -> Ornament | None:

@@ -120,7 +120,7 @@ def play_ornaments(
     above = bool(FROM_ABOVE.search(composer)) if style.upper_trills is None else style.upper_trills
     page = _Page(_accidentals(fragments, signed), keys, clock, above, style.trill_ms)
     break_chords(signed, heard, clock, last_on_beat=style.last_on_beat)
-    partners, spelled_out = _partners(signed), _spelled_out(signed, page)
+    partners, spelled_out = _partners(signed), _spelled_out(signed, heard, page)
     played: list[Sounding] = []
     for s in heard:
         played += _play(s, page, partners) if s.note.ornaments and id(s) not in spelled_out else (s,)
@@ -154,22 +154,51 @@ def _play(s: Sounding, page: _Page, partners: dict[int, Sounding]) -> list[Sound
     return _glissando(s, partner, page) if sign.kind == "glissando start" else _two_notes(s, partner, sign, page)
 
 
-def _spelled_out(signed: Sequence[Sounding], page: _Page) -> set[int]:
-    """Identities of the notes of trills that the page writes out below their line, which are no trills themselves.
+def _spelled_out(signed: Sequence[Sounding], heard: Sequence[Sounding], page: _Page) -> set[int]:
+    """Identities of the notes whose trill the page writes out, and of those that it writes it out with.
 
-    They go to and fro between two neighbours (or chords of such), and each is too short for a trill.
+    Four or more notes (or chords) that go to and fro between two neighbours, each too short for a trill of its own:
+    below their line, or in another voice of the staff while the note with the sign is held.
     """
-    chords: defaultdict[tuple[int, int, float], list[Sounding]] = defaultdict(list)
-    for s in signed:
-        if any(sign.kind == "trill" for sign in s.note.ornaments):
-            chords[s.note.part, s.note.voice, round(s.start, PLACE_DIGITS)].append(s)
+    trilled = [s for s in signed if any(sign.kind == "trill" for sign in s.note.ornaments)]
     runs: list[list[list[Sounding]]] = []
-    for _, chord in sorted(chords.items()):
-        if runs and _goes_on(runs[-1], chord) and chord[0].length < 4 * page.clock.stroke(chord[0].start):
+    for chord in _chords(trilled):
+        if runs and _goes_on(runs[-1], chord) and _short(chord[0], page):
             runs[-1].append(chord)
         else:
             runs.append([chord])
-    return {id(s) for run in runs if len(run) >= SPELLED for chord in run for s in chord}
+    found = {id(s) for run in runs if len(run) >= SPELLED for chord in run for s in chord}
+    staves = {(s.note.part, s.note.staff) for s in trilled}
+    around: defaultdict[tuple[int, int, int], list[Sounding]] = defaultdict(list)
+    for s in sorted(heard, key=lambda s: s.start) if trilled else ():
+        if (s.note.part, s.note.staff) in staves and not s.note.grace and _short(s, page):
+            around[s.note.part, s.note.staff, s.note.pitch].append(s)
+    for s in trilled:
+        own, *beside = (
+            len(_within(around.get((s.note.part, s.note.staff, s.note.pitch + step), []), s)) for step in (0, 1, 2)
+        )
+        if not _short(s, page) and min(own, max(beside)) >= SPELLED // 2:
+            found.add(id(s))
+    return found
+
+
+def _chords(trilled: Sequence[Sounding]) -> list[list[Sounding]]:
+    chords: defaultdict[tuple[int, int, float], list[Sounding]] = defaultdict(list)
+    for s in trilled:
+        chords[s.note.part, s.note.voice, round(s.start, PLACE_DIGITS)].append(s)
+    return [chord for _, chord in sorted(chords.items())]
+
+
+def _short(s: Sounding, page: _Page) -> bool:
+    """Whether a note is over before a trill could be heard on it."""
+    return s.length < SPELLED * page.clock.stroke(s.start)
+
+
+def _within(notes: Sequence[Sounding], s: Sounding) -> Sequence[Sounding]:
+    """Those of these notes, in order, that begin while another is held, in other voices."""
+    first = bisect_left(notes, s.start - SAME, key=lambda each: each.start)
+    last = bisect_left(notes, s.end - SAME, key=lambda each: each.start)
+    return [each for each in notes[first:last] if each.note.voice != s.note.voice]
 
 
 def _goes_on(run: Sequence[Sequence[Sounding]], chord: Sequence[Sounding]) -> bool:
@@ -178,7 +207,8 @@ def _goes_on(run: Sequence[Sequence[Sounding]], chord: Sequence[Sounding]) -> bo
     beside = len(old) == len(new) and all(0 < abs(a - b) <= 2 for a, b in zip(old, new, strict=True))
     same = len(run) == 1 or sorted(s.note.pitch for s in run[-2]) == new
     voice = (last[0].note.part, last[0].note.voice) == (chord[0].note.part, chord[0].note.voice)
-    return beside and same and voice and abs(last[0].end - chord[0].start) < NEXT
+    ending = len(run) >= SPELLED
+    return ((beside and same) or ending) and voice and abs(last[0].end - chord[0].start) < NEXT
 
 
 def _trill(length: float, stroke: float, from_above: bool) -> list[tuple[int, float]]:

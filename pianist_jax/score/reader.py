@@ -49,9 +49,7 @@ class Reader:
     brackets: frozenset[int] = field(default_factory=frozenset)
     graces: list[list[WrittenNote]] = field(default_factory=list)
     head: WrittenNote | None = None  # of the last chord, the note that its signs are for
-    wavy_lines: dict[tuple[str, int], int] = field(
-        default_factory=dict
-    )  # bars of their beginnings, by number and voice
+    wavy_lines: dict[tuple[str, int], list[WrittenNote]] = field(default_factory=dict)  # what each covers
     slurs: dict[str, tuple[int, float, int]] = field(default_factory=dict)
     hairpins: dict[str, tuple[int, float, int]] = field(default_factory=dict)
 

@@ -152,7 +152,8 @@ def _restore(value: np.ndarray, scale: np.ndarray | None, what: str) -> np.ndarr
         raise PianistError(f"{what} is {value.dtype}, which is not read; give {', '.join(_STORED)}")
     if scale is None:
         return value.astype(np.float32)
-    if scale.shape != (value.size // GROUP,) or value.size % GROUP or scale.dtype != np.float16:
+    fits = scale.shape == (value.size // GROUP,) and not value.size % GROUP and scale.dtype == np.float16
+    if not (fits and np.isfinite(scale).all()):
         raise PianistError(f"{what} has a scale that does not fit; fetch or export the file again")
     return (value.astype(np.float32).reshape(-1, GROUP) * scale.astype(np.float32)[:, None]).reshape(value.shape)
 

@@ -125,6 +125,39 @@ def test_a_wavy_line_trills_all_notes_under_it(tmp_path):
     assert {written_id(name) for name in score.note_id if "~" in name} == {"n1", "n2", "n3"}
 
 
+def wavy(kind):
+    return f'<ornaments><wavy-line type="{kind}" number="1"/></ornaments>'
+
+
+def trilled(score):
+    return {written_id(name) for name in score.note_id if "~" in name}
+
+
+def test_a_line_that_ends_at_another_voice_trills_its_own_up_to_there(tmp_path):
+    upper = note("C5", 24, notations=wavy("start")) + note("E5", 24) + note("D5", 24) + note("E5", 24)
+    lower = note(None, 24, voice=2) + note("A4", 24, voice=2, notations=wavy("stop")) + note("G4", 48, voice=2)
+    assert trilled(played(tmp_path, upper + backup(96) + lower)) == {"n1", "n2"}
+
+
+@pytest.mark.parametrize("after", ["", wavy("start")])
+def test_a_line_without_an_end_is_its_first_note_s_alone(tmp_path, after):
+    content = note("C5", 24, notations=wavy("start")) + note("D5", 24) + note("E5", 24, notations=after)
+    score = played(tmp_path, content + note("D5", 24, notations=wavy("stop") if after else ""))
+    assert trilled(score) == ({"n1", "n3", "n4"} if after else {"n1"})
+
+
+def test_a_trill_that_the_page_spells_out_is_played_as_written(tmp_path):
+    """Below its own line, or in another voice while the note with the sign is held."""
+    pitches = ["C5", "D5", "C5", "D5", "C5", "D5", "C5", "B4"]
+    ends = {0: wavy("start"), 7: wavy("stop")}
+    own = "".join(note(pitch, 3, notations=ends.get(index, "")) for index, pitch in enumerate(pitches))
+    score = played(tmp_path, own + note("C5", 72))
+    assert score.notes.pitch.tolist() == [72, 74, 72, 74, 72, 74, 72, 71, 72]
+    held = note("C5", 24, notations=sign("trill-mark")) + note("C5", 72, notations=sign("trill-mark"))
+    other = "".join(note(pitch, 3, voice=2) for pitch in pitches)
+    assert trilled(played(tmp_path, held + backup(96) + other)) == {"n2"}
+
+
 def test_a_trill_is_for_the_highest_note_of_its_chord_and_ends_where_small_notes_begin(tmp_path):
     chord = note("E4", 48, notations=sign("trill-mark")) + note("C5", 48, chord=True)
     ending = note("B4", 0, grace=True) + note("C5", 0, grace=True)
