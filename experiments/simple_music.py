@@ -17,7 +17,6 @@ import numpy as np
 from examples.musicxml import musicxml_bytes
 from examples.simple import SIMPLE
 from pianist_jax.config import DEFAULT_SAMPLING, Sampling
-from pianist_jax.inference.compilation import keep_programs
 from pianist_jax.inference.decoder import Timer
 from pianist_jax.inference.engine import Model, load_model
 from pianist_jax.music.notes import Notes
@@ -60,7 +59,6 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
-    keep_programs()
     model = load_model(options.model)
     with tempfile.TemporaryDirectory() as scratch:
         paths = write_scores(options.out or Path(scratch))

@@ -33,7 +33,8 @@ from pianist_jax.data.parts import Corpus, choose, load_pairs, load_parts
 from pianist_jax.data.windows import Windows, pair_windows, piece_windows
 from pianist_jax.errors import PianistError
 from pianist_jax.files import replacing
-from pianist_jax.model.pianist import completed, num_params
+from pianist_jax.model.pianist import completed
+from pianist_jax.model.sizes import num_params
 from pianist_jax.training.flops import flops_per_note
 from pianist_jax.training.loop import Observers, train
 from pianist_jax.training.losses import per_field

@@ -133,7 +133,8 @@ def _render(name: str, batch: str, dtype: str, notes: str, *, averaged: bool) ->
 
     from pianist_jax.config import Sampling
     from pianist_jax.inference.engine import load_model, make_model
-    from pianist_jax.model.pianist import initialise, num_params
+    from pianist_jax.model.pianist import initialise
+    from pianist_jax.model.sizes import num_params
     from pianist_jax.rendering.renderer import needed_draws, read_piece, render_all
 
     if name in PRESETS:
@@ -171,7 +172,7 @@ def _render(name: str, batch: str, dtype: str, notes: str, *, averaged: bool) ->
 def _train(name: str, batch: str, dtype: str, attention: str) -> Result:
     import jax
 
-    from pianist_jax.model.pianist import num_params
+    from pianist_jax.model.sizes import num_params
     from pianist_jax.parallel import one_device
     from pianist_jax.training.flops import flops_per_note, peak_flops
     from pianist_jax.training.steps import make_train, new_state
@@ -213,9 +214,6 @@ def _peak_memory() -> float:
 
 
 if __name__ == "__main__":
-    from pianist_jax.inference.compilation import keep_programs
-
-    keep_programs()
     try:
         print(json.dumps(measure_here(sys.argv[1])))
     except PianistError as error:

@@ -18,7 +18,7 @@ import safetensors.numpy
 from pianist_jax.config import ModelConfig
 from pianist_jax.errors import PianistError
 from pianist_jax.files import replace_file
-from pianist_jax.model.pianist import abstract_params, named_shapes
+from pianist_jax.model.sizes import named_shapes
 from pianist_jax.weights import DAMAGED, load_weights, save_weights
 
 NEVER_READ = re.compile(
@@ -106,6 +106,8 @@ def save_published(path: Path | str, config: ModelConfig, params: Any) -> None:
     (note decoder, uncompressed encoder, another query scale), for weights that are not finite or do not fit
     `config`, and where a file cannot be written.
     """
+    from pianist_jax.model.pianist import abstract_params  # of Flax, which kept programs do without
+
     path = Path(path)
     if config.decoder != "token" or not config.compressed or config.query_scale != ModelConfig().query_scale:
         needs = "a token decoder, a compressed encoder and the published query scale"
@@ -131,6 +133,8 @@ def save_published(path: Path | str, config: ModelConfig, params: Any) -> None:
 
 def published_places(config: ModelConfig) -> dict[str, Place]:
     """Every tensor that the published implementation reads, by name, and where it lies in our parameters."""
+    from pianist_jax.model.pianist import abstract_params  # of Flax, which kept programs do without
+
     places = {}
     for leaf, shape in named_shapes(abstract_params(config)):
         if leaf[:2] == ("encoder", "blocks"):

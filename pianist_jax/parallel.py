@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import flax.linen as nn
 import jax
 import numpy as np
 from jax.experimental import mesh_utils
@@ -187,6 +186,7 @@ def rows_divided(mesh: Mesh) -> Iterator[None]:
     if mesh.size == 1:
         yield
         return
+    import flax.linen as nn  # not needed to render by kept programs
 
     def hold(x: Any) -> Any:
         if getattr(x, "ndim", 0) < 3:

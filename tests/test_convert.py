@@ -23,7 +23,8 @@ from pianist_jax.convert import (
     save_published,
 )
 from pianist_jax.errors import PianistError
-from pianist_jax.model.pianist import Pianist, initialise, num_params
+from pianist_jax.model.pianist import Pianist, initialise
+from pianist_jax.model.sizes import num_params
 from pianist_jax.music.tokens import ScoreTokens
 from pianist_jax.weights import load_weights, save_weights
 

@@ -220,11 +220,9 @@ def _play(
 
     from pianist_jax.evaluation.candidates import render_candidates
     from pianist_jax.evaluation.likelihood import count_notes, likelihood
-    from pianist_jax.inference.compilation import keep_programs
     from pianist_jax.inference.engine import load_model
     from pianist_jax.rendering.renderer import needed_draws
 
-    keep_programs()
     made: list[Candidates] = []
     likelihoods: dict[str, Any] = {}
     warnings: list[str] = []

@@ -53,7 +53,7 @@ def render(
     another take of a single score (`pianist history`). Several scores are told of in DIR/manifest.jsonl. Scores also
     come in tar archives and in lists (.txt, one path a line).
     """
-    from pianist_jax.inference.compilation import keep_programs
+    from pianist_jax.inference.compilation import programs_folder
     from pianist_jax.inference.engine import load_model
     from pianist_jax.rendering.batch import Order
 
@@ -61,7 +61,7 @@ def render(
     if samples < 1:
         raise PianistError(f"samples is {samples}, but it must be 1 or more")
     passage = anew.passage(shaped)
-    options.tell_first_time(keep_programs())
+    options.tell_first_time(programs_folder())
     order = Order(
         Path(output),
         seed=seed,

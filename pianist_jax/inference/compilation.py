@@ -1,30 +1,37 @@
-"""Compiled programs, kept on disk from one run to the next (JAX's persistent compilation cache)."""
+"""Compiled programs, kept on disk from one run to the next: what is there need not even be traced again."""
 
+import functools
 import hashlib
 import os
+import pickle
 import platform
 import secrets
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import jax
+import jaxlib
 import platformdirs
+from jax.experimental import serialize_executable
 
-VARIABLE, SETTING = "PIANIST_CACHE", "jax_compilation_cache_dir"
+from pianist_jax.files import replacing
+
+VARIABLE, SUFFIX = "PIANIST_CACHE", ".program"
+# What a program is made by, beside JAX: another text may mean another program.
+_SOURCES = ("config", "inference", "model", "music", "parallel.py")
 
 
-def keep_programs() -> Path | None:
-    """Keep compiled programs in the user's cache folder, or in the one that PIANIST_CACHE names; gives the folder.
+def programs_folder() -> Path | None:
+    """Where compiled programs are kept: in the user's cache folder, or in the one that PIANIST_CACHE names.
 
-    None, and nothing kept, where that variable is empty, or the folder cannot be written to. JAX's own setting
-    (JAX_COMPILATION_CACHE_DIR) goes first. JAX knows by program, versions and settings what serves again; what it
-    does not know is the machine, for whose instructions a CPU's programs are made, so each kind has its own folder.
+    None, and nothing is kept, where that variable is empty, the folder cannot be written to, or JAX keeps what it
+    compiles itself (JAX_COMPILATION_CACHE_DIR): what it hands out cannot be kept a second time. A CPU's programs are
+    made for its instructions, so each kind of machine has its own folder.
     """
-    chosen = getattr(jax.config, SETTING)
-    if chosen is not None:
-        return Path(chosen)
     named = os.environ.get(VARIABLE)
-    if named == "":
+    if named == "" or jax.config.jax_compilation_cache_dir is not None:  # type: ignore[attr-defined]
         return None
     folder = Path(named or platformdirs.user_cache_dir("pianist_jax", appauthor=False)) / "programs" / _machine()
     probe = folder / f".{secrets.token_hex(8)}"
@@ -34,9 +41,47 @@ def keep_programs() -> Path | None:
         probe.unlink()
     except OSError:
         return None
-    jax.config.update(SETTING, str(folder))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
     return folder
+
+
+def kept_or_compiled(
+    compile_it: Callable[[], Callable[..., Any]], devices: list[jax.Device], *what: Any
+) -> Callable[..., Any]:
+    """The program for these devices that `what` tells from all others: read from disk, else compiled and kept there.
+
+    A file that is damaged, or written by another make of JAX, is replaced; one that cannot be written is done without.
+    """
+    folder = programs_folder()
+    if folder is None:
+        return compile_it()
+    file = folder / (_name(devices, *what) + SUFFIX)
+    with suppress(Exception):  # whatever a damaged file makes pickle or XLA raise
+        payload, takes, gives = pickle.loads(file.read_bytes())
+        backend = devices[0].client
+        return serialize_executable.deserialize_and_load(payload, takes, gives, backend, devices)
+    program = compile_it()
+    with suppress(OSError), replacing(file) as unfinished:
+        unfinished.write_bytes(pickle.dumps(serialize_executable.serialize(program)))  # type: ignore[arg-type]
+    return program
+
+
+def _name(devices: list[jax.Device], *what: Any) -> str:
+    """A hash of all that a program depends on."""
+    told = [(each.id, each.device_kind) for each in devices], devices[0].client.platform_version
+    settings = sorted((name, repr(value)) for name, value in jax.config.values.items())
+    versions = jax.__version__, jaxlib.__version__, os.environ.get("XLA_FLAGS"), _sources()
+    return hashlib.sha256(repr((told, settings, versions, what)).encode()).hexdigest()[:40]
+
+
+@functools.cache
+def _sources() -> str:
+    """A hash of the code that programs are made by."""
+    package, content = Path(__file__).parent.parent, hashlib.sha256()
+    for name in _SOURCES:
+        path = package / name
+        for file in [path] if path.is_file() else sorted(path.rglob("*.py")):
+            content.update(file.read_bytes())
+    return content.hexdigest()
 
 
 def _machine() -> str:

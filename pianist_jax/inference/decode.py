@@ -5,14 +5,13 @@ may become comes as bounds: every slot of every note has a lowest and a highest 
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from pianist_jax.inference.sampling import Knobs, draw_value, uniforms
-from pianist_jax.model.token_decoder import Choose
 from pianist_jax.music.tokens import (
     BOS,
     DURATION,
@@ -27,7 +26,10 @@ from pianist_jax.music.tokens import (
 )
 from pianist_jax.performance.limits import LEAST_SHARE, WIDEST
 
-Step = Callable[[Any, Any, jax.Array, jax.Array, jax.Array, Choose], tuple[Any, jax.Array]]
+if TYPE_CHECKING:
+    from pianist_jax.model.token_decoder import Choose
+
+Step = Callable[[Any, Any, jax.Array, jax.Array, jax.Array, "Choose"], tuple[Any, jax.Array]]
 Follow = Callable[[Any, jax.Array, jax.Array, jax.Array], Any]
 Carry = dict[str, Any]
 

@@ -14,7 +14,7 @@ from pianist_jax.inference.padding import encoded_once, pad_batch
 from pianist_jax.inference.programs import ProgramKey, divided
 from pianist_jax.inference.sampling import knobs_of
 from pianist_jax.inference.windows import Span
-from pianist_jax.model.pianist import num_params
+from pianist_jax.model.sizes import num_params
 from pianist_jax.music.tokens import NOTE_TOKENS
 
 LENGTHS = (64, 128, 256, 384, 512)  # notes that the caches of a program have room for

@@ -15,7 +15,7 @@ from pianist_jax.config import MeshConfig, ModelConfig
 from pianist_jax.convert import is_ours, load_published
 from pianist_jax.errors import PianistError
 from pianist_jax.inference.programs import Programs
-from pianist_jax.model.pianist import abstract_params, named_shapes
+from pianist_jax.model.sizes import named_shapes
 from pianist_jax.music.tokens import SCORE_COLUMNS, ScoreTokens
 from pianist_jax.parallel import make_mesh, replicated
 from pianist_jax.weights import load_weights, weights_path
@@ -77,6 +77,8 @@ def load_model(path_or_name: str | Path = "default", *, dtype: str | None = None
 
 def _require_fit(path: Path, config: ModelConfig, params: Any) -> None:
     """Raise PianistError unless the parameters have the names and shapes of a model of these settings."""
+    from pianist_jax.model.pianist import abstract_params  # of Flax, which kept programs do without
+
     try:
         wanted = named_shapes(abstract_params(config))
     except Exception as error:  # Flax and JAX raise what they like

@@ -1,6 +1,7 @@
 """The compiled programs of a model: each does one thing for batches of one size."""
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -11,12 +12,12 @@ import numpy as np
 from jax.sharding import Mesh
 
 from pianist_jax.config import ModelConfig, Sampling
+from pianist_jax.inference.compilation import kept_or_compiled
 from pianist_jax.inference.decode import CHUNK, Carry, open_carry, perform
 from pianist_jax.inference.sampling import knobs_of
-from pianist_jax.model.consensus import CURVES
-from pianist_jax.model.pianist import Pianist
 from pianist_jax.music.tokens import NOTE_TOKENS, ScoreTokens, score_shapes
 from pianist_jax.parallel import batch_sharding, replicated
+from pianist_jax.performance.parameters import PREDICTED
 
 GROUP = 2  # rows that a CPU encodes at a time: a third faster than sixteen
 
@@ -55,10 +56,18 @@ class Programs:
     carries: dict[ProgramKey, Carry] = dataclasses.field(default_factory=dict, repr=False)
 
     def __getitem__(self, key: ProgramKey) -> Callable[..., Any]:
-        """The program of that key, compiled where it is not there yet."""
+        """The program of that key, read from disk or compiled where it is not there yet."""
         if key not in self.compiled:
-            self.compiled[key] = _COMPILE[key.kind](self, key)
+            devices, mesh = list(self.mesh.devices.flat), (self.mesh.shape, self.mesh.devices.shape)
+            compile_it = partial(_COMPILE[key.kind], self, key)
+            self.compiled[key] = kept_or_compiled(compile_it, devices, self.config, self._shapes, mesh, key)
         return self.compiled[key]
+
+    @functools.cached_property
+    def _shapes(self) -> list[Any]:
+        return [
+            (jax.tree_util.keystr(path), x.shape, x.dtype.name) for path, x in jax.tree.leaves_with_path(self.params)
+        ]
 
     @property
     def on_cpu(self) -> bool:
@@ -149,7 +158,7 @@ def told(curves_BNC: jax.Array, memory_BTD: jax.Array) -> jax.Array:
 
 def divided(config: ModelConfig, told_NC: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The curves and the encoder's states of what is `told` of a score's notes."""
-    curves = 0 if not config.consensus else 2 * CURVES if config.page else CURVES
+    curves = len(PREDICTED) * (1 + config.page) if config.consensus else 0
     return told_NC[:, :curves], told_NC[:, curves:]
 
 
@@ -172,6 +181,8 @@ _COMPILE: dict[str, Callable[[Programs, ProgramKey], Callable[..., Any]]] = {
 
 def _function(programs: Programs, method: Any) -> Callable[..., Any]:
     """A method of the model as a function of its parameters."""
+    from pianist_jax.model.pianist import Pianist  # of Flax, which kept programs do without
+
     pianist = Pianist(programs.config)
     return lambda params, *given, **named: pianist.apply({"params": params}, *given, **named, method=method)
 

@@ -174,14 +174,3 @@ def initialise(config: ModelConfig, key: jax.Array) -> Any:
 def abstract_params(config: ModelConfig) -> Any:
     """The shapes of a model's parameters."""
     return jax.eval_shape(lambda key: initialise(config, key), jax.random.key(0))
-
-
-def named_shapes(params: Any) -> set[tuple[tuple[str, ...], tuple[int, ...]]]:
-    """The names that lead to each parameter, and its shape."""
-    leaves = jax.tree_util.tree_leaves_with_path(params)
-    return {(tuple(key.key for key in path), value.shape) for path, value in leaves}
-
-
-def num_params(params: Any) -> int:
-    """How many numbers `params` holds."""
-    return sum(x.size for x in jax.tree.leaves(params))

@@ -94,8 +94,6 @@ def _listen(port: int) -> socket.socket:
 
 
 def _load(name: str) -> "Model":
-    from pianist_jax.inference.compilation import keep_programs
     from pianist_jax.inference.engine import load_model
 
-    keep_programs()
     return load_model(name)

@@ -21,7 +21,8 @@ from pianist_jax.data.thinning import thinned
 from pianist_jax.data.windows import Windows, in_time, mixed, pair_windows, piece_windows
 from pianist_jax.errors import PianistError
 from pianist_jax.files import replace_file
-from pianist_jax.model.pianist import abstract_params, completed, num_params
+from pianist_jax.model.pianist import abstract_params, completed
+from pianist_jax.model.sizes import num_params
 from pianist_jax.parallel import one_device
 from pianist_jax.training import checkpoints
 from pianist_jax.training.feeds import windows_of

@@ -146,13 +146,13 @@ def test_many_devices_play_what_one_does():
 CODE = """
 import sys
 from pathlib import Path
-from pianist_jax.inference.compilation import keep_programs
-folder = keep_programs()
+from pianist_jax.inference.compilation import programs_folder
+folder = programs_folder()
 from pianist_jax.rendering.renderer import render
 from tests.rendering.models import lively_model, made_up_score
 out = Path(sys.argv[1])
 render(made_up_score(70), lively_model(), seed=2).save(out.parent, name=out.name)
-print(len(list(folder.glob('*-cache'))) if folder else None)
+print(len(list(folder.glob('*.program'))) if folder else None)
 """
 
 
@@ -171,7 +171,10 @@ def test_kept_programs_play_the_same(tmp_path):
     (tmp_path / "file").touch()
     count, words = run(kept, PIANIST_CACHE=tmp_path / "cache")
     assert int(count) >= 2
-    assert run(again, PIANIST_CACHE=tmp_path / "cache")[1] == words
+    files = {file: file.stat().st_mtime_ns for file in (tmp_path / "cache").rglob("*.program")}
+    assert run(again, PIANIST_CACHE=tmp_path / "cache") == (count, words)
+    assert files == {file: file.stat().st_mtime_ns for file in (tmp_path / "cache").rglob("*.program")}
+    assert run(again, PIANIST_CACHE=tmp_path / "cache", JAX_COMPILATION_CACHE_DIR=tmp_path / "jax") == ("None", words)
     assert run(none, PIANIST_CACHE="") == ("None", words)
     assert run(blocked, PIANIST_CACHE=tmp_path / "file" / "below") == ("None", words)
     first = Path(f"{kept}.performance.mid").read_bytes()
@@ -182,7 +185,8 @@ def test_kept_programs_play_the_same(tmp_path):
 def test_a_damaged_program_is_compiled_anew(tmp_path):
     kept, again = str(tmp_path / "kept"), str(tmp_path / "again")
     run(kept, PIANIST_CACHE=tmp_path / "cache")
-    for file in (tmp_path / "cache").rglob("*-cache"):
+    for file in (tmp_path / "cache").rglob("*.program"):
         file.write_bytes(file.read_bytes()[:100])
     run(again, PIANIST_CACHE=tmp_path / "cache")
+    assert all(file.stat().st_size > 1000 for file in (tmp_path / "cache").rglob("*.program"))
     assert Path(f"{kept}.performance.mid").read_bytes() == Path(f"{again}.performance.mid").read_bytes()

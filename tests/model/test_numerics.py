@@ -9,7 +9,8 @@ import pytest
 
 from pianist_jax.config import preset
 from pianist_jax.model.note_decoder import NoteEmbedder
-from pianist_jax.model.pianist import abstract_params, num_params
+from pianist_jax.model.pianist import abstract_params
+from pianist_jax.model.sizes import num_params
 from tests.model.helpers import (
     CONFIGS,
     NOTES,

@@ -11,7 +11,7 @@ import pytest
 from pianist_jax.convert import load_published
 from pianist_jax.errors import PianistError
 from pianist_jax.inference.engine import load_model
-from pianist_jax.model.pianist import num_params
+from pianist_jax.model.sizes import num_params
 from pianist_jax.weights import save_weights
 from pianist_jax.weights.hub import fetch
 from tests.model.helpers import lively_params

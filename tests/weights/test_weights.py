@@ -13,7 +13,7 @@ import safetensors
 from pianist_jax.config import preset
 from pianist_jax.errors import PianistError
 from pianist_jax.inference.engine import load_model
-from pianist_jax.model.pianist import num_params
+from pianist_jax.model.sizes import num_params
 from pianist_jax.weights import bundled, load_weights, save_weights, weights_path
 
 
