@@ -52,8 +52,12 @@ def cached_align(
 
 
 def match_key(score: Notes, performance: Notes) -> str:
-    """Name of an alignment: a hash of all it depends on, the pitches and onsets of both sides."""
-    digest = hashlib.sha256(b"alignment 1")
+    """Name of an alignment: a hash of all it depends on, the pitches and onsets of both sides.
+
+    The number in it is that of the aligner: one that joins other notes gets another, so that what a folder keeps from
+    before does not change what comes out.
+    """
+    digest = hashlib.sha256(b"alignment 2")
     for notes in (score, performance):
         digest.update(len(notes).to_bytes(8, "little"))
         digest.update(notes.pitch.astype("<i2").tobytes())

@@ -1,7 +1,6 @@
 """What music a file holds, whatever it is called: fingerprints of notes.
 
-A shingle is the notes of a short window as a set: their order within it does not matter, so that chords spread
-by a pianist, or by rounding, change only the windows that cut them.
+They are sets of shingles (`music.shingles`), the notes of short windows whatever their order.
 
 * Of pitches, from the lowest of the window up: the same in every key, tempo and articulation. Performances,
   transcriptions and scores of one composition share many, two compositions hardly any. All 81 performances of ASAP's
@@ -21,6 +20,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from pianist_jax.music.notes import Notes
+from pianist_jax.music.shingles import hash_windows
 
 PITCH_WINDOW, RECORDING_WINDOW = 10, 8  # notes
 SAME_PIECE = 0.08  # of the shingles of the shorter of two
@@ -43,19 +43,20 @@ class HeldOut:
     shingles: np.ndarray
     pieces: np.ndarray
 
+    def shares(self, shingles: np.ndarray) -> np.ndarray:
+        """float64[P]: what each piece has in common with shingles uint64[S], as a share of the shorter of the two."""
+        low, high = (np.searchsorted(self.shingles, shingles, side) for side in ("left", "right"))
+        runs = [self.pieces[low[at] : high[at]] for at in np.flatnonzero(high > low)]
+        shared = np.bincount(np.concatenate([np.zeros(0, np.int64), *runs]), minlength=len(self.names))
+        return np.where(shared < LEAST_SHARED, 0.0, shared / np.maximum(np.minimum(self.sizes, len(shingles)), 1))
+
     def find(self, notes: Notes) -> tuple[str, float] | None:
         """The held-out piece that notes share most with, and the share; None: they hold none of them."""
-        own = pitch_shingles(notes.pitch)
-        low, high = (np.searchsorted(self.shingles, own, side) for side in ("left", "right"))
-        found = np.flatnonzero(high > low)
-        if not len(found):
+        shares = self.shares(pitch_shingles(notes.pitch))
+        if shares.max(initial=0.0) < SAME_PIECE:
             return None
-        runs = [self.pieces[low[at] : high[at]] for at in found]
-        shared = np.bincount(np.concatenate(runs), minlength=len(self.names))
-        share = shared / np.maximum(np.minimum(self.sizes, len(own)), 1)
-        share[shared < LEAST_SHARED] = 0
-        nearest = int(np.argmax(share))
-        return (self.names[nearest], float(share[nearest])) if share[nearest] >= SAME_PIECE else None
+        nearest = int(np.argmax(shares))
+        return self.names[nearest], float(shares[nearest])
 
     @property
     def digest(self) -> bytes:
@@ -86,14 +87,13 @@ def content_hash(notes: Notes) -> str:
 
 def pitch_shingles(pitch: np.ndarray) -> np.ndarray:
     """Shingles uint64[S], sorted, each once, of pitches int[N] in the order of their onsets."""
-    windows = _windows(pitch, PITCH_WINDOW)
-    return np.unique(_mix(windows - windows[:, :1]))
+    return np.unique(hash_windows(pitch, PITCH_WINDOW, relative=True))
 
 
 def recording_shingles(notes: Notes) -> np.ndarray:
     """Shingles uint64[S] of pitches and velocities, sorted, each once: a sample, the same for the same notes."""
-    shingles = _mix(_windows(notes.pitch.astype(np.int64) * 128 + notes.velocity, RECORDING_WINDOW))
-    return np.unique(shingles[shingles % SAMPLE == 0])
+    found = hash_windows(notes.pitch.astype(np.int64) * 128 + notes.velocity, RECORDING_WINDOW)
+    return np.unique(found[found % SAMPLE == 0])
 
 
 def duplicates(contents: Sequence[str], shingles: Sequence[np.ndarray], notes: Sequence[int]) -> list[int | None]:
@@ -124,19 +124,3 @@ def duplicates(contents: Sequence[str], shingles: Sequence[np.ndarray], notes: S
             holder[contents[file]] = file
             owner[own[owners < 0]] = file
     return found
-
-
-def _windows(values: np.ndarray, width: int) -> np.ndarray:
-    """int64[N - width + 1, width]: each window of values, ascending."""
-    if len(values) < width:
-        return np.zeros((0, width), np.int64)
-    return np.sort(np.lib.stride_tricks.sliding_window_view(values.astype(np.int64), width), axis=1)
-
-
-def _mix(windows: np.ndarray) -> np.ndarray:
-    """uint64[W]: a hash of each row of int64[W, K], the same on every machine."""
-    multipliers = np.random.default_rng(windows.shape[1]).integers(0, 1 << 63, windows.shape[1], np.uint64) * 2 + 1
-    mixed = (windows.astype(np.uint64) * multipliers).sum(axis=1, dtype=np.uint64)
-    mixed ^= mixed >> np.uint64(29)
-    mixed *= np.uint64(0xBF58476D1CE4E5B9)
-    return mixed ^ mixed >> np.uint64(32)

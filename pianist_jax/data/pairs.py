@@ -27,7 +27,7 @@ from pianist_jax.data.twins import twin_page
 from pianist_jax.errors import PianistError
 from pianist_jax.files import replacing
 from pianist_jax.music.midi import read_midi
-from pianist_jax.music.notes import Notes, normalise
+from pianist_jax.music.notes import Notes, normalise, part
 from pianist_jax.music.tokens import LAST_GAP, ScoreTokens, encode
 from pianist_jax.performance.alignment import AlignmentError, share_matched
 from pianist_jax.score.load import load
@@ -125,27 +125,19 @@ def cut(match: np.ndarray) -> list[tuple[int, int]]:
 
 
 def _build_stretch(score: Notes, performance: Notes, match: np.ndarray, first: int, last: int) -> Stretch:
-    part = slice(first, last + 1)
-    own = match[part]
+    written = part(score, first, last + 1)
+    own = match[first : last + 1]
     played = own >= 0
     own = own[played]
     # Sorted: the performer's order within a chord is not the score's, and IOIs must not be negative.
     dealt = np.sort(performance.onset[own])
-    onset = _fill_onsets(score.onset[part], played, dealt)
+    onset = _fill_onsets(written.onset, played, dealt)
     velocity = _fill(onset, played, performance.velocity[own])
     duration = np.maximum(_fill(onset, played, performance.duration[own]), 1)
-    pitch = score.pitch[part]
-    written = replace(
-        score,
-        pitch=pitch,
-        onset=score.onset[part],
-        duration=score.duration[part],
-        velocity=score.velocity[part],
-    )
-    heard = replace(performance, pitch=pitch, onset=onset, duration=duration, velocity=velocity)
+    heard = replace(performance, pitch=written.pitch, onset=onset, duration=duration, velocity=velocity)
     displaced = np.zeros(len(played), bool)
-    displaced[played] = _far_from_chord(score.onset[part][played], performance.onset[own])
-    return Stretch(_from_zero(written), _from_zero(heard), first, ~played, displaced)
+    displaced[played] = _far_from_chord(written.onset[played], performance.onset[own])
+    return Stretch(from_zero(written), from_zero(heard), first, ~played, displaced)
 
 
 def _far_from_chord(score_onset: np.ndarray, onset: np.ndarray) -> np.ndarray:
@@ -172,7 +164,7 @@ def _fill(onset: np.ndarray, played: np.ndarray, values: np.ndarray) -> np.ndarr
     return filled
 
 
-def _from_zero(notes: Notes) -> Notes:
+def from_zero(notes: Notes) -> Notes:
     """Shift notes and pedal so that the first note begins at 0 ms; pedal outside of the notes is left out."""
     start, stop = notes.onset[0], notes.onset[-1] + LAST_GAP
     before, after = np.searchsorted(notes.pedal_time, (start, stop), side="right")

@@ -60,6 +60,13 @@ def _column(name: str, values: ArrayLike, dtype: type[np.signedinteger]) -> np.n
     return column.astype(dtype)
 
 
+def part(notes: Notes, start: int, stop: int) -> Notes:
+    """The notes from index `start` up to `stop`, at their times; the pedal is untouched."""
+    own = slice(start, stop)
+    columns = (notes.pitch[own], notes.onset[own], notes.duration[own], notes.velocity[own])
+    return Notes(*columns, notes.pedal_time, notes.pedal_value)
+
+
 def survivors(raw: Notes) -> np.ndarray:
     """int64[N]: for each normalised note, in normalised order, the index of the raw note it comes from.
 

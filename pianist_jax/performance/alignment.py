@@ -1,21 +1,24 @@
 """Score notes <-> performed notes: which performed note plays which score note.
 
-The only importer of parangonar. Its dual-DTW matcher does the musical work; its first step, a dynamic time
+The only importer of parangonar. Its dual-DTW matcher does the musical work, on pieces of some hundred notes where both
+sides can be cut (`anchors`): what it takes grows with the square of their length. Its first step, a dynamic time
 warping of performed notes against score onsets, is replaced by an equivalent one that needs one byte a cell
-instead of eight and NumPy rows instead of a Python loop over the cells, so that pieces of more than 10 000
-notes can be aligned.
+instead of eight and NumPy rows instead of a Python loop over the cells, so that what cannot be cut may have more than
+10 000 notes.
 """
 
 from __future__ import annotations
 
 import logging
 import warnings
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from pianist_jax.errors import PianistError
-from pianist_jax.music.notes import Notes
+from pianist_jax.music.notes import Notes, part
+from pianist_jax.performance.anchors import find_cuts
 
 MAX_CELLS = 2_000_000_000
 """Largest table (performed notes x score onsets) that is tried, one byte a cell."""
@@ -35,19 +38,30 @@ def align(score: Notes, performance: Notes) -> np.ndarray:
 
     Both must be normalised (`notes.normalise`). Returns int64[N_score]: for each score note the index of its
     performed note, or -1 where it was not played. No performed note is given twice. The same input gives the
-    same answer.
+    same answer. What is long is aligned piece by piece, cut where both sides agree (`anchors.find_cuts`).
 
-    Raises AlignmentError where the two are too large for one table (`MAX_CELLS`) or the matcher fails.
+    Raises AlignmentError where what cannot be cut is too large for one table (`MAX_CELLS`) or the matcher fails.
     """
-    nothing = np.full(len(score), -1, np.int64)
-    if not np.isin(score.pitch, performance.pitch).any():
-        return nothing
+    ends = [(0, 0), *find_cuts(score, performance), (len(score), len(performance))]
+    pieces = [(part(score, s, s_end), part(performance, p, p_end)) for (s, p), (s_end, p_end) in pairwise(ends)]
+    for piece in pieces:
+        _require_small(*piece)
+    matches = [_align_piece(*piece) for piece in pieces]
+    return np.concatenate([np.where(m >= 0, m + p, -1) for m, (_, p) in zip(matches, ends, strict=False)])
+
+
+def _require_small(score: Notes, performance: Notes) -> None:
     onsets = np.unique(score.onset).size
     if onsets * len(performance) > MAX_CELLS:
         raise AlignmentError(
             f"cannot align {len(performance)} performed notes with {onsets} score onsets: "
             f"more than {MAX_CELLS} cells; cut both into movements first"
         )
+
+
+def _align_piece(score: Notes, performance: Notes) -> np.ndarray:
+    if not np.isin(score.pitch, performance.pitch).any():
+        return np.full(len(score), -1, np.int64)
     try:
         matched = match_by_parangonar(_score_array(score), _performance_array(performance))
     except (ValueError, IndexError, KeyError, ZeroDivisionError) as error:

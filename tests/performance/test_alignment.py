@@ -6,40 +6,10 @@ import numpy as np
 import pytest
 
 from pianist_jax.errors import PianistError
-from pianist_jax.music.notes import Notes, normalise
 from pianist_jax.performance import alignment
 from pianist_jax.performance.alignment import align, share_matched, warp
-
-NO_PEDAL = (np.zeros(0, np.int64), np.zeros(0, np.int16))
-
-
-def make_notes(pitch, onset, duration) -> Notes:
-    return Notes(pitch, onset, duration, np.full(len(pitch), 64), *NO_PEDAL)
-
-
-def make_score(rng: np.random.Generator, chords: int = 200) -> Notes:
-    """Chords of one to four notes on a grid of semiquavers."""
-    onset = 125 * np.cumsum(rng.integers(1, 5, chords))
-    sizes = rng.integers(1, 5, chords)
-    pitch = np.concatenate([rng.choice(np.arange(40, 88), size, replace=False) for size in sizes])
-    return normalise(make_notes(pitch, np.repeat(onset, sizes), np.full(sizes.sum(), 120)))[0]
-
-
-def perform(rng: np.random.Generator, score: Notes) -> tuple[Notes, np.ndarray]:
-    """A performance of wavering tempo, 3% missing, 2% wrong and 3% extra notes; and the truth."""
-    stretched = 400 + score.onset * 1.2 + 400 * np.sin(score.onset / 4000)
-    onset = np.rint(stretched).astype(np.int64) + rng.integers(0, 25, len(score))
-    played = rng.random(len(score)) > 0.03
-    wrong = played & (rng.random(len(score)) < 0.02)
-    pitch = score.pitch + np.where(wrong, 1, 0)
-    extra = rng.choice(len(score), len(score) * 3 // 100, replace=False)
-    pitches = np.concatenate((pitch[played], pitch[extra] + 2))
-    onsets = np.concatenate((onset[played], onset[extra] + 40))
-    performance, index = normalise(make_notes(pitches, onsets, np.full(len(pitches), 90)))
-    truth = np.full(len(score), -1)
-    truth[played] = index[: played.sum()]
-    truth[wrong] = -1
-    return performance, truth
+from pianist_jax.performance.anchors import find_cuts
+from tests.performance.made_up import make_notes, make_score, perform
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -74,6 +44,40 @@ def test_degenerate_inputs():
     assert align(one, nothing).tolist() == [-1]
     assert align(nothing, one).tolist() == []
     assert share_matched(align(nothing, one)) == 0.0
+
+
+@pytest.mark.parametrize(
+    "score",
+    [
+        make_notes([60] * 600, 250 * np.arange(600), [200] * 600),
+        make_notes([60, 64, 67] * 200, np.repeat(250 * np.arange(200), 3), [200] * 600),
+        make_notes([*range(21, 108)], [0] * 87, [200] * 87),
+    ],
+    ids=["one key again and again", "one chord again and again", "all keys at once"],
+)
+def test_what_has_no_place_of_its_own_is_aligned_whole(score):
+    assert find_cuts(score, score) == []
+    assert np.array_equal(align(score, score), np.arange(len(score)))
+
+
+def test_pieces_are_matched_as_the_whole_is(monkeypatch):
+    rng = np.random.default_rng(4)
+    score = make_score(rng, 600)
+    performance, truth = perform(rng, score)
+    assert len(find_cuts(score, performance)) >= 3
+    match = align(score, performance)
+    assert np.array_equal(match, align(score, performance))
+    monkeypatch.setattr(alignment, "find_cuts", lambda *_: [])
+    whole = align(score, performance)
+    assert np.mean(match == whole) >= 0.998
+    assert abs(int((match >= 0).sum()) - int((whole >= 0).sum())) <= 3
+    assert np.mean(match[truth >= 0] == truth[truth >= 0]) >= 0.99
+
+
+def test_what_can_be_cut_may_be_of_any_size(monkeypatch):
+    score = make_score(np.random.default_rng(6), 600)
+    monkeypatch.setattr(alignment, "MAX_CELLS", 600 * len(score) // 4)
+    assert np.array_equal(align(score, score), np.arange(len(score)))
 
 
 def test_too_large_is_the_users_error(monkeypatch):
