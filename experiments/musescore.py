@@ -1,6 +1,6 @@
 """What does MuseScore make of editable files? Bars, metres, keys, and notes at their written bar, beat and pitch.
 
-    python -m experiments.musescore --asap DIR --alignments NPZ [--count 16] [--modes onset bar] [--saved-again]
+    python -m experiments.musescore --asap DIR --alignments NPZ [--count 16] [--modes onset bar]
 
 A human performance of each of `--count` scores of ASAP (`experiments.daw_files`) becomes an editable file, MuseScore 3
 (Debian's musescore3, headless) imports it and writes MusicXML, which is read back. Beside it stands the same score as
@@ -29,15 +29,8 @@ from experiments.daw_files import distinct, performed
 from pianist_jax.data.alignments import read_given
 from pianist_jax.errors import PianistError
 from pianist_jax.music.notes import Notes
-from pianist_jax.performance.expression import NEUTRAL
-from pianist_jax.performance.playable import make_playable
-from pianist_jax.performance.readback import ReadBack
 from pianist_jax.performance.tempo_events import SEQUENCERS
 from pianist_jax.performance.tempo_map import TEMPO_EVENTS, map_tempo, write_mapped
-from pianist_jax.rendering.hashes import content_hash
-from pianist_jax.rendering.reimport import take_in
-from pianist_jax.rendering.result import Rendering
-from pianist_jax.rendering.stored import read_rendering
 from pianist_jax.score.facts import Score
 from pianist_jax.score.grid import ScoreGrid, signature_at
 from pianist_jax.score.load import load
@@ -68,23 +61,6 @@ def converted(musescore: str, path: Path, out: Path, seconds: float = 300) -> Pa
     except subprocess.SubprocessError as error:
         raise PianistError(f"{path.name}: MuseScore does not import it ({type(error).__name__})") from error
     return out
-
-
-def saved_again(musescore: str, grid: ScoreGrid, notes: Notes, mode: str) -> ReadBack:
-    """What is read back of an editable file that MuseScore has written again as MIDI. Raises PianistError."""
-    notes, score = make_playable(notes), deadpan(grid, notes.pitch)
-    named = {"name": "human", "hash": "0" * 64, "dtype": "float32"}
-    settings = {"samples": 1, "expression": NEUTRAL.metadata()}
-    of = {"name": "a", "content": content_hash(score)}
-    identity = {"score": of, "model": named, "seed": 0, "settings": settings, "edits": []}
-    count = len(score)
-    told = {"input_notes": count, "performed_notes": count, "merged_notes": 0}
-    report = {"notes_per_second": 1.0, "compile_seconds": 0.0, "counts": told, "tempo": {"factor": 1.0, "guess": None}}
-    rendering = Rendering(score, score, np.arange(count), (notes,), "a", identity, report, grid)
-    with tempfile.TemporaryDirectory() as folder:
-        rendering.save(Path(folder), tempo_events=mode)
-        again = converted(musescore, Path(folder) / "a.daw.mid", Path(folder) / "again.mid")
-        return take_in(read_rendering(Path(folder) / "a.json"), again).read
 
 
 def deadpan(grid: ScoreGrid, pitch: np.ndarray) -> Notes:
@@ -167,21 +143,13 @@ def main() -> None:
     parser.add_argument("--alignments", type=Path, required=True, help="npz of alignments made before")
     parser.add_argument("--count", type=int, default=16)
     parser.add_argument("--modes", nargs="+", default=["onset", "bar"], choices=TEMPO_EVENTS)
-    parser.add_argument("--saved-again", action="store_true", help="read files back that MuseScore has saved again")
     given = parser.parse_args()
     musescore = program()
     if musescore is None:
         print(f"none of {', '.join(PROGRAMS)} is installed: nothing measured")
         return
-    scores = drawn(given.asap, given.alignments, given.count)
-    if given.saved_again:
-        for name, grid, notes in scores:
-            for mode in given.modes:
-                read = saved_again(musescore, grid, notes, mode)
-                print(name, mode, read.changed.in_words(grid), f"{read.missing} of {len(notes)} missing", flush=True)
-        return
     lines = []
-    for line in measure(musescore, scores, given.modes):
+    for line in measure(musescore, drawn(given.asap, given.alignments, given.count), given.modes):
         lines.append(line)
         print(*line.values(), flush=True)
     print("| file | n | same bars | same metres | same first key | notes at their bar, beat and pitch: mean, least |")

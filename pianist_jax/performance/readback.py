@@ -6,16 +6,15 @@ ticks and tempi. What was moved comes at its time under the tempo map that the p
 file's own where somebody has changed that, and then everything does.
 
 Programs for notation keep less: notes on a few places in each beat, few tempi, no pedal (MuseScore 3 does so). In a
-file that has lost its tempi or its pedal and is such, a note that stands where it is written was not edited, and
-lengths and pedal tell nothing. Nor was one edited that such a program has rounded: by less than the shortest value that
-it writes (a sixteenth), or, where notes were written as they are played, to a place nearby. NumPy only.
+file that has lost its tempi or its pedal and is such, lengths and pedal tell nothing, and a note that has moved by less
+than `ROUNDED` was rounded and not edited: by less than a sixteenth where all notes stand where they are written, by
+less than a third of a quarter where they stand as they are played. NumPy only.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
@@ -30,9 +29,10 @@ LEAST_MATCHED = 0.5  # of the score's notes that the file must have
 NOTATED = 0.95  # share of notes on such places from which a file without tempi or pedal is notation
 PLACES = 96, 20, 28  # in a quarter: down to triplets of 128ths, quintuplets and septuplets
 STANDING = 0.4  # share of them at least that then stand where they are written
-ROUNDED = 0.2, 0.51  # quarters by which it moves notes that stand where they are written, and others
+ROUNDED = 0.2, 0.32  # quarters by which it moves notes that stand where they are written, and others
+REACH = 0.51  # quarters from where it was that a note of the key is taken for it
+RESTRUCK = 0.25  # quarters that another strength counts for, as it may be another note of the key
 SAME_TEMPO = 0.002, 2.0  # share of, and ms, by which the distance of two notes may differ under the same tempo map
-SIDES: tuple[tuple[int, Literal["left", "right"]], ...] = ((-1, "left"), (1, "right"))
 FEWER = 0.5  # times as many tempo events as were written: the program has not kept them
 
 
@@ -172,8 +172,7 @@ class _Own:
             return self.known & (np.abs(self.given_onset - self.onset) > self.step)
         written, played = ROUNDED
         most = written if (np.abs(self.onset - self.place) <= self.step).all() else played
-        away = np.minimum(np.abs(self.given_onset - self.place), np.abs(self.given_onset - self.onset))
-        return self.known & (away > most)
+        return self.known & (np.abs(self.given_onset - self.onset) > most)
 
     def longer(self, notated: bool) -> np.ndarray:
         """bool [N]: which notes were made longer or shorter."""
@@ -203,49 +202,46 @@ def _step(written: Ticks, given: Ticks) -> float:
 def match_places(written: Ticks, given: Ticks) -> np.ndarray | None:
     """int64 [N]: which note of a file each one is that was written, by pitch and place alone, -1 where none is.
 
-    Those that stand where they are written come first, then those of a key that are no further than `ROUNDED` from
-    where they were, the nearest first; where as many are left in both, all in order. None where too few stand where
-    they are written, or nothing is written anywhere.
+    Programs for notation round, merge and lose notes, but those of a key stay in order: of each key as many as can be
+    are paired in order, nearest to where they were (`_in_order`); where as many are left in both, these are, too. None
+    where too few stand where the score has them, or nobody knows where that is.
     """
     if written.place is None:
         return None
-    place, onset = written.place / written.quarter, given.notes.onset / given.quarter
-    begin = written.notes.onset / written.quarter
-    step = _step(written, given)
-    match = np.full(len(place), -1)
-    left: list[tuple[np.ndarray, np.ndarray]] = []
-    for pitch in np.unique(written.notes.pitch):
-        own, theirs = (np.flatnonzero(notes.pitch == pitch) for notes in (written.notes, given.notes))
-        _nearest_first(match, own, theirs, place, onset, step)
-        left.append((own, theirs))
-    if np.mean(match >= 0) < STANDING:
-        return None
-    for own, theirs in left:
-        for where in (begin, place):
-            own, theirs = own[match[own] < 0], np.setdiff1d(theirs, match[own])
-            _nearest_first(match, own, theirs, where, onset, max(ROUNDED))
-        own, theirs = own[match[own] < 0], np.setdiff1d(theirs, match[own])
-        if len(own) == len(theirs):
-            match[own[np.argsort(place[own])]] = theirs[np.argsort(onset[theirs])]
-    return match
+    own, theirs = written.notes, given.notes
+    begin, onset = own.onset / written.quarter, theirs.onset / given.quarter
+    match = np.full(len(own), -1)
+    for pitch in np.unique(own.pitch):
+        one, other = np.flatnonzero(own.pitch == pitch), np.flatnonzero(theirs.pitch == pitch)
+        one, other = one[np.argsort(own.onset[one])], other[np.argsort(onset[other], kind="stable")]
+        off = np.abs(onset[other] - begin[one, None])
+        k, m = _in_order(off + RESTRUCK * (own.velocity[one, None] != theirs.velocity[other]), off <= REACH)
+        match[one[k]] = other[m]
+        one, other = one[match[one] < 0], np.delete(other, m)
+        if len(one) == len(other):
+            match[one] = other
+    known = match >= 0
+    stands = np.abs(onset[match[known]] - written.place[known] / written.quarter) <= _step(written, given)
+    return match if stands.sum() >= STANDING * len(own) else None
 
 
-def _nearest_first(
-    match: np.ndarray, own: np.ndarray, theirs: np.ndarray, place: np.ndarray, onset: np.ndarray, furthest: float
-) -> None:
-    """Pair notes of a key, the nearest first, each once, none further apart than `furthest` quarters."""
-    order = theirs[np.argsort(onset[theirs], kind="stable")]
-    begin, end = (np.searchsorted(onset[order], place[own] + way * furthest, side) for way, side in SIDES)
-    apart = [
-        (abs(onset[m] - place[n]), n, m)
-        for n, low, high in zip(own.tolist(), begin.tolist(), end.tolist(), strict=True)
-        for m in order[low:high].tolist()
-    ]
-    taken: set[int] = set()
-    for _, n, m in sorted(apart):
-        if match[n] < 0 and m not in taken:
-            match[n] = m
-            taken.add(m)
+def _in_order(cost: np.ndarray, near: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns, both ascending, of pairs among those of `near` bool [K, M], `cost` float64 [K, M] (< 1) each.
+
+    The sum of cost is the least where a pair saves 1.
+    """
+    row, column = np.nonzero(near)
+    saved = 1 - cost[row, column]
+    whole, before = saved.copy(), np.full(len(row), -1)
+    for p in range(len(row)):
+        earlier = np.where((row[:p] < row[p]) & (column[:p] < column[p]), whole[:p], 0.0)
+        if p and earlier.max() > 0:
+            before[p] = np.argmax(earlier)
+            whole[p] += earlier[before[p]]
+    chain = [int(np.argmax(whole))] if len(row) else []
+    while chain and before[chain[-1]] >= 0:
+        chain.append(int(before[chain[-1]]))
+    return row[chain[::-1]], column[chain[::-1]]
 
 
 def match_notes(old: Notes, given: Notes) -> np.ndarray:

@@ -9,6 +9,9 @@ import pytest
 
 from pianist_jax.errors import PianistError
 from pianist_jax.music.midi import read_midi, write_midi
+from pianist_jax.music.notes import Notes
+from pianist_jax.performance.readback import Ticks, match_places
+from pianist_jax.performance.tempo_events import TempoMap
 from pianist_jax.rendering.extras import Extras
 from pianist_jax.rendering.reimport import take_in
 from pianist_jax.rendering.stored import read_rendering
@@ -197,6 +200,26 @@ def test_what_programs_for_notation_round_and_lose_is_no_edit(tmp_path, events):
     taken = take_in(stored(tmp_path), tmp_path / "moved.mid")
     assert taken.read.notated
     assert taken.read.changed.onset.sum() == 1
+
+
+def test_repeated_notes_that_were_merged_rounded_or_made_louder(folder):
+    """A key struck every sixteenth, as a program for notation has it: what is left stays in order."""
+    onset, count = np.array([0, 240, 480, 720, 960, 2400]), 6
+    velocity = np.array([40, 50, 60, 70, 80, 90])
+    pitch, none, clock = np.full(count, 60), np.zeros(0, int), TempoMap(np.array([0]), np.array([500_000]), 960)
+    written = Ticks(Notes(pitch, onset, np.full(count, 100), velocity, none, none), clock, onset)
+
+    def matched(keep, shift=0, louder=(0,) * 6):
+        keep = np.array(keep)
+        own = (onset[keep] + shift, np.full(len(keep), 100), (velocity + np.array(louder))[keep])
+        return match_places(written, Ticks(Notes(pitch[keep], *own, none, none), clock)).tolist()
+
+    assert matched([0, 1, 2, 3, 4, 5]) == [0, 1, 2, 3, 4, 5]
+    assert matched([0, 2, 3, 4, 5]) == [0, -1, 1, 2, 3, 4]
+    assert matched([0, 1, 2, 3, 4, 5], louder=[0, 0, 10, 0, 0, 0]) == [0, 1, 2, 3, 4, 5]
+    nearer_to_the_one_before = np.array([0, -180, -180, 0, 0])
+    assert matched([0, 2, 3, 4, 5], nearer_to_the_one_before) == [0, -1, 1, 2, 3, 4]
+    assert matched([0, 1, 2, 3, 4, 5], np.array([0, 0, 0, 0, 0, 2400])) == [0, 1, 2, 3, 4, 5]
 
 
 def test_what_is_no_file_of_it(folder, tmp_path):
