@@ -246,10 +246,9 @@ class Desk:
         return self.engraver.pages(sheet, width)
 
     def perform(self, name: str, wish: Wish) -> Job:
-        """Put a performance of the score, or of some bars of it, in the queue. Raises PianistError."""
+        """Put a performance of the score, or of some bars or a hand of it, in the queue. Raises PianistError."""
         stem, score = self.workspace.stem(name), self.workspace.score(name)
-        whole = wish.bars is None and not wish.locked
-        if whole:
+        if wish.whole:
             run = perform(stem, score, wish, partial(self._preview, name))
         elif not self._json(name).exists():
             raise PianistError(f"{name}: nothing is performed yet; perform the whole score first")
@@ -264,7 +263,7 @@ class Desk:
             self._undone.pop(name, None)
             self.hub.tell({"event": "changed", "name": name, "what": job.kind})
 
-        return self.worker.submit("perform" if whole else "bars", name, then_tell)
+        return self.worker.submit("perform" if wish.whole else "bars", name, then_tell)
 
     def _preview(self, name: str, score: Notes, notes: Notes) -> None:
         """Show the beginning of what is being performed."""

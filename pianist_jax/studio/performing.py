@@ -1,4 +1,4 @@
-"""What jobs do with the model: a score performed, or some of its bars performed anew."""
+"""What jobs do with the model: a score performed, or some of its bars, or a hand, performed anew."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -45,7 +45,7 @@ def perform(stem: Path, score: Path, wish: Wish, on_notes: "OnNotes") -> Callabl
 
 
 def perform_bars(stem: Path, score: Path, wish: Wish) -> Callable[["Model", "Job"], None]:
-    """A job that performs bars of the current take anew, as `pianist render --bars` does."""
+    """A job that performs bars, or a hand, of the current take anew, as `pianist render --bars --hand` does."""
 
     def run(model: "Model", job: "Job") -> None:
         from pianist_jax.rendering import passages
@@ -55,13 +55,12 @@ def perform_bars(stem: Path, score: Path, wish: Wish) -> Callable[["Model", "Job
 
         piece, stored = read_piece(score), read_rendering(stem.with_name(f"{stem.name}.json"))
         rendering = apply_edits(stored)
-        wanted = [wish.bars] if wish.bars is not None else unlocked(piece, wish.locked)
-        parts = passages.parts_of(piece, rendering, passages.Passage.of(wanted))
-        job.expected = sum(int(part.sum()) for part in parts)
+        wanted = [wish.bars] if wish.bars is not None else unlocked(piece, wish.locked, wish.hand) or None
+        parts = passages.parts_of(piece, rendering, passages.Passage.of(wanted, wish.hand))
+        spans = [passages.played_over(part) for part in parts]
+        job.expected = len(rendering.performances) * sum(stop - first for first, stop in spans)
         settings: dict[str, Any] = {"seed": wish.seed, "expression": wish.expression, "advance": job.advance}
-        for bars in wanted:
-            job.check()
-            rendering = passages.perform_bars(piece, rendering, model, bars, **settings)
+        rendering = passages.perform_bars(piece, rendering, model, wanted, hand=wish.hand, **settings)
         job.check()
         keep_edits(stem)
         keep_take(rendering, stem, stored.extras)
@@ -69,17 +68,25 @@ def perform_bars(stem: Path, score: Path, wish: Wish) -> Callable[["Model", "Job
     return run
 
 
-def unlocked(piece: "Piece", locked: Sequence["Bars"]) -> list["Bars"]:
-    """The stretches of bars with notes between those that are locked. Raises PianistError where there are none."""
+def unlocked(piece: "Piece", locked: Sequence["Bars"], hand: str | None = None) -> list["Bars"]:
+    """The stretches of bars with notes, of a `hand` or any, between those that are locked; nothing where none is.
+
+    Raises PianistError where all are locked, or the score does not tell the hand.
+    """
+    from pianist_jax.performance.shaping import notes_of_hand
     from pianist_jax.score.bars import notes_in
 
+    if not locked:
+        return []
     count = 0 if piece.grid is None else len(piece.grid.bars()) - 1
     found, begin = [], 1
     for first, last in [*sorted(locked), (count + 1, count + 1)]:
         if begin < first:
             found.append((begin, first - 1))
         begin = max(begin, last + 1)
-    found = [bars for bars in found if piece.grid is not None and notes_in(piece.grid, bars).any()]
+    if piece.grid is not None:
+        plays = True if hand is None else notes_of_hand(piece.grid, hand)
+        found = [bars for bars in found if (notes_in(piece.grid, bars) & plays).any()]
     if not found:
         raise PianistError(f"{piece.name}: all its bars are locked; unlock some")
     return found

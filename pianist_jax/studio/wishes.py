@@ -13,14 +13,15 @@ from pianist_jax.score.bars import Bars
 
 MOST = 2**31 - 1  # of a seed
 MOST_RANGES = 1000
-SETTINGS = ("seed", "tempo", "strength", "binary_pedal", "balance", "ranges", "bars", "locked")
+SETTINGS = ("seed", "tempo", "strength", "binary_pedal", "balance", "ranges", "bars", "locked", "hand")
 
 
 @dataclasses.dataclass(frozen=True)
 class Wish:
     """What a page wants of a performance: which draw it is, how fast, and how much of each kind of expression.
 
-    `bars` alone are performed anew, or all but those `locked`; with neither, the whole score is.
+    `bars` alone are performed anew, or all but those `locked`, or one `hand` in those or in all; with nothing of this,
+    the whole score is.
     """
 
     seed: int = 0
@@ -28,6 +29,12 @@ class Wish:
     expression: Expression = NEUTRAL
     bars: Bars | None = None
     locked: tuple[Bars, ...] = ()
+    hand: str | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Whether all is performed."""
+        return self.bars is None and not self.locked and self.hand is None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +69,10 @@ def read_wish(asked: Any) -> Wish:
     pedal = bool(asked.get("binary_pedal", False))
     expression = dataclasses.replace(NEUTRAL, **strengths, binary_pedal=pedal, shape=shape)
     bars = None if asked.get("bars") is None else _bars(asked["bars"])
-    return Wish(seed, Pace(tempo), expression, bars, tuple(map(_bars, _listed(asked.get("locked", [])))))
+    hand = asked.get("hand")
+    if hand not in (None, *HANDS):
+        raise PianistError(f"{str(hand)[:20]!r} is no hand; choose {' or '.join(HANDS)}")
+    return Wish(seed, Pace(tempo), expression, bars, tuple(map(_bars, _listed(asked.get("locked", [])))), hand)
 
 
 def read_draft(asked: Any) -> Draft:

@@ -150,6 +150,16 @@ def test_dragging_selects_bars_which_are_performed_anew(page, address):
     expect(page.locator("#takes li").last).to_contain_text("bars 2-3")
 
 
+def test_one_hand_is_performed_anew(page):
+    page.get_by_role("button", name="Left hand").click()
+    count = page.locator("#takes li").count()
+    page.get_by_role("button", name="Perform the left hand anew").click()
+    expect(page.locator("#takes li")).to_have_count(count + 1, timeout=LONG)
+    expect(page.locator("#takes li").last).to_contain_text("the left hand performed anew")
+    page.get_by_role("button", name="Both hands").click()
+    expect(page.get_by_role("button", name="Perform anew")).to_be_disabled()
+
+
 def test_a_slider_makes_a_take_that_is_undone(page):
     count = page.locator("#takes li").count()
     page.locator("#slide-dynamics").fill("1.5")

@@ -163,6 +163,24 @@ def test_locked_bars_stay_while_the_others_are_performed_anew(studio):
     assert done["error"] == "small: all its bars are locked; unlock some"
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("where", [{}, {"locked": [[2, 3]]}])
+def test_one_hand_is_performed_anew_and_the_other_stays(studio, where):
+    client, _ = studio
+    before = current(client)
+    wish = {"seed": 21, "hand": "left", **where}
+    done = finished(client, client.post(f"{BASE}/scores/small/perform", json=wish))
+    assert done["state"] == "done", done
+    view, after = client.get(f"{BASE}/scores/small").json(), current(client)
+    hand, at = np.array(view["notes"]["hand"]), np.array(view["notes"]["at"])
+    free = (hand == 2) & ~((at >= 4) & (at < 12) & bool(where))
+    for what in ("onset", "duration", "velocity"):
+        assert (np.array(before[what]) == np.array(after[what]))[~free].all()
+    assert (np.array(before["velocity"]) != np.array(after["velocity"]))[free].any()
+    assert before["pedal"] == after["pedal"]
+    assert "left hand" in takes(client)[-1]["told"]
+
+
 def test_notes_and_pedal_are_edited_by_hand(studio):
     client, folder = studio
     before, key, count = (
@@ -354,7 +372,7 @@ def test_nothing_outside_of_the_workspace_is_opened(studio):
     [
         [], {"seed": -1}, {"seed": "1"}, {"tempo": "quick"}, {"tempo": 1e9}, {"strength": {"dynamics": 9}},
         {"strength": {"colour": 1}}, {"balance": {"foot": 1}}, {"ranges": [["dynamics", 1]]}, {"locked": [[2, 1]]},
-        {"ranges": 4}, {"bars": [3]}, {"bars": [0, 1]}, {"odd": 1},
+        {"ranges": 4}, {"bars": [3]}, {"bars": [0, 1]}, {"odd": 1}, {"hand": "foot"}, {"hand": []},
     ],
 )  # fmt: skip
 def test_bad_wishes_are_told_of(studio, wish):

@@ -8,7 +8,7 @@ import { Roll } from "./roll.js";
 import { Sheet } from "./sheet.js";
 
 const $ = (id) => document.getElementById(id);
-const state = { overview: null, view: null, takes: new Map(), heard: null, before: null, selection: null, loop: false, job: null, draft: null, locked: [], scope: "whole" };
+const state = { overview: null, view: null, takes: new Map(), heard: null, before: null, selection: null, loop: false, job: null, draft: null, locked: [], scope: "whole", hand: "" };
 
 const player = new Player(() => showTransport(), () => complain("the sound cannot be had; load the page anew"));
 const roll = new Roll(
@@ -36,7 +36,7 @@ function showJob(job) {
     const share = job.expected ? Math.min(1, job.done / job.expected) : 0;
     const bar = $("job-done");
     if (job.state === "running" && job.expected) bar.value = share; else bar.removeAttribute("value");
-    const what = { perform: "Performing", bars: "Performing the bars anew", shape: "Shaping" }[job.kind] || "Working";
+    const what = { perform: "Performing", bars: "Performing anew", shape: "Shaping" }[job.kind] || "Working";
     const model = state.overview?.model.state;
     $("job-text").textContent = job.state === "waiting" && model !== "ready" ? `${what} ${job.name}: the model is getting ready` : `${what} ${job.name}${job.expected ? ` · ${Math.round(100 * share)}%` : ""}`;
   }
@@ -92,7 +92,6 @@ async function addRecording(files) {
     for (const file of files) ({ key } = await uploadRecording(name, file));
     state.next = key;
     if (key && state.view.name === name) await refresh(name);
-    state.next = null;
   });
 }
 
@@ -101,6 +100,8 @@ async function open(name) {
   state.takes.clear();
   state.heard = state.before = state.draft = null;
   state.locked = roll.locked = [];
+  state.hand = "";
+  state.next = null;
   roll.picked = null;
   player.take = roll.take = roll.other = null;
   player.rest = 0;
@@ -133,6 +134,7 @@ async function refresh(name, hear) {
   if (isNew) roll.show(view); else { roll.view = view; roll.resize(); }
   const current = view.takes.findLast((take) => take.current) || view.takes[0];
   const wanted = [state.next, hear || state.heard].find((key) => view.takes.some((take) => take.key === key)); // next: what was just added
+  if (wanted === state.next) state.next = null; // not before: another refresh may have overtaken the one that asked
   showPanel();
   await hearTake(wanted ?? current.key);
   if (asked !== state.asked) return;
@@ -299,14 +301,15 @@ function toggleEdit() {
   $("tip").hidden = true;
 }
 
-async function perform(bars) {
+async function perform(bars, hand) {
   await keepDraft();
   const seeds = state.view.takes.map((take) => take.seed ?? -1);
   const body = { seed: Math.max(-1, ...seeds) + 1 };
   if (bars) body.bars = bars;
   else if (state.locked.length) body.locked = state.locked;
+  if (hand) body.hand = hand;
   complain(null);
-  state.waits = !bars && !body.locked && !player.playing;
+  state.waits = !bars && !body.locked && !hand && !player.playing;
   attempt(async () => showJob(await post(["scores", state.view.name, "perform"], body)));
 }
 
@@ -336,7 +339,10 @@ function showBars() {
   $("scope").hidden = !chosen;
   for (const button of $("scope").children) button.setAttribute("aria-pressed", String(button.dataset.scope === state.scope));
   if (chosen) $("scope").lastElementChild.textContent = state.selection[0] === state.selection[1] ? `Bar ${state.selection[0]}` : `Bars ${inWords(state.selection)}`;
-  $("anew").disabled = !chosen || !state.view?.takes.some((take) => take.number) || Boolean(state.job);
+  $("hand").hidden = !state.view?.shape?.hands;
+  for (const button of $("hand").children) button.setAttribute("aria-pressed", String(button.dataset.hand === state.hand));
+  $("anew").textContent = chosen || !state.hand ? "Perform anew" : `Perform the ${state.hand} hand anew`;
+  $("anew").disabled = !(chosen || state.hand) || !state.view?.takes.some((take) => take.number) || Boolean(state.job);
   if (state.view) $("first").max = $("last").max = state.view.bars.length - 1;
 }
 
@@ -463,7 +469,8 @@ $("add").onclick = () => $("file").click();
 document.querySelector("[data-add]").onclick = () => $("file").click();
 $("file").onchange = () => { add([...$("file").files]); $("file").value = ""; };
 $("perform").onclick = () => perform(null);
-$("anew").onclick = () => perform(state.selection);
+$("anew").onclick = () => perform(state.selection, state.hand);
+$("hand").onclick = (event) => { state.hand = event.target.dataset.hand ?? state.hand; showBars(); };
 $("clear").onclick = () => select(null);
 $("loop").onclick = toggleLoop;
 $("first").onchange = $("last").onchange = selectTyped;
