@@ -4,6 +4,7 @@ import dataclasses
 import json
 
 import hypothesis.strategies as st
+import mido
 import numpy as np
 
 from pianist_jax.music.midi import read_midi, write_midi
@@ -76,6 +77,7 @@ OPERATIONS = st.one_of(
     st.tuples(st.just("hand"), st.integers(1, 127)),
     st.tuples(st.just("bars"), st.integers(0, 1)),
     st.tuples(st.just("import"), st.integers(1, 127)),
+    st.tuples(st.just("sequencer"), st.integers(1, 127)),
     st.tuples(st.just("undo"), st.just(0)),
     st.tuples(st.just("take"), st.integers(1, 5)),
 )
@@ -95,6 +97,8 @@ def prepare(operation, stem):
     if what == "import":
         path = _performance(stem)
         write_midi(path, louder(read_midi(path), 3, how))
+    if what == "sequencer":
+        played_louder(stem.with_name(f"{stem.name}.daw.mid"), how)
 
 
 def command(operation, score, stem):
@@ -113,8 +117,17 @@ def command(operation, score, stem):
         if what == "bars":
             keep_take(with_bars(stored.rendering, how), stem, stored.extras)
             return
-        path = _performance(stem)
+        path = _performance(stem) if what == "import" else stem.with_name(f"{stem.name}.daw.mid")
         keep_take(take_in(stored, path).rendering, stem, stored.extras, taken=path)
+
+
+def played_louder(path, velocity):
+    """The first strike of the highest key has another strength, as somebody wants it who edits in a sequencer."""
+    file = mido.MidiFile(path)
+    strikes = [m for track in file.tracks for m in track if m.type == "note_on" and m.velocity]
+    highest = max(message.note for message in strikes)
+    next(message for message in strikes if message.note == highest).velocity = velocity
+    file.save(path)
 
 
 def _performance(stem):
@@ -153,11 +166,13 @@ def predict(model, operation, score):
         model.make((*done, operation), with_bars(rendering, how).notes)
     if what == "hand" and how != now.velocity[3]:
         model.make(done if done[-1] == "hand" else (*done, "hand"), louder(now, 3, how))
-    if what == "import":
-        changed = int(np.lexsort((now.pitch, now.onset))[3])
+    if what in ("import", "sequencer"):
+        highest = np.flatnonzero(now.pitch == now.pitch.max())
+        by_time = np.lexsort((now.pitch, now.onset))
+        changed = int(by_time[3] if what == "import" else highest[np.argmin(now.onset[highest])])
         if how != now.velocity[changed]:
             new = louder(now, changed, how)
-            model.make((*done, content_hash(normalise(new)[0])), new)
+            model.make((*done, what, content_hash(normalise(new)[0])), new)
     return True
 
 
