@@ -30,6 +30,8 @@ AT_NOTES = {
 HAIRPINS = {"cres": 1, "dim": -1}
 PEDALS = {"down": "start", "half": "start", "up": "stop", "bounce": "change"}
 SEMITONES = {"8": 12, "15": 24, "22": 36}
+SIDES = {"above": 1, "below": -1}
+LOW = 60  # a line that says no side lies below notes that are mostly lower
 SIGNS = {"trill", "mordent", "turn", "arpeg"}
 # Those of a measure; a scoreDef's tempo comes beside them.
 EVENTS = {*AT_NOTES, "gliss", "tie", "slur", "octave", "hairpin", "dynam", "dir", "tempo", "pedal"}
@@ -38,6 +40,8 @@ STAMP = 2  # digits to which a sign's place and a note's agree: stamps are round
 MAX_AT = 64  # notes that one sign can be for
 
 Place = tuple[int, float]
+# Beginnings and ends of octave lines, by staff, semitones and side; each line that says no side by a name of its own.
+Octaves = defaultdict[tuple[str, int, int | str], list[tuple[Place, Place]]]
 Index = dict[tuple[int, int, int, float], list[WrittenNote]]  # by bar, part, staff, offset
 
 
@@ -55,7 +59,7 @@ def add_events(reader: MeiReader, events: list[Event]) -> None:
     parts = {staff.part for staff in reader.staves.values()}
     says = {part: Reader(reader.name, reader.written, part) for part in parts}
     at = _by_place(reader)
-    octaves: defaultdict[tuple[str, int], list[tuple[Place, Place]]] = defaultdict(list)
+    octaves: Octaves = defaultdict(list)
     placed = [(place_of(reader, event), event) for event in events if event.bar < len(reader.written.bars)]
     placed.sort(key=lambda pair: pair[0])
     for place, event in placed:
@@ -76,9 +80,9 @@ def add_events(reader: MeiReader, events: list[Event]) -> None:
                 add_slur(reader.written, first, last)
         elif tag == "octave":
             semitones = SEMITONES.get(element.get("dis", "8"), 12)
-            below = element.get("dis.place") == "below"
+            side = SIDES.get(element.get("dis.place", ""), 0)
             for staff in _staves(reader, element, event):
-                octaves[staff, -semitones if below else semitones].append((place, end_of(reader, event)))
+                octaves[staff, semitones, side or f"{len(octaves)}"].append((place, end_of(reader, event)))
         elif tag == "hairpin":
             end, kind = end_of(reader, event), HAIRPINS.get(element.get("form", ""), 0)
             for part in _parts(reader, event) if kind and place < end else ():
@@ -251,7 +255,7 @@ def _set_tempo(reader: MeiReader, place: Place, element: Element) -> None:
         reader.written.tempos.append(Sign(*place, (rate, 0.0, 0.0)))
 
 
-def _shift_octaves(reader: MeiReader, octaves: dict[tuple[str, int], list[tuple[Place, Place]]]) -> None:
+def _shift_octaves(reader: MeiReader, octaves: Octaves) -> None:
     """Notes under an octave line sound higher or lower than written, unless they say themselves where (oct.ges).
 
     The events that its end names (endid, tstamp2) are the last ones under it (MEI 5, att.startEndId).
@@ -260,10 +264,15 @@ def _shift_octaves(reader: MeiReader, octaves: dict[tuple[str, int], list[tuple[
     for note in reader.written.notes if octaves else ():
         if note.id not in reader.octave_given:
             by_staff[note.part, note.staff].append(note)
-    for (staff, semitones), spans in octaves.items():
+    for (staff, semitones, side), spans in octaves.items():
         known = reader.staves[staff]
         begins, ends = sorted(span[0] for span in spans), sorted(span[1] for span in spans)
+        under = []
         for note in by_staff[known.part, known.number]:
             bar, offset = note.bar, note.offset
             if bisect_right(begins, (bar, offset + PLACE)) > bisect_left(ends, (bar, offset - PLACE)):
-                note.pitch += semitones
+                under.append(note)
+        if isinstance(side, str):
+            side = -1 if sum(note.pitch - LOW for note in under) < 0 else 1
+        for note in under:
+            note.pitch += side * semitones

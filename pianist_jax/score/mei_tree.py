@@ -119,9 +119,10 @@ def note_length(text: str | None, dots: int, name: str) -> Fraction:
 def ratio(num: str | None, numbase: str | None, name: str) -> Fraction:
     """How long a note of a tuplet is, of what it is written. Three for two unless told.
 
-    Some encoders write in `numbase` of what value the notes are ("3" of "8"): notes become no twice as long in tuplets.
+    Some encoders write in `numbase` of what value the notes are ("3" of "8"), or 1: no tuplet makes notes so long or
+    so short.
     """
     actual, base = (round(number(text, name, 1, 999)) for text in (num or "3", numbase or "2"))
-    if actual > 2 and base >= 2 * actual and base.bit_count() == 1:
+    if actual > 2 and (base == 1 or (base >= 2 * actual and base.bit_count() == 1)):
         base = 1 << (actual.bit_length() - 1)
     return Fraction(base, actual)

@@ -62,6 +62,12 @@ def test_octave_lines_and_sounding_octaves(tmp_path):
     assert pitches(load(tmp_path, bar(n("c5") * 4, events=below))) == [72, 48, 48, 72]
 
 
+def test_an_octave_line_that_says_no_side_leads_away_from_the_middle(tmp_path):
+    lines = "".join(f'<octave dis="8" tstamp="1" tstamp2="0m+1" staff="{staff}"/>' for staff in (1, 2))
+    score = load(tmp_path, bar(n("c6", "2") * 2, low=n("e2", "2") * 2, events=lines))
+    assert pitches(score) == [28, 96, 40, 84]
+
+
 def test_transposing_instruments_sound_and_percussion_is_reported(tmp_path):
     staves = '<staffGrp><staffDef n="1" trans.semi="-2"/><staffDef n="2" clef.shape="perc"/></staffGrp>'
     score = load(tmp_path, bar(n("c5", "1"), low=n("c4", "1")), staves=staves)

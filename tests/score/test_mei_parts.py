@@ -94,9 +94,10 @@ def test_the_notes_of_a_chord_may_say_its_length_and_its_dots(tmp_path):
     assert rows(score) == [(60, 0, 1.5), (64, 0, 1.5), (60, 1.5, 1.5), (64, 1.5, 1.5), (62, 3, 1)]
 
 
-def test_a_numbase_that_is_a_note_value_makes_nothing_longer(tmp_path):
+@pytest.mark.parametrize("numbase", [8, 1])
+def test_a_numbase_that_is_no_count_of_notes_makes_a_plain_tuplet(tmp_path, numbase):
     layer = n("c4", "8", "a") + n("d4", "8") + n("e4", "8", "b") + n("f4", "2", dots="1")
-    span = '<tupletSpan num="3" numbase="8" startid="#a" endid="#b"/>'
+    span = f'<tupletSpan num="3" numbase="{numbase}" startid="#a" endid="#b"/>'
     assert rows(read(tmp_path, mei(bar(layer, events=span)), "a.mei"))[-1] == (65, 1, 3)
 
 
