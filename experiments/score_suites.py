@@ -42,10 +42,11 @@ mei_explicit.py), and without what is silent here (drums, cues) and notes that s
     1  bars that lack half a beat, which each fills its own way: Chopin's mazurka (7 of 896)
     1  that neither referee reads (parts beside a score): McFerrin
 
-    48 equal in every note struck; in Rimsky-Korsakov's quartet 24 of 664 differ (ties that name places, not notes, which it
-    does not join), in none of the others more than 3, but for Ravel's octave line
-    (in Hummel's prelude No. 11, bar 6, two are wrong here: sharps hold on in a glissando of small notes where the
-    document's own `accid.ges` speak for naturals; one note of Krebs's trio in E flat is not explained).
+    48 equal in every note struck; in Rimsky-Korsakov's quartet 24 of 664 differ (ties that name places and no notes,
+    which the referee does not join), in none of the others more than 3, but for Ravel's octave line
+
+In Hummel's prelude No. 11, bar 6, two are wrong here: sharps hold on in a glissando of small notes where the document's
+own `accid.ges` speak for naturals. One note of Krebs's trio in E flat is not explained.
 
 A third check is in the reader itself: voices of unequal length are named among a score's problems. It fires in none of
 the 165 files of LilyPond's MusicXML suite, in 1 of 77 in kern, and in MEI in 16 of 62, where files lack notes or tuplet

@@ -11,6 +11,8 @@ import struct
 from typing import NamedTuple
 
 META, SYSEX, ESCAPE = 0xFF, 0xF0, 0xF7
+# Bytes that follow messages between devices, which some recorders leave in their files.
+SYSTEM = {0xF1: 1, 0xF2: 2, 0xF3: 1, 0xF6: 0, 0xF8: 0, 0xFA: 0, 0xFB: 0, 0xFC: 0, 0xFE: 0}
 END_OF_TRACK, TEMPO, KEY_SIGNATURE, TIME_SIGNATURE, SEQUENCER = 0x2F, 0x51, 0x59, 0x58, 0x7F
 HEADER = 14  # bytes
 # What mido knows; of any other meta event it forgets the time.
@@ -150,6 +152,10 @@ def _events(data: bytes, at: int) -> tuple[list[_Event], int]:
         if status < 0xF0:
             running = status
             at += 2 if 0xC0 <= status < 0xE0 else 3
+            continue
+        if status in SYSTEM:
+            running = status
+            at += 1 + SYSTEM[status]
             continue
         if status not in (META, SYSEX, ESCAPE):
             break
