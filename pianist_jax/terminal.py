@@ -114,7 +114,7 @@ def _line_progress(expected: Callable[[], int]) -> Advance:
             began, before = time.monotonic(), performed
             return
         notes = expected()
-        if performed < notes and due():
+        if before < performed < notes and due():
             speed = (performed - before) / (time.monotonic() - began)
             left = (notes - performed) / max(speed, 1e-9)
             say(f"{performed}/{notes} notes, {speed:.0f} notes/s, {left:.0f} s left")

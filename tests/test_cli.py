@@ -345,9 +345,10 @@ def test_lines_elsewhere_tell_how_it_goes(capsys, monkeypatch):
     monkeypatch.setattr(terminal.time, "monotonic", lambda: now[0])
     counted = terminal.counter("aligning", "performances")
     with terminal.progress("performing", lambda: 100) as (advance, _):
-        for now[0], notes in ((4.0, 10), (11.0, 14), (15.0, 30), (25.0, 48)):
+        for now[0], notes in ((4.0, 10), (10.5, 0), (11.0, 14), (15.0, 30), (25.0, 48)):  # other draws bring no notes
             advance(notes)
-            counted(notes, 50)
+            if notes:
+                counted(notes, 50)
     told = ["24/100 notes, 2 notes/s, 38 s left", "aligning: 14/50 performances", "aligning: 48/50 performances"]
     assert capsys.readouterr().out.splitlines() == told
 

@@ -116,6 +116,7 @@ def test_samples_side_by_side_have_it_too(run):
         ["--hand", "left"],
         ["--plot-bars", "x"],
         ["--hit", "4=1:00", "--hit", "5=0:59"],
+        ["--hit", "4=1:00", "5=0:59", "--balance", "left=-3", "right=2"],
         ["--hit", "4=9999"],
         ["--hit", "99=1:00"],
         ["--balance", "left=-3"],

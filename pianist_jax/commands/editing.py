@@ -43,7 +43,7 @@ def apply(
     on what is there; the same again changes nothing. What comes out is a new take (`pianist history`), with the files
     that the rendering had. With --from, edits made in another program in one of its MIDI files are taken in.
     """
-    renderings, shaped = shaped.with_strengths_among(renderings)
+    renderings, shaped = shaped.with_words_among(renderings)
     if edited is not None and len(renderings) > 1:
         raise PianistError(f"--from has the edits of one rendering, and {len(renderings)} are given; give one")
     wanted = Wanted(

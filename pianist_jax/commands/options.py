@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -167,15 +167,20 @@ class Shaped:
         ),
     ] = None
 
-    def with_strengths_among(self, paths: list[str]) -> "tuple[list[str], Shaped]":
-        """The paths and what is wanted, where words like `dynamics=1.2` follow the one that --strength takes."""
-        if not self.strength:
+    def with_words_among(self, paths: list[str]) -> "tuple[list[str], Shaped]":
+        """The paths and what is wanted, where words like `dynamics=1.2` or `24=1:03` follow the one an option takes."""
+        if not (self.strength or self.balance or self.hit):
             return paths, self
         from pianist_jax.performance.expression import is_strength
+        from pianist_jax.performance.shaping import HIT, LEVEL
 
-        more = [path for path in paths if is_strength(path)]
-        rest = [path for path in paths if path not in more]
-        return rest, dataclasses.replace(self, strength=[*self.strength, *more])
+        found: dict[str, Any] = {}
+        for name, is_one in (("strength", is_strength), ("hit", HIT.fullmatch), ("balance", LEVEL.fullmatch)):
+            if given := getattr(self, name):
+                more = [path for path in paths if is_one(path)]
+                paths = [path for path in paths if path not in more]
+                found[name] = [*given, *more]
+        return paths, dataclasses.replace(self, **found)
 
     def expression(self) -> "Expression":
         """What that is, but for the pace. Raises PianistError."""

@@ -57,7 +57,7 @@ def render(
     from pianist_jax.inference.engine import load_model
     from pianist_jax.rendering.batch import Order
 
-    scores, shaped = shaped.with_strengths_among(scores)
+    scores, shaped = shaped.with_words_among(scores)
     if samples < 1:
         raise PianistError(f"samples is {samples}, but it must be 1 or more")
     passage = anew.passage(shaped)

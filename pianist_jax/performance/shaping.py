@@ -34,6 +34,8 @@ from pianist_jax.score.bars import notes_in, parse_bars, require_bars
 if TYPE_CHECKING:
     from pianist_jax.score.grid import ScoreGrid
 
+LEVEL = re.compile(r"(\w+)=([+-]?\d{1,3}(?:\.\d+)?)")
+HIT = re.compile(r"(\d{1,6}(?:\.\d+)?)=(?:(\d{1,4}):)?(\d{1,6}(?:\.\d+)?)")
 FURTHEST = 8.0  # times the tempo, or its inverse, that hits may need
 
 
@@ -54,14 +56,14 @@ def parse_shape(
 
 
 def _level(text: str) -> tuple[str, float]:
-    match = re.fullmatch(r"(\w+)=([+-]?\d{1,3}(?:\.\d+)?)", text)
+    match = LEVEL.fullmatch(text)
     if not match:
         raise PianistError(f"{text!r} is no balance; write the hand and decibels, as in left=-3")
     return match[1], float(match[2])
 
 
 def _hit(text: str) -> tuple[float, float]:
-    match = re.fullmatch(r"(\d{1,6}(?:\.\d+)?)=(?:(\d{1,4}):)?(\d{1,6}(?:\.\d+)?)", text.strip())
+    match = HIT.fullmatch(text.strip())
     if not match or (match[2] and float(match[3]) >= 60):
         raise PianistError(f"{text!r} is no hit; write a bar and when it comes, as in 24=1:03.5")
     return float(match[1]), 60 * int(match[2] or 0) + float(match[3])
