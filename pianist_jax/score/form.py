@@ -21,7 +21,7 @@ _BACK = (
 # Signs of Unicode, of fonts for music (SMuFL), and as they are typed.
 _SIGN = r"[𝄋%§\ue047]"
 _CODA = r"[𝄌⊕\ue048]"
-_END = r"(?:fine|fin|fim|ende|schlu(?:ss|ß)|the\s+end|einde|slut|koniec|конец|конца)"
+_END = r"(?:fine|finis|fin|fim|ende|schlu(?:ss|ß)|the\s+end|einde|slut|koniec|конец|конца)"
 DA_CAPO = re.compile(
     r"\ue046|\bd\.?\s?c\.?(?![\w.])|\bd\.\s?c\.|\bd(?:a|\.)\s?capo\b|\bda\s+c\."
     rf"|{_BACK}(?:(?:from|to)\s+(?:the\s+)?(?:beginning|top|start)|(?:von|vom)\s+(?:vorne?|anfang)|zum\s+anfang"
@@ -30,12 +30,18 @@ DA_CAPO = re.compile(
     r"|van\s+(?:het\s+)?begin|с\s+начала)\b(?!\s+of\b)",
     re.IGNORECASE,
 )
-DAL_SEGNO = re.compile(
-    r"\ue045|\bd\.?\s?s\.?(?:\s?s\.?)?(?![\w.])|\bd\.\s?s\.|\bd[ae]l?\s+(?:segno|signo)\b|\bd[ae]l\s+s\."
-    rf"|\bd(?:[ae]l?|\.)?\s?{_SIGN}|^\W*(?:ao|vom|zum|au|du|to|from)\s+{_SIGN}(?!.*\bcoda)"
-    rf"|^\s*{_SIGN}\s*(?:al|bis|au|to)\s"
+# From the sign: of a piece that goes to a coda from there this says the way back only where nothing else does.
+_FROM_SIGN = (
+    rf"(?:^\W*(?:ao|vom|von|zum|au|du|to|from)\s+{_SIGN}"
     rf"|{_BACK}(?:(?:from|to)\s+(?:the\s+)?sign|vom\s+zeichen|(?:au|du|depuis\s+le)\s+signe"
-    r"|(?:volta|torna(?:re)?)\s+al\s+segno|desde\s+(?:el\s+)?s[ie]gno|do\s+sinal|ao\s+s(?:egno|inal)|от\s+знака)\b(?!.*\bcoda)",
+    r"|(?:volta|torna(?:re)?)\s+al\s+segno|desde\s+(?:el\s+)?s[ie]gno|do\s+s(?:egno|inal)|ao\s+s(?:egno|inal)"
+    r"|от\s+знака)\b)"
+)
+FROM_SIGN = re.compile(_FROM_SIGN, re.IGNORECASE)
+DAL_SEGNO = re.compile(
+    r"\ue045|\bd\.?\s?s\.?(?:\s?s\.?)?(?![\w.])|\bd\.\s?s\.|\bd[ae]l?\s+(?:segno|signo)\b|\bd[ae]l\s+s(?:\.|\b(?=\s+al\b))"
+    rf"|\bd(?:[ae]l?|\.)?\s?{_SIGN}|^\s*{_SIGN}\s*(?:al|bis|au|to)\s"
+    rf"|{_FROM_SIGN}(?!.*\bcoda)",
     re.IGNORECASE,
 )
 TO_FINE = re.compile(rf"\b{_END}\b", re.IGNORECASE)
@@ -45,7 +51,9 @@ FINE = re.compile(
     re.IGNORECASE,
 )
 GOES_TO_CODA = re.compile(
-    rf"\W*(?:\S+\s+){{0,3}}?(?:al|alla|to(?:\s+the)?|zur|à\s+la|a\s+la|ala|da)\s+(?:coda\b|{_CODA}).*", re.IGNORECASE
+    rf"\W*(?:\S+\s+){{0,3}}?(?:al|alla|to(?:\s+the)?|zur|à(?:\s+la)?|a\s+la|ala|da|vers\s+la|para\s+[ao]|naar(?:\s+de)?"
+    rf"|then|dann|puis|poi(?:\s+la)?)\s+(?:coda\b|{_CODA}).*|\s*[→⇒➔]\s*(?:coda\b|{_CODA}).*",
+    re.IGNORECASE,
 )
 CODA = re.compile(r"\W*coda\W*[\dIVx]*\W*", re.IGNORECASE)
 CODA_SIGN = re.compile(rf"\s*{_CODA}\s*")
@@ -84,6 +92,7 @@ def read_form(jumps: Jumps, said: Said, place: float) -> None:
         return
     if said.sound:
         return
+    jumps.from_sign |= bool(FROM_SIGN.search(words))
     if FINE.fullmatch(words):
         jumps.fine, jumps.fine_at = True, max(jumps.fine_at, place)
     elif GOES_TO_CODA.fullmatch(words):
@@ -114,6 +123,10 @@ def settle_form(written: Written) -> None:
 
 def _settle_codas(jumps: Sequence[Jumps]) -> None:
     """Up to the jump that leads back, a bare sign leads to the coda; after it, it begins one."""
+    if not any(here.da_capo or here.dal_segno for here in jumps):
+        for index, here in enumerate(jumps):
+            if here.from_sign and any(each.to_coda or each.coda_sign or each.coda for each in jumps[:index]):
+                here.dal_segno, here.until, here.to_coda = True, "coda", False
     leaps = [index for index, here in enumerate(jumps) if here.da_capo or here.dal_segno]
     if not leaps:
         return

@@ -18,8 +18,9 @@ class Jumps:
     after a da capo or dal segno; `endings` are the passes on which a bar under a volta bracket is played (empty:
     always). A da capo or dal segno goes `until` the "fine" or the "coda" (empty: whichever comes), with all repeats
     if `again`. `fine_at` is where in the bar the fine stands (quarters; 0: at its end),
-    `fine_sure` whether a program says so. `coda_sign` is one of which the
-    page does not say whether it leads to the coda or begins it. Names tell several segni or codas apart.
+    `fine_sure` whether a program says so. `coda_sign` is one of which the page does not say
+    whether it leads to the coda or begins it, `from_sign` words that may be a dal segno. Names tell several segni or
+    codas apart.
     """
 
     repeat_start: bool = False
@@ -35,6 +36,7 @@ class Jumps:
     coda_sign: bool = False
     da_capo: bool = False
     dal_segno: bool = False
+    from_sign: bool = False
     until: str = ""
     again: bool = False
     segno_name: str = ""

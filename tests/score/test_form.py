@@ -65,12 +65,21 @@ def test_dal_segno_al_fine_in_words(tmp_path, text):
         ("D.C. al Coda", words("2nd time to Coda"), words("Coda")),
         ("D.C. al Coda", words("To Coda"), direction("<rehearsal>Coda</rehearsal>")),
         ("D.C. al Coda", words("\ue048"), words("\ue048")),
+        ("Da capo, puis coda", words("Vers la coda"), words("Coda")),
+        ("D.C. al Coda", words("→ Coda"), words("Coda")),
         ("\ue046 al \ue048", words("To Coda"), '<barline location="left" coda="1"><coda/></barline>'),
     ],
 )
 def test_coda_in_words_and_bare_signs(tmp_path, text, leads, begins):
     jump = words(text, more="<coda/>" if text.endswith("al ") else "")
     assert played(tmp_path, 5, {4: begins}, {1: leads, 3: jump}) == "1 2 3 1 4 5"
+
+
+@pytest.mark.parametrize("text", ["Vom Zeichen bis zur Coda", "Du signe à la coda", "Von 𝄋 bis 𝄌, dann Coda"])
+def test_from_the_sign_to_the_coda_leads_back_where_nothing_else_does(tmp_path, text):
+    assert played(tmp_path, 5, {2: SEGNO, 5: words("Coda")}, {3: words("To Coda"), 4: words(text)}) == "1 2 3 4 2 3 5"
+    jumps = {2: words("From the sign to Coda"), 4: words("D.S. al Coda")}
+    assert played(tmp_path, 5, {1: SEGNO, 5: words("Coda")}, jumps) == "1 2 3 4 1 2 5"
 
 
 @pytest.mark.parametrize("text", ["Fine", "(Fine)", "Fim", "Конец", "Einde", "Fine del Minuetto", "Fine 2nd time"])
