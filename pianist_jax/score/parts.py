@@ -75,6 +75,9 @@ def chosen_parts(parts: Sequence[WrittenPart], wanted: str | None, name: str) ->
         readings.append(f"played: {_listed(names, chosen)}; left out: {silent} (--part chooses)")
     elif len(pitched) > 1 and not keyboards and not unnamed:
         readings.append(f"no keyboard among {_listed(names, pitched)}: all are played (--part chooses)")
+    pianists = {index for index in chosen if parts[index].staves > 1 and kinds[index] != "other"}
+    if len(pianists) > 1:
+        readings.append(f"{len(pianists)} pianists, played as one: {_listed(names, pianists)} (--part chooses)")
     return chosen, readings
 
 

@@ -36,6 +36,13 @@ def played(tmp_path, *parts: str) -> str:
     return "".join("CDEFG"[[60, 62, 64, 65, 67].index(pitch)] for pitch in score.notes.pitch.tolist())
 
 
+def test_two_pianists_are_told_of(tmp_path):
+    text = score_of("Piano I", "Piano II").replace("<key>", "<staves>2</staves><key>")
+    score = read(tmp_path, text)
+    assert score.readings == ("2 pianists, played as one: Piano I, Piano II (--part chooses)",)
+    assert read(tmp_path, score_of("Piano 1", "Piano 2")).readings == ()
+
+
 @pytest.mark.parametrize(
     ("parts", "sound"),
     [
