@@ -15,6 +15,12 @@ tempo of its performance, plays some of the pairs in part and gives performances
     pianist pairs POP909 --scores POP909-Score --validation 0.05 -o pop-pairs
     pianist data export prepared/* pairs pop-pairs -o DIR
 
+More pairs, half as many notes again, are found among recordings of other corpora; they are exported with the others:
+
+    python -m experiments.found_pairs --scores pianocore-scores --recordings ecompetition rolls giantmidi \
+        --asap ASAP -o FOUND
+    pianist pairs FOUND -o found-pairs
+
 On a machine without a MIDI reader, Grain or the command line's libraries the same runs as
 
     python -m experiments.default pretrain --data DIR --workdir RUN/pre --set model.attention=cudnn

@@ -37,6 +37,7 @@ LEFT_OUT = {
     "pianist finetune": ACCELERATOR,
     "pianist consensus": CORPORA,
     "pianist export": "needs a run",
+    "python -m experiments.found_pairs": CORPORA,
     "python -m experiments.training_speed": ACCELERATOR,
 }
 LONGEST = 900  # s for a line, on a busy machine
