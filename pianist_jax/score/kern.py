@@ -33,7 +33,11 @@ def read_kern(data: bytes, name: str) -> Written:
 
     Ids are the place in the file: "L12F2" is line 12, field 2, "L12F2S3" the third note of a chord there.
     """
-    lines = data.decode("utf-8", errors="replace").splitlines()
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = data.decode("latin-1")  # as Humdrum files were written before
+    lines = re.split(r"\r\n|\r|\n", text)
     if max(map(len, lines), default=0) > MAX_LINE or len(lines) > MAX_LINES:
         raise ScoreError(f"{name}: more kern than a score needs; split it or export it as MusicXML")
     if not data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"!", b"**")):
@@ -44,7 +48,7 @@ def read_kern(data: bytes, name: str) -> Written:
     reader.numbered = any(re.match(r"=+\d", line) for line in lines)
     for number, line in enumerate(lines, 1):
         reader.line = number
-        _read_line(reader, line.rstrip("\r\n").removeprefix("\ufeff"))
+        _read_line(reader, line)
     if not reader.started:
         raise ScoreError(f"{name}: cannot be read (no **kern spine in it); give a MusicXML, MEI, kern or MIDI file")
     _end(reader)

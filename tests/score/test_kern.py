@@ -49,6 +49,15 @@ def test_a_chord_may_say_its_length_once(tmp_path):
     assert score.hand.tolist()[:3] == [2, 2, 1]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "latin-1"])
+def test_files_as_they_are_encoded(tmp_path, encoding):
+    for text in (kern("=1", "1c", head="!!!OTL: Prélude"), "!!!OTL: Prélude\n" + kern("=1", "1c")):
+        path = tmp_path / "a.krn"
+        path.write_bytes(text.encode(encoding))
+        score = load_file(path)
+        assert (score.title, rows(score)) == ("Prélude", [(60, 0, 4)])
+
+
 def test_ties_of_chords_are_joined(tmp_path):
     score = load(tmp_path, kern("=1", "2c", "[2f [2a", "=2", "2f_ 2a]", "2f]", "==", head="*M4/4"))
     assert rows(score) == [(60, 0, 2), (65, 2, 6), (69, 2, 4)]
