@@ -37,7 +37,7 @@ def read_kern(data: bytes, name: str) -> Written:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = data.decode("latin-1")  # as Humdrum files were written before
-    lines = re.split(r"\r\n|\r|\n", text)
+    lines = [line.rstrip(" \v\f") for line in re.split(r"\r\n|\r|\n", text)]
     if max(map(len, lines), default=0) > MAX_LINE or len(lines) > MAX_LINES:
         raise ScoreError(f"{name}: more kern than a score needs; split it or export it as MusicXML")
     if not data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"!", b"**")):

@@ -51,7 +51,8 @@ def test_a_chord_may_say_its_length_once(tmp_path):
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "latin-1"])
 def test_files_as_they_are_encoded(tmp_path, encoding):
-    for text in (kern("=1", "1c", head="!!!OTL: Prélude"), "!!!OTL: Prélude\n" + kern("=1", "1c")):
+    plain = kern("=1", "1c", head="!!!OTL: Prélude")
+    for text in (plain, plain.replace("\n", " \f\n"), "!!!OTL: Prélude\n" + kern("=1", "1c")):
         path = tmp_path / "a.krn"
         path.write_bytes(text.encode(encoding))
         score = load_file(path)
