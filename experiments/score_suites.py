@@ -10,8 +10,8 @@ and of arpeggios, which it moves, may lie elsewhere within `SPREAD`. A third ref
 their metre.
 
 Result, MusicXML (166 files of LilyPond's test suite): no crash; 20 have no pitch in them and are refused in a line. Of
-the 146 read 140 are equal to music21's in every head, 119 to Verovio's in heads and MIDI; of those 27 that differ from
-the latter music21 has the heads of 23. One was ours: ties that are only drawn (33k), read as ties since. Left are, for
+the 146 read 140 are equal to music21's in every head, 122 to Verovio's in heads and MIDI; of those 24 that differ from
+the latter music21 has the heads of 20. One was ours: ties that are only drawn (33k), read as ties since. Left are, for
 music21:
 
     01d, 01f  quarter tones, for which a piano has no key: each goes to the neighbour that is even
