@@ -14,10 +14,12 @@ from pianist_jax import cli
 from pianist_jax.inference import engine as programs
 from pianist_jax.music.midi import read_midi, write_midi
 from pianist_jax.music.notes import normalise
+from pianist_jax.rendering.stored import read_rendering
 from pianist_jax.weights import save_weights
 from tests.model.helpers import lively_params
 from tests.rendering.models import NOTE, made_up_score
 from tests.rendering.renderings import made_up_rendering
+from tests.rendering.songs import HEAD, instrument, melody, score_of, song
 
 SCORE = made_up_score(60)
 CHORALE = Path(__file__).parents[1] / "examples" / "chopin-prelude-op28-20.mid"
@@ -337,6 +339,60 @@ def test_renderings_are_as_the_schema_says(run):
     code, _, err = run("inspect")
     assert code == 2
     assert "--schema" in err[0]
+
+
+def test_a_song_is_accompanied(run):
+    song(Path("song.musicxml"))
+    code, out, err = run("render", "song.musicxml", "-o", "out", "--accompany", "--tempo", 60, "--html")
+    assert (code, err) == (0, [])
+    assert "  played: Piano; with it: Soprano (--part chooses)" in out
+    assert "  left out: 8 percussion notes" in out
+    assert "  the sound is the pianist's alone: Soprano sound in the MIDI files" in out
+    _, out, _ = run("inspect", "--schema")
+    content = json.loads(Path("out/song.json").read_text())
+    fastjsonschema.compile(json.loads("\n".join(out)))(content)
+    assert content["editable_worst_error_ms"] <= 1
+    sung = read_rendering(Path("out/song.json")).rendering
+    (voice,) = sung.others_with(sung.notes)
+    assert voice.notes.onset[0] == pytest.approx(3000, abs=600), "beat 4 of bar 1, a beat a second"
+    before = read_midi("out/song.performance.mid")
+    assert len(before) == len(sung.score) + len(voice.notes)
+
+    assert "left alone" in run("render", "song.musicxml", "-o", "out", "--accompany", "--tempo", 60, "--html")[1][0]
+    for more in (["--accompany"], []):
+        code, _, err = run("render", "song.musicxml", "-o", "out", "--bars", "3-4", "--seed", 4, *more)
+        assert (code, err) == (0, [])
+        assert len(read_midi("out/song.performance.mid")) == len(before)
+    assert run("apply", "out/song.json", "--tempo", 90)[0] == 0
+    assert len(read_midi("out/song.daw.mid")) == len(before)
+    content = json.loads(Path("out/song.json").read_text())
+    assert (len(content["others"]), content["take"]["number"]) == (1, 3)
+
+    assert run("render", "song.musicxml", "-o", "alone")[0] == 0
+    code, out, err = run("render", "song.musicxml", "-o", "alone", "--bars", "3-4", "--accompany")
+    assert (code, out) == (2, [])
+    assert "render the whole score with --accompany first" in err[0]
+
+
+def test_with_nobody_to_accompany_nothing_changes(run):
+    played = {}
+    for folder, option in (("with", ["--accompany"]), ("without", [])):
+        code, out, err = run("render", CHORALE, "-o", folder, *option)
+        assert (code, err) == (0, [])
+        assert any("nothing to accompany" in line for line in out) == bool(option)
+        played[folder] = contents(folder)
+        told = json.loads(played[folder].pop(f"{CHORALE.stem}.json"))
+        played[folder]["json"] = {key: own for key, own in told.items() if "second" not in key}
+    assert played["with"] == played["without"]
+    score_of(Path("drums.musicxml"), Drumset=(instrument(channel=10), [HEAD + melody("C4", "D4", "E4", "F4")]))
+    code, out, err = run("render", "drums.musicxml", "-o", "no", "--accompany")
+    assert (code, out, len(err)) == (2, [], 1)
+    assert "no notes (4 percussion notes left out)" in err[0]
+    assert not Path("no").exists() or not list(Path("no").iterdir())
+    song(Path("song.musicxml"))
+    code, out, err = run("render", "song.musicxml", "--part", "Tuba", "--accompany")
+    assert (code, out, len(err)) == (2, [], 1)
+    assert "no part 'Tuba'; its parts are: 1 Soprano, 2 Piano, 3 Drumset" in err[0]
 
 
 def test_a_plot_of_some_bars_with_somebody_elses_performance(run):

@@ -100,6 +100,7 @@ def _apply_to(name: str, wanted: Wanted) -> None:
         say(f"  {printable(str(wanted.edited))}: {taken.in_words()}")
     if stored.released:
         say(f"  {stored.released} notes are released earlier, where their key is struck again")
+    options.tell_others(rendering, extras)
     options.tell_error(rendering, saved.worst_error_ms, saved.beyond)
 
 

@@ -41,6 +41,9 @@ class Read:
         str | None,
         typer.Option("--part", metavar="NAME|N", help="Of several parts this one; else those of a keyboard."),
     ] = None
+    accompany: Annotated[
+        bool, typer.Option("--accompany", help="Let the other parts sound, too, as written and in the pianist's time.")
+    ] = False
     repeats: Annotated[
         bool, typer.Option("--repeats/--no-repeats", help="Play what the score repeats again, or once.")
     ] = True
@@ -58,7 +61,7 @@ class Read:
         """How that is. Raises PianistError."""
         from pianist_jax.score.reading import Reading, parse_style
 
-        return Reading(self.part, self.repeats, parse_style(self.ornaments or []))
+        return Reading(self.part, self.repeats, parse_style(self.ornaments or []), self.accompany)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -296,6 +299,17 @@ def tell_remarks(rendering: "Rendering", tell: Callable[[str], None] = say) -> N
     """Say what of the score was read as what, is odd, or is not played."""
     for remark in rendering.grid.remarks if rendering.grid is not None else ():
         tell(f"  {remark}")
+
+
+def tell_others(
+    rendering: "Rendering", extras: "Extras", *, accompany: bool = False, tell: Callable[[str], None] = say
+) -> None:
+    """Say where parts beside the pianist's are not heard, or that there are none though they are to `accompany`."""
+    if accompany and not rendering.others:
+        tell("  nothing to accompany: the pianist plays every part (--part NAME|N chooses one, the others go with it)")
+    if rendering.others and (extras.audio or extras.page):
+        names = ", ".join(other.name for other in rendering.others)
+        tell(f"  the sound is the pianist's alone: {names} sound in the MIDI files")
 
 
 def take_in_words(number: int) -> str:

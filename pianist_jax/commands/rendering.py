@@ -121,6 +121,7 @@ def _tell_performed(outcome: "Outcome", order: "Order", tell: "Callable[[str], N
     speed, take = outcome.rendering.report["notes_per_second"], options.take_in_words(outcome.take)
     tell(f"{outcome.score} -> {' '.join(map(str, outcome.files))} ({speed:.0f} notes/s){take}")
     options.tell_remarks(outcome.rendering, tell)
+    options.tell_others(outcome.rendering, order.extras, accompany=order.reading.accompany, tell=tell)
     options.tell_tempo(outcome.rendering, order.pace, tell)
     options.tell_error(outcome.rendering, outcome.worst_error_ms, outcome.beyond, tell)
 

@@ -11,7 +11,7 @@ import io
 import os
 import stat
 from collections import defaultdict, deque
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
@@ -39,6 +39,7 @@ KINDS = (
     "note_off", "note_on",
 )  # fmt: skip
 CHANNELS = [channel for channel in range(16) if channel != DRUM_CHANNEL]  # of parts
+Other = tuple[str, int, Notes]  # what a part is called, its program, its notes
 # mido reads a number of many bytes in quadratic time; no file needs 4096 in a row with the high bit set.
 HIGH_BITS = bytes(byte >> 7 for byte in range(256))
 ENDLESS_NUMBER = b"\x01" * 4096
@@ -75,10 +76,11 @@ def read_midi(path: str | os.PathLike[str]) -> Notes:
     return notes_of_bytes(name, read_bytes(path, name))
 
 
-def read_tracks(path: str | os.PathLike[str]) -> list[Scanned]:
-    """What each track of a MIDI file says, in ticks. Raises MidiError where `read_midi` does."""
+def read_tracks(path: str | os.PathLike[str], without: Collection[str] = ()) -> list[Scanned]:
+    """What tracks of a MIDI file say, in ticks, but for names `without`. Raises MidiError where `read_midi` does."""
     name = printable(path)
     file = parse_midi(name, read_bytes(path, name))
+    file.tracks = [track for track in file.tracks if track_label(track.name) not in without]
     notes_of_tracks(name, file)
     return [_of_tracks(name, file.ticks_per_beat, [track]) for track in file.tracks]
 
@@ -256,8 +258,12 @@ def _milliseconds(ticks: np.ndarray, tempo: np.ndarray, ticks_per_quarter: int) 
     return (elapsed[segment] + (ticks - change[segment]) * micros[segment]) / (1000.0 * ticks_per_quarter)
 
 
-def write_midi(path: str | os.PathLike[str], notes: Notes, *, name: str = "Piano", title: str = "") -> None:
+def write_midi(
+    path: str | os.PathLike[str], notes: Notes, *, name: str = "Piano", title: str = "", others: Sequence[Other] = ()
+) -> None:
     """Write notes and pedal as one piano track in which a tick is a millisecond (500 ticks at 500 000 µs).
+
+    `others` are further parts (name, program, notes), as tracks of their own.
 
     `read_midi` gives the same arrays back, sorted by onset and pitch (which normalised notes are). The file appears
     whole or not at all. Raises ValueError for what MIDI cannot say: a pitch, velocity (1..127) or pedal value
@@ -266,7 +272,8 @@ def write_midi(path: str | os.PathLike[str], notes: Notes, *, name: str = "Piano
     """
     for what, time in (("release", notes.end), ("pedal time", notes.pedal_time)):
         _require(what, time, 0, MAX_MS)
-    write_ticks(path, notes, ticks_per_quarter=500, tempo=[(0, DEFAULT_TEMPO)], name=name, title=title)
+    parts, programs = [(name, notes), *((label, own) for label, _, own in others)], [0, *(each[1] for each in others)]
+    write_parts(path, parts, ticks_per_quarter=500, tempo=[(0, DEFAULT_TEMPO)], title=title, programs=programs)
 
 
 def write_ticks(
@@ -299,11 +306,13 @@ def write_parts(
     key_signatures: Iterable[tuple[int, str]] = (),
     title: str = "",
     texts: Iterable[str] = (),
+    programs: Sequence[int] = (),
 ) -> None:
     """Write parts (name, notes in ticks) as tracks of one file, after a track of tempi and signatures.
 
     `key_signatures` are (tick, name as in `Bbm`); they stand in every track, since MuseScore overlooks those of the
-    first. `title` names the first track, `texts` are told in it. At one tick the pedal comes before releases, releases
+    first. `title` names the first track, `texts` are told in it. `programs` are those of General MIDI (none: pianos);
+    of more parts than channels those of one program share one. At one tick the pedal comes before releases, releases
     before strikes. Otherwise, and in what it raises, as `write_ticks`.
     """
     if not 1 <= ticks_per_quarter <= 32767:
@@ -321,19 +330,28 @@ def write_parts(
     head += [mido.MetaMessage("set_tempo", time=tick, tempo=micros) for tick, micros in tempo]
     file = mido.MidiFile(ticks_per_beat=ticks_per_quarter, charset="utf-8")
     file.tracks.append(_track(head, signs))
-    for number, (name, notes) in enumerate(parts):
+    parts = list(parts)
+    programs = programs or [0] * len(parts)
+    for (name, notes), program, channel in zip(parts, programs, _channels(programs), strict=True):
         require_writable(notes)
-        file.tracks.append(_track(_part(name, notes, CHANNELS[number % len(CHANNELS)]), signs))
+        file.tracks.append(_track(_part(name, notes, channel, program), signs))
     content = io.BytesIO()
     file.save(file=content)
     replace_file(path, content.getvalue())
 
 
-def _part(name: str, notes: Notes, channel: int) -> list[mido.Message]:
-    """The messages of a piano, whose times are still ticks from the beginning."""
+def _channels(programs: Sequence[int]) -> list[int]:
+    kinds = list(dict.fromkeys(programs))
+    apart = len(programs) <= len(CHANNELS) or len(kinds) == 1
+    numbers = range(len(programs)) if apart else map(kinds.index, programs)
+    return [CHANNELS[number % len(CHANNELS)] for number in numbers]
+
+
+def _part(name: str, notes: Notes, channel: int, program: int) -> list[mido.Message]:
+    """The messages of an instrument, whose times are still ticks from the beginning."""
     says = partial(mido.Message, channel=channel)
     found = [mido.MetaMessage("track_name", name=name)] if name else []
-    found.append(says("program_change", program=0))
+    found.append(says("program_change", program=program))
     pedal = zip(notes.pedal_time.tolist(), notes.pedal_value.tolist(), strict=True)
     found += [says("control_change", time=tick, control=SUSTAIN, value=value) for tick, value in pedal]
     columns = (notes.end, notes.onset, notes.pitch, notes.velocity)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from bisect import bisect_right
 from collections import defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -26,31 +27,44 @@ class Difference:
     mean: float
 
 
-def compare(path: str | os.PathLike[str], performance: Notes, offset: int) -> dict[str, Difference]:
+def compare(
+    path: str | os.PathLike[str], performance: Notes, offset: int, others: Sequence[Notes] = ()
+) -> dict[str, Difference]:
     """How far a MIDI file is from `performance` + `offset` ms, for note-ons, note-offs and pedal events.
 
     The file is read by mido alone, tick by tick and tempo by tempo, not through the map it was made with. The
     k-th note of a pitch in the file is compared with the k-th of that pitch in the performance, the k-th pedal
     event of every track that has any with the performance's k-th. Pedal before the file begins counts as at 0.
+    The last tracks are those of `others`, one each, which are compared in the same way.
     Raises ValueError where an event is missing, added or has another velocity or value.
     """
-    heard = _read(path)
-    played = _expected(performance, offset)
+    file = mido.MidiFile(os.fspath(path))
+    ms, first = _clock(file), len(file.tracks) - len(others)
+    tracks = [file.tracks[:first], *([track] for track in file.tracks[first:])]
+    parts = [
+        (_read(own, ms), _expected(notes, offset)) for own, notes in zip(tracks, [performance, *others], strict=True)
+    ]
     found = {}
     for kind in KINDS:
-        if heard[kind].keys() != played[kind].keys() and kind != "pedal":
-            raise ValueError(f"{path}: other pitches than the performance ({kind})")
-        pairs = [(own, played[kind][key if kind != "pedal" else 0]) for key, own in heard[kind].items()]
-        if kind == "pedal" and not pairs and len(performance.pedal_time):
-            raise ValueError(f"{path}: the pedal is missing")
-        errors = [_errors(path, kind, own, wanted) for own, wanted in pairs]
+        errors = [error for heard, played in parts for error in _missed(path, kind, heard[kind], played[kind])]
         error = np.concatenate(errors) if errors else np.zeros(0)
         worst, mean = (float(error.max()), float(error.mean())) if len(error) else (0.0, 0.0)
         found[kind] = Difference(len(error), round(worst, 4), round(mean, 4))
     return found
 
 
-Events = dict[str, dict[int, list[tuple[float, int]]]]
+def _missed(path: object, kind: str, heard: Keys, played: Keys) -> list[np.ndarray]:
+    """By how many ms events of a kind are missed, key by key."""
+    if heard.keys() != played.keys() and kind != "pedal":
+        raise ValueError(f"{path}: other pitches than the performance ({kind})")
+    pairs = [(own, played[key if kind != "pedal" else 0]) for key, own in heard.items()]
+    if kind == "pedal" and not pairs and played[0]:
+        raise ValueError(f"{path}: the pedal is missing")
+    return [_errors(path, kind, own, wanted) for own, wanted in pairs]
+
+
+Keys = dict[int, list[tuple[float, int]]]
+Events = dict[str, Keys]
 
 
 def _errors(path: object, kind: str, heard: list[tuple[float, int]], played: list[tuple[float, int]]) -> np.ndarray:
@@ -70,12 +84,10 @@ def _expected(performance: Notes, offset: int) -> Events:
     return events
 
 
-def _read(path: str | os.PathLike[str]) -> Events:
-    """Events in ms: notes by pitch, pedal by track."""
-    file = mido.MidiFile(os.fspath(path))
-    ms = _clock(file)
+def _read(tracks: Sequence[mido.MidiTrack], ms: Callable[[int], float]) -> Events:
+    """Events of tracks in ms: notes by pitch, pedal by track."""
     events: Events = {kind: defaultdict(list) for kind in KINDS}
-    for number, track in enumerate(file.tracks):
+    for number, track in enumerate(tracks):
         tick = 0
         for message in track:
             tick += message.time
@@ -91,7 +103,7 @@ def _read(path: str | os.PathLike[str]) -> Events:
     return events
 
 
-def _clock(file: mido.MidiFile):  # noqa: ANN202
+def _clock(file: mido.MidiFile) -> Callable[[int], float]:
     """The function from tick to ms of a file."""
     changes: dict[int, int] = {0: 500_000}
     for track in file.tracks:

@@ -28,6 +28,7 @@ import numpy as np
 from pianist_jax.errors import PianistError
 from pianist_jax.music import midi
 from pianist_jax.music.notes import Notes
+from pianist_jax.performance.ensemble import KEYS
 from pianist_jax.performance.tempo_events import (
     AUDIBLE,
     SEQUENCERS,
@@ -79,14 +80,17 @@ def map_tempo(score: ScoreGrid, performance: Notes, events: str = "onset", limit
             the grid; "beat": changes on beats only, notes between them keep small offsets; "bar": notes as they are
             written and changes on bar lines only, for notation programs.
 
-    The notes must be such as `write_midi` takes: those of one pitch may not overlap. Raises ValueError where
+    The notes must be such as `write_midi` takes: those of one pitch may not overlap. Other instruments have keys of
+    their own (`ensemble.together`). Raises ValueError where
     the two differ in length or `events` is unknown, PianistError for what is too long for a MIDI file.
     """
     if len(score) != len(performance):
         raise ValueError(f"the score has {len(score)} notes, the performance {len(performance)}")
     if events not in TEMPO_EVENTS:
         raise ValueError(f"tempo events {events!r} are none of {TEMPO_EVENTS}")
-    midi.require_writable(performance)
+    instrument = performance.pitch // KEYS
+    for each in np.unique(instrument).tolist():
+        midi.require_writable(_taken(performance, np.flatnonzero(instrument == each)))
     quarter = limits.ticks_per_quarter
     points = place, time, offset, last_pace = _points(score, performance, limits)
     if events != "onset":
@@ -294,18 +298,19 @@ def _meeting(notes: Notes, part: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def write_mapped(path: str | os.PathLike[str], mapped: Mapped, texts: Sequence[str] = ()) -> None:
     """Write the editable MIDI file (format 1): a track with tempi and signatures, then one for every part.
 
-    The pedal stands in every part, so that each can have its own instrument, and so do key signatures. `texts` are
+    The pedal stands in every part of the pianist, so that each can have its own instrument, and key signatures in all
+    parts. `texts` are
     told at the start of the first track. The file appears whole or not at all. Raises MidiError where it cannot be
     written.
     """
     score, notes = mapped.score, mapped.notes
     old, new = score.ticks_per_quarter, mapped.tempo.ticks_per_quarter
-    parts = []
+    parts, programs = [], list[int]()
     for part, label in enumerate(score.part_names):
         own = np.flatnonzero(score.part == part)
         if len(own):
-            columns = (notes.pitch[own], notes.onset[own], notes.duration[own], notes.velocity[own])
-            parts.append((label, Notes(*columns, notes.pedal_time, notes.pedal_value)))
+            parts.append((label, _taken(notes, own)))
+            programs += score.programs[part : part + 1]
     midi.write_parts(
         path,
         parts,
@@ -317,4 +322,12 @@ def write_mapped(path: str | os.PathLike[str], mapped: Mapped, texts: Sequence[s
         key_signatures=[(int(scaled(np.array(tick), old, new)), key) for tick, key in score.key_signatures],
         title=score.title or Path(os.fsdecode(path)).name.split(".")[0].encode("utf-8", "replace").decode(),
         texts=texts,
+        programs=programs,
     )
+
+
+def _taken(notes: Notes, own: np.ndarray) -> Notes:
+    """Notes of one instrument, `own` int64[K], on its own keys; the pedal is the pianist's."""
+    pitch, pedal = notes.pitch[own], slice(None if notes.pitch[own[0]] < KEYS else 0)
+    columns = (notes.onset[own], notes.duration[own], notes.velocity[own])
+    return Notes(pitch % KEYS, *columns, notes.pedal_time[pedal], notes.pedal_value[pedal])

@@ -15,6 +15,7 @@ from pianist_jax.errors import PianistError
 from pianist_jax.files import replace_file
 from pianist_jax.music.notes import Notes, normalise
 from pianist_jax.performance.beyond import beyond
+from pianist_jax.performance.ensemble import together
 from pianist_jax.performance.fidelity import compare
 from pianist_jax.performance.playable import make_playable
 from pianist_jax.performance.tempo_events import PICTURES, Limits
@@ -22,6 +23,7 @@ from pianist_jax.performance.tempo_map import TEMPO_EVENTS, Mapped, map_tempo, w
 from pianist_jax.player import Track, player_page
 from pianist_jax.rendering.hashes import file_hash
 from pianist_jax.score.bars import require_bars
+from pianist_jax.score.ensemble import OtherPart, with_others
 from pianist_jax.score.sequencer import for_sequencers
 
 if TYPE_CHECKING:
@@ -121,7 +123,7 @@ def write_extras(
     for name, notes in zip(names, rendering.performances, strict=True):
         own: dict[str, Any] = {}
         if rendering.grid is not None:
-            own["editable"] = _write_editable(name.with_name(name.name + DAW), rendering.grid, notes, extras)
+            own["editable"] = _write_editable(name.with_name(name.name + DAW), rendering, notes, extras)
             if extras.plot and len(drawn) < MOST_DRAWN and "file" in own["editable"]:
                 drawn.append((f"performance {len(metadata) + 1}", map_tempo(rendering.grid, notes, "beat", PICTURES)))
         if extras.audio:
@@ -218,23 +220,29 @@ def limits_of(extras: Extras) -> Limits:
     return Limits(ticks_per_quarter=extras.ppq or PPQ[0])
 
 
-def lay_out(grid: ScoreGrid, notes: Notes, extras: Extras) -> tuple[Mapped, tuple[int, ...]]:
-    """A performance as the editable file has it, and how the score was changed for it. Raises PianistError."""
-    limits = limits_of(extras)
-    written, changed = for_sequencers(grid, limits.ticks_per_quarter, halved=bool(extras.halved))
-    return map_tempo(written, notes, extras.tempo_events, limits), changed
+def lay_out(
+    grid: ScoreGrid, notes: Notes, others: Sequence[OtherPart], extras: Extras
+) -> tuple[Mapped, tuple[int, ...]]:
+    """A performance and the other parts in its time (`performance.ensemble`) as the editable file has them, and how the
+    score was changed for it. Raises PianistError."""
+    limits, whole = limits_of(extras), with_others(grid, others)
+    written, changed = for_sequencers(whole, limits.ticks_per_quarter, halved=bool(extras.halved))
+    return map_tempo(written, together(notes, others), extras.tempo_events, limits), changed
 
 
-def _write_editable(path: Path, grid: ScoreGrid, notes: Notes, extras: Extras) -> dict[str, Any]:
+def _write_editable(path: Path, rendering: Rendering, notes: Notes, extras: Extras) -> dict[str, Any]:
     """Write an editable file; tell how it was made, how far from the performance it sounds, or why it is not there."""
-    limits = limits_of(extras)
+    assert rendering.grid is not None
+    limits, others = limits_of(extras), rendering.others_with(notes)
     try:
-        mapped, changed = lay_out(grid, notes, extras)
+        mapped, changed = lay_out(rendering.grid, notes, others, extras)
     except PianistError as error:  # the performance itself is worth having
         return {"left_out": str(error)}
-    remarks = beyond(mapped, notes, limits, changed)
+    remarks = beyond(mapped, together(notes, others), limits, changed)
     write_mapped(path, mapped, remarks)
-    found = {} if extras.tempo_events == "bar" else compare(path, notes, mapped.offset)  # notation sounds otherwise
+    found = {}
+    if extras.tempo_events != "bar":  # notation sounds otherwise
+        found = compare(path, notes, mapped.offset, [other.notes for other in others])
     return {
         **_file(path),
         **extras.editable,

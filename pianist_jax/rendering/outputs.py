@@ -29,6 +29,7 @@ from pianist_jax.rendering.extras import (
     write_extras,
 )
 from pianist_jax.rendering.hashes import content_hash, file_hash, grid_hash, json_hash
+from pianist_jax.rendering.others import others_text, others_told
 
 if TYPE_CHECKING:
     from pianist_jax.performance.tempo_map import Mapped
@@ -180,8 +181,10 @@ def _write_files(
     """Write all files; gives what is told of those beside each performance."""
     midi_paths, json_path = output_paths(stem, len(rendering.performances))
     for midi_path, notes in zip(midi_paths, rendering.performances, strict=True):
+        others = [(other.name, other.program, other.notes) for other in rendering.others_with(notes)]
         try:
-            write_midi(midi_path, notes, title=rendering.grid.title if rendering.grid is not None else "")
+            title = rendering.grid.title if rendering.grid is not None else ""
+            write_midi(midi_path, notes, title=title, others=others)
         except ValueError as error:  # of edits, or a tempo, that no music has
             name = midi_path.name
             raise PianistError(f"{name}: cannot be written as MIDI ({error}); check edits and tempo scale") from error
@@ -319,7 +322,8 @@ def json_text(content: dict[str, Any], rendering: "Rendering") -> str:
     score_pedal = _lines(pedal_lines(rendering.raw), 1)
     pedal = ",\n".join(f"  {_lines(own, 2)}" for own in pedals)
     notes = _lines(lines, 1)
-    return f'{head},\n "score_pedal": {score_pedal},\n "pedal": [\n{pedal}\n ],\n "notes": {notes}\n}}\n'
+    others = others_text(others_told(rendering.others, rendering.grid))
+    return f'{head},\n "score_pedal": {score_pedal},\n "pedal": [\n{pedal}\n ],\n "notes": {notes}{others}\n}}\n'
 
 
 def _lines(values: Sequence[Any], indent: int) -> str:

@@ -237,6 +237,8 @@ def rerender_file(
     there = stored.extras
     extras = dataclasses.replace(there.also(extras), tempo_events=tempo_events or there.tempo_events)
     old = apply_edits(stored)
+    if piece.others and not old.others:
+        raise PianistError(f"{path}: has no parts beside the pianist's; render the whole score with --accompany first")
     parts = parts_of(piece, old, passage, expression)
     check_plot(old.grid, extras)
     edit = edit_of(model, passage, seed, sampling, expression)

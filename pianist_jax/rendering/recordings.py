@@ -62,7 +62,8 @@ def perform_recording(
     }
     identity = recording_identity(piece, recording, model, seed, sampling)
     report: dict[str, Any] = {"counts": counts, "tempo": {"factor": factor, "guess": None}}
-    return Rendering(piece.raw, paced.score, piece.note_of_raw, (notes,), piece.name, identity, report, piece.grid)
+    told = (piece.name, identity, report, piece.grid, piece.others)
+    return Rendering(piece.raw, paced.score, piece.note_of_raw, (notes,), *told).with_room()
 
 
 def recording_identity(piece: Piece, recording: Path, model: Model, seed: int, sampling: Sampling) -> dict[str, Any]:

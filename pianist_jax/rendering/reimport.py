@@ -1,7 +1,7 @@
 """A MIDI file of a rendering that was edited in another program, read back (`performance.readback`)."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 from pianist_jax.errors import PianistError
 from pianist_jax.files import printable
 from pianist_jax.music.midi import DEFAULT_TEMPO, read_tracks
-from pianist_jax.music.notes import Notes
+from pianist_jax.music.notes import Notes, part
 from pianist_jax.performance.readback import ReadBack, Ticks, match_notes, match_places, read_back, same_pedal
 from pianist_jax.performance.tempo_events import TempoMap
 from pianist_jax.rendering.extras import Extras, lay_out
@@ -47,8 +47,8 @@ def take_in(stored: Stored, file: Path) -> Taken:
     Of several performances the one that the file is most like. Raises PianistError for a file that cannot be read, has
     no notes, or less than half of the score's.
     """
-    given = read_ticks(file)
     rendering = apply_edits(stored)
+    given = read_ticks(file, [other.name for other in rendering.others])
     found: list[tuple[int, ReadBack]] = []
     problem = None
     for sample, old in enumerate(rendering.performances):
@@ -82,9 +82,12 @@ def edit_of(file: Path, sample: int) -> dict[str, Any]:
     return {"from": file.name, "sha256": file_hash(file), "performance": sample + 1}
 
 
-def read_ticks(file: Path) -> list[Ticks]:
-    """A MIDI file in ticks, once with the pedal of each track that has another. Raises MidiError."""
-    tracks = read_tracks(file)
+def read_ticks(file: Path, others: Collection[str] = ()) -> list[Ticks]:
+    """A MIDI file but for the parts `others` in ticks, once with the pedal of each track that has another.
+
+    Raises MidiError.
+    """
+    tracks = read_tracks(file, others)
     pitch, start, end, velocity = (
         np.concatenate([getattr(track, name) for track in tracks]) for name in ("pitch", "start", "end", "velocity")
     )
@@ -111,10 +114,11 @@ def _ways(
     if rendering.grid is None:
         return
     try:
-        mapped, _ = lay_out(rendering.grid, old, extras)
+        mapped, _ = lay_out(rendering.grid, old, rendering.others_with(old), extras)
     except PianistError:  # then there is no such file
         return
-    yield Ticks(mapped.notes, mapped.tempo, mapped.grid), mapped.offset, given
+    own = part(mapped.notes, 0, len(old))
+    yield Ticks(own, mapped.tempo, mapped.grid[: len(old)]), mapped.offset, given
     shifted = dataclasses.replace(
         old, onset=old.onset + mapped.offset, pedal_time=np.maximum(old.pedal_time + mapped.offset, 0)
     )

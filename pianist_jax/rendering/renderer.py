@@ -19,14 +19,17 @@ from pianist_jax.music.notes import Notes, normalise
 from pianist_jax.music.tokens import ScoreTokens, encode
 from pianist_jax.performance.averaging import averaged, in_tempo
 from pianist_jax.performance.detokenize import detokenize
+from pianist_jax.performance.ensemble import with_room
 from pianist_jax.performance.expression import NEUTRAL, Expression
 from pianist_jax.performance.limits import within_limits
 from pianist_jax.performance.pace import AS_WRITTEN, FREE, SCORE, Pace, at_pace, factor_of, sane
 from pianist_jax.performance.pace import to_pace as pace_performance
 from pianist_jax.performance.shaping import express_all
 from pianist_jax.rendering.hashes import content_hash
+from pianist_jax.rendering.others import others_hash
 from pianist_jax.rendering.result import Rendering
 from pianist_jax.rendering.touch import head_hashes, heard_by_foot, touch
+from pianist_jax.score.ensemble import OtherPart
 from pianist_jax.score.metre import metre
 from pianist_jax.score.page import page
 
@@ -63,6 +66,7 @@ class Piece:
     grid: "ScoreGrid | None" = None
     factor: float = 1.0
     guess: float | None = None
+    others: tuple[OtherPart, ...] = ()
 
 
 def render(
@@ -80,6 +84,8 @@ def render(
     tempo: str | float = SCORE,
     duration: float | None = None,
     expression: Expression = NEUTRAL,
+    part: str | None = None,
+    accompany: bool = False,
 ) -> Rendering:
     """Perform a score (a MIDI or MusicXML file, or notes) `samples` times, with `expression` as it is wanted.
 
@@ -89,6 +95,9 @@ def render(
 
     What so many `draws` agree on is played, with each one's own residual times `residual_scale` (`config.Sampling`):
     with 1 each performance is played as it was drawn.
+
+    Of a file of several parts the pianist plays those of keyboards, or the `part` of a name or number; with `accompany`
+    the others sound beside him, in his time and as they are written (`Rendering.others`).
 
     The same score, model, seed, sample number and settings give the same performance, in whatever company. The
     performance begins when the score's first note does. Raises PianistError for a score or settings that make no sense.
@@ -100,27 +109,32 @@ def render(
     """
     sampling = Sampling(temperature, top_p, top_k, pedal_top_p, draws, residual_scale)
     pace = Pace(tempo, duration)
-    made = render_all(
-        [read_piece(score)], model, seed=seed, samples=samples, sampling=sampling, pace=pace, expression=expression
-    )
+    reading = None
+    if part is not None or accompany:
+        from pianist_jax.score.reading import Reading
+
+        reading = Reading(part, accompany=accompany)
+    piece = read_piece(score, reading)
+    made = render_all([piece], model, seed=seed, samples=samples, sampling=sampling, pace=pace, expression=expression)
     ((_, rendering),) = made
     return rendering
 
 
 def read_piece(score: Score, reading: "Reading | None" = None) -> Piece:
     """Read, normalise and tokenise a score, as the `reading` wants it (None: as it stands). Raises PianistError."""
-    name, raw, grid, columns = "score", score, None, None
+    name, raw, grid, columns, others = "score", score, None, None, tuple[OtherPart, ...]()
     if not isinstance(score, Notes):
         from pianist_jax.score.reading import AS_IT_STANDS  # only files need a MIDI library
 
         read = (reading or AS_IT_STANDS).load(score)
         name, raw, grid, columns = Path(score).stem, read.notes, read.grid, page(read)
+        others = read.others
     assert isinstance(raw, Notes)
     if not len(raw):
         raise PianistError(f"{name}: no notes; give a score with a piano part")
     notes, note_of_raw = normalise(raw)
     tokens = ScoreTokens(_tokens(notes), None if grid is None else metre(grid), columns)
-    return Piece(name, raw, notes, note_of_raw, tokens, content_hash(raw), grid)
+    return Piece(name, raw, notes, note_of_raw, tokens, content_hash(raw), grid, others=others)
 
 
 def _tokens(notes: Notes) -> np.ndarray:
@@ -280,7 +294,10 @@ def agreed(
 
 def expressed_at(piece: Piece, performance: Notes, pace: Pace, expression: Expression) -> Notes:
     """A performance as it was agreed on, at the pace and with the expression that are wanted."""
-    return express_all(piece.score, piece.grid, to_pace(piece, performance, pace), at_own(expression))
+    others = (piece.others, piece.factor)
+    paced = with_room(normalise(piece.raw)[0], to_pace(piece, performance, pace), *others)
+    expressed = express_all(piece.score, piece.grid, paced, at_own(expression))
+    return expressed if expression.shape.hits else with_room(normalise(piece.raw)[0], expressed, *others)
 
 
 def to_pace(piece: Piece, performance: Notes, pace: Pace) -> Notes:
@@ -323,6 +340,7 @@ def identity_of(
         "windows": dataclasses.asdict(windowing_for(model.config.window)),
         "pace": pace.metadata(),
         "expression": expression.metadata(),
+        **({"others": others_hash(piece.others)} if piece.others else {}),
     }
     return {
         "score": {
@@ -363,4 +381,4 @@ def _rendering(
         "tempo": {"factor": piece.factor, "guess": piece.guess},
     }
     notes = (piece.raw, piece.score, piece.note_of_raw, tuple(performances))
-    return Rendering(*notes, piece.name, identity, report, piece.grid)
+    return Rendering(*notes, piece.name, identity, report, piece.grid, piece.others)

@@ -11,11 +11,13 @@ import numpy as np
 from pianist_jax.errors import PianistError
 from pianist_jax.inference.windows import Windowing, window_boundaries
 from pianist_jax.music.notes import Notes, normalise
+from pianist_jax.performance.ensemble import in_time, with_room
 from pianist_jax.performance.expression import Expression
 from pianist_jax.performance.pace import FREE, Pace, at_pace, factor_of, first_mark, note_value, to_pace
 from pianist_jax.performance.shaping import express_all
 
 if TYPE_CHECKING:
+    from pianist_jax.score.ensemble import OtherPart
     from pianist_jax.score.grid import ScoreGrid
 
 
@@ -26,7 +28,8 @@ class Rendering:
     `raw` are the M notes as they were read, `score` the N normalised ones, `note_of_raw` int64 [M] tells which of these
     each raw note became or was merged into. Note n of every performance plays note n of `score`. `identity` says what
     the performances follow from (score, model, seed, settings, edits), `report` adds what was measured. `grid` says
-    where the score's bars and beats are, if it came from a file.
+    where the score's bars and beats are, if it came from a file. `others` are the parts that sound beside the
+    pianist's, as written.
     """
 
     raw: Notes
@@ -37,6 +40,22 @@ class Rendering:
     identity: dict[str, Any]
     report: dict[str, Any]
     grid: "ScoreGrid | None" = None
+    others: tuple["OtherPart", ...] = ()
+
+    @property
+    def factor(self) -> float:
+        """How many times slower than written the performances are meant to be."""
+        return float(self.report.get("tempo", {}).get("factor", 1.0))
+
+    def others_with(self, notes: Notes) -> tuple["OtherPart", ...]:
+        """The other parts in the time of a performance (`performance.ensemble`)."""
+        return in_time(normalise(self.raw)[0], notes, self.others, self.factor) if self.others else ()
+
+    def with_room(self) -> "Rendering":
+        """The same, each performance so much later that parts which begin before the pianist have the time to."""
+        written = normalise(self.raw)[0]
+        performances = (with_room(written, notes, self.others, self.factor) for notes in self.performances)
+        return dataclasses.replace(self, performances=tuple(performances)) if self.others else self
 
     @property
     def title(self) -> str:
@@ -57,12 +76,11 @@ class Rendering:
         """The same performances with another expression (`express`), on top of what they have already."""
         performances = tuple(express_all(self.score, self.grid, notes, expression) for notes in self.performances)
         changed = self.replaced(performances, {"expression": expression.metadata()})
-        if expression.tempo_scale == 1:
-            return changed
-        tempo = self.report.get("tempo", {})
-        factor = tempo.get("factor", 1.0) / expression.tempo_scale
-        report = {**changed.report, "tempo": {**tempo, "factor": factor}}
-        return dataclasses.replace(changed, score=at_pace(normalise(self.raw)[0], factor), report=report)
+        if expression.tempo_scale != 1:
+            factor = self.factor / expression.tempo_scale
+            report = {**changed.report, "tempo": {**self.report.get("tempo", {}), "factor": factor}}
+            changed = dataclasses.replace(changed, score=at_pace(normalise(self.raw)[0], factor), report=report)
+        return changed if expression.shape.hits else changed.with_room()
 
     def at(self, pace: Pace, scale: float = 1.0) -> "Rendering":
         """The same performances at another pace (`performance.pace`), `scale` times as fast.
@@ -80,15 +98,14 @@ class Rendering:
         performances = [to_pace(score, self.grid, notes, pace) for notes in self.performances]
         again = self.replaced(performances, {"pace": pace.metadata(), "scale": scale})
         report = {**again.report, "tempo": {**tempo, "factor": factor / scale}}
-        return dataclasses.replace(again, score=score, report=report)
+        return dataclasses.replace(again, score=score, report=report).with_room()
 
     def tempo_in_words(self) -> str:
         """The first tempo mark as it is played, as in `♩ = 92`, and how many times slower than written that is."""
-        factor = self.report.get("tempo", {}).get("factor", 1.0)
         if self.grid is None:
-            return f"{factor:.2f} times the written time"
+            return f"{self.factor:.2f} times the written time"
         beats, quarters = first_mark(self.grid)
-        return f"{note_value(quarters)} = {beats / factor:.0f}"
+        return f"{note_value(quarters)} = {beats / self.factor:.0f}"
 
     def replaced(self, performances: Sequence[Notes], edit: dict[str, Any]) -> "Rendering":
         """Other performances of the same score, and what was done to them added to the identity's edits."""
@@ -116,7 +133,8 @@ class Rendering:
         Of a score that came from a file also `NAME.daw.mid`, the same on the score's beats, with tempo changes at every
         "onset", or on every "beat" or "bar" only, of `ppq` ticks a quarter, in half the note values where `halved`;
         `plot` adds `NAME.png` (of up to four performances), `audio` adds `NAME.wav` (or what a form like
-        "flac,44100,24" says), `page` `NAME.html`, in which all can be heard and seen.
+        "flac,44100,24" says), `page` `NAME.html`, in which all can be heard and seen. Parts that sound beside the
+        pianist's are in the MIDI files alone.
         The plot shows all bars or those from first to last of `plot_bars`; `overlay` are MIDI files of performances
         of the same score, as humans play it, to be drawn over it.
 

@@ -16,7 +16,7 @@ from pianist_jax.errors import PianistError
 from pianist_jax.files import printable
 from pianist_jax.inference.windows import Windowing
 from pianist_jax.music.midi import MAX_MS, read_midi
-from pianist_jax.music.notes import Notes, normalise, survivors
+from pianist_jax.music.notes import Notes, normalise, part, survivors
 from pianist_jax.performance.expression import NEUTRAL, Expression
 from pianist_jax.performance.pace import Pace, at_pace
 from pianist_jax.performance.passage import Passage
@@ -24,6 +24,7 @@ from pianist_jax.performance.playable import make_playable
 from pianist_jax.performance.shape import Shape
 from pianist_jax.rendering.extras import PPQ, Extras
 from pianist_jax.rendering.hashes import content_hash, file_hash, grid_hash
+from pianist_jax.rendering.others import others_hash, others_of
 from pianist_jax.rendering.outputs import FIRST, FORMAT, Numbered, files_made, json_text, output_paths, renamed
 from pianist_jax.rendering.result import Rendering
 from pianist_jax.score.describe import minutes, pedal_in_words
@@ -74,6 +75,7 @@ def read_rendering(path: Path) -> Stored:
         samples = len(content["performances"])
         if len(content["pedal"]) != samples:
             raise PianistError(f'{name}: "pedal" has {len(content["pedal"])} lists for {samples} performances')
+        others = others_of(content.get("others", []))
         given = [_performance(content, lines, score.pitch, sample, name) for sample in range(samples)]
         identity = _identity(content)
         report = {key: content[key] for key in REPORT if key in content}
@@ -82,10 +84,12 @@ def read_rendering(path: Path) -> Stored:
     except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
         what = f"{error} is missing" if isinstance(error, KeyError) else "its parts do not fit together"
         raise PianistError(f"{name}: damaged ({what}); undo the edit, or render the score anew") from error
+    if others and (grid is None or others_hash(others) != identity["settings"].get("others")):
+        raise PianistError(f'{name}: what "others" say was edited; they follow the pianist, so undo that')
     performances = tuple(make_playable(notes, as_struck=True) for notes in given)
     released = sum(int(np.sum(a.duration != b.duration)) for a, b in zip(given, performances, strict=True))
     by_hand = [content_hash(notes) for notes in performances] != hashes
-    told = (str(identity["score"]["name"]), identity, report, grid)
+    told = (str(identity["score"]["name"]), identity, report, grid, others)
     rendering = Rendering(raw, score, note_of_raw, performances, *told)
     return Stored(rendering, path, made, extras, by_hand, released, take, content)
 
@@ -113,7 +117,10 @@ def describe_rendering(path: Path) -> list[tuple[str, str]]:
     """(what, how it is) of a rendering."""
     stored = read_rendering(path)
     rendering, identity = stored.rendering, stored.rendering.identity
-    elsewhere, recorded = ("windows", "expression", "pace", "recording"), recorded_in_words(identity["settings"])
+    elsewhere, recorded = (
+        ("windows", "expression", "pace", "recording", "others"),
+        recorded_in_words(identity["settings"]),
+    )
     settings = {key: value for key, value in identity["settings"].items() if key not in elsewhere}
     pending = ["by hand, not in the MIDI files yet (`pianist apply` writes them)"] if stored.by_hand else []
     rows = [
@@ -125,6 +132,7 @@ def describe_rendering(path: Path) -> list[tuple[str, str]]:
         ("expression", wanted_in_words(identity["settings"]["expression"]) or "as the model plays"),
         ("edits", "; ".join([*map(edit_in_words, identity["edits"]), *pending]) or "none"),
         ("notes", f"{len(rendering.score)} of {len(rendering.raw)} in the score"),
+        *[(f"with {other.name}", f"{len(other.notes)} notes, program {other.program}") for other in rendering.others],
     ]
     for number, notes in enumerate(rendering.performances, 1):
         which = f"performance {number}" if len(rendering.performances) > 1 else "performance"
@@ -189,10 +197,11 @@ def as_written(stored: Stored) -> str | None:
     ):
         if not path.is_file() or file_hash(path) != told["sha256"]:
             return None
-        performances.append(_in_order_of(now, read_midi(path)))
+        performances.append(_in_order_of(now, part(read_midi(path), 0, len(now))))  # the pianist's track comes first
         if content_hash(performances[-1]) != told["content"]:
             return None
-    head = {key: value for key, value in content.items() if key not in ("body", "score_pedal", "pedal", "notes")}
+    told = ("body", "score_pedal", "pedal", "notes", "others")
+    head = {key: value for key, value in content.items() if key not in told}
     return json_text(head, dataclasses.replace(rendering, performances=tuple(performances)))
 
 

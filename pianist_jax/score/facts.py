@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from pianist_jax.music.notes import Notes, survivors
+from pianist_jax.score.ensemble import OtherPart
 from pianist_jax.score.grid import LEFT, MAJOR, MINOR, RIGHT, ScoreGrid, TempoMark, nearest_fifths
 from pianist_jax.score.written import Mark
 
@@ -78,7 +79,7 @@ class Score:
     was read but is not played, `readings` how something was understood (words of tempo, parts), `problems` what is odd
     about the file, `oddities` what is odd and changes nothing. `format` says in words what kind of file it was.
     `midi_grid` is the grid of a MIDI file, which brings its own ticks: see `grid`. `title`: what the piece is called,
-    where the file says so.
+    where the file says so. `others` are the parts that sound beside the pianist's, where they are wanted.
     """
 
     notes: Notes
@@ -107,6 +108,7 @@ class Score:
     format: str = ""
     midi_grid: ScoreGrid | None = None
     title: str = ""
+    others: tuple[OtherPart, ...] = ()
 
     def __len__(self) -> int:
         return len(self.notes)

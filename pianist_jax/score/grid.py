@@ -38,6 +38,7 @@ class ScoreGrid:
     the first time signature stands at tick 0. A bar begins at every time signature. `tempi` are the tempo marks,
     sorted: none where the score has none. `remarks` say in words what of the file was read as what, is odd, or is not
     played. `ids` name each note where the file does (`Score.note_id`); `title` is what the piece is called, or "".
+    `programs` are the parts' in General MIDI, from 0 on: none where all are the pianist's.
     """
 
     ticks_per_quarter: int
@@ -51,6 +52,7 @@ class ScoreGrid:
     remarks: tuple[str, ...] = ()
     ids: tuple[str, ...] = ()
     title: str = ""
+    programs: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if len({len(self.onset), len(self.duration), len(self.part)}) > 1:

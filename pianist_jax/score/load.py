@@ -13,8 +13,11 @@ import os
 from collections.abc import Collection
 from pathlib import Path
 
+import numpy as np
+
 from pianist_jax.files import printable
 from pianist_jax.score.check import check, sound_metres
+from pianist_jax.score.ensemble import OtherPart, named_apart, other_part, remarks_on
 from pianist_jax.score.facts import Bar, KeySignature, Score, Tempo, TimeSignature
 from pianist_jax.score.files import (
     ABC,
@@ -28,10 +31,11 @@ from pianist_jax.score.files import (
     unpack_mxl,
 )
 from pianist_jax.score.form import settle_form
+from pianist_jax.score.instruments import program_of
 from pianist_jax.score.marks import deal_out
 from pianist_jax.score.ornaments import PLAIN, Style
-from pianist_jax.score.parts import keep_parts
-from pianist_jax.score.played import play
+from pianist_jax.score.parts import keep_parts, other_parts
+from pianist_jax.score.played import NothingSounds, play
 from pianist_jax.score.repeats import repeated_sections
 from pianist_jax.score.tempi import settle_tempi
 from pianist_jax.score.written import DEFAULT_VELOCITY, LEVELS, Mark, Written
@@ -61,6 +65,7 @@ def load(
     repeats: bool = True,
     style: Style = PLAIN,
     once: Collection[int] = (),
+    accompany: bool = False,
 ) -> Score:
     """Read a score of any format and play out its repeats (or every bar once).
 
@@ -70,7 +75,7 @@ def load(
     play out.
     Ornaments are played in a `style`: those of MIDI files are written out already.
     Of several instruments the keyboards play, or the `part` of a name or number (`parts.chosen_parts`);
-    all where the `whole` is wanted.
+    all where the `whole` is wanted. With `accompany` the other pitched ones are the score's `others`.
     Raises ScoreError (MidiError for MIDI files) where the file is no readable score with notes, or too large.
     """
     name = printable(path)
@@ -80,10 +85,11 @@ def load(
             raise ScoreError(f"{name}: not a score format that is read; give one of {', '.join(FORMATS)}")
         from pianist_jax.score.midi import read_midi_score
 
-        return read_midi_score(path, part, whole=whole)
+        return read_midi_score(path, part, whole=whole, accompany=accompany)
     written = read_written(path)
+    everything = dataclasses.replace(written)
     if not whole:
-        keep_parts(written, part, name)
+        keep_parts(written, part, name, accompany=accompany)
     if not written.notes:
         what = ", ".join(f"{count} {kind}" for kind, count in written.left_out.items())
         raise ScoreError(f"{name}: no notes{f' ({what} left out)' if what else ''}; give a score with a piano part")
@@ -94,11 +100,41 @@ def load(
     deal_out(written)
     try:
         score = play(written, repeats=repeats, style=style, once=once)
+        if accompany:
+            score = _with_others(name, score, everything, written, repeats=repeats, style=style, once=once)
     except ValueError as error:
         raise ScoreError(f"{name}: {error}; split it or export it again") from error
     if score.notes.end.max() > MAX_MS:
         raise ScoreError(f"{name}: lasts more than 24 hours; check its tempo marks")
     return dataclasses.replace(score, format=FORMATS[suffix])
+
+
+def _with_others(
+    source: str,
+    score: Score,
+    everything: Written,
+    settled: Written,
+    *,
+    repeats: bool,
+    style: Style,
+    once: Collection[int],
+) -> Score:
+    """The pianist's score with the parts that are silent in it, played out as it is and on its time line."""
+    others, unknown = list[OtherPart](), []
+    for name, player, alone in other_parts(everything, settled):
+        deal_out(alone)
+        try:
+            played = play(alone, repeats=repeats, style=style, once=once)
+        except NothingSounds:
+            continue
+        quarter, program = score.grid.ticks_per_quarter, program_of(player)
+        onset = np.maximum(np.rint(score.milliseconds(played.onset)), 0).astype(np.int64)
+        ticks = np.rint(played.onset * quarter), np.rint(played.duration * quarter)
+        raw = dataclasses.replace(played.notes, onset=onset)
+        others.append(other_part(name, program, raw, ticks, played.note_id))
+        unknown += [name] if program is None else []
+    named = named_apart(others, score.grid, source)
+    return dataclasses.replace(score, others=named, readings=(*score.readings, *remarks_on(named, unknown, score.grid)))
 
 
 def sections(path: str | os.PathLike[str]) -> list[frozenset[int]]:

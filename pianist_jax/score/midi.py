@@ -13,6 +13,7 @@ import numpy as np
 from pianist_jax.files import printable
 from pianist_jax.music.midi import DRUM_CHANNEL, MidiError, gather_events
 from pianist_jax.music.notes import Notes, survivors
+from pianist_jax.score.ensemble import named_apart, remarks_on
 from pianist_jax.score.facts import DEFAULT_TEMPO, Bar, KeySignature, Score, Tempo, TimeSignature
 from pianist_jax.score.grid import LEFT, MAJOR, MINOR, NO_SIGNATURE, RIGHT, ScoreGrid, TempoMark
 from pianist_jax.score.hands import LEFT_HAND, RIGHT_HAND, named_hand
@@ -23,7 +24,9 @@ from pianist_jax.score.titles import track_title
 CIRCLE = ("Fb", *MAJOR, *(name.removesuffix("m") for name in MINOR[-3:]))  # from fewest sharps to most
 
 
-def read_midi_score(path: str | os.PathLike[str], part: str | None = None, *, whole: bool = False) -> Score:
+def read_midi_score(
+    path: str | os.PathLike[str], part: str | None = None, *, whole: bool = False, accompany: bool = False
+) -> Score:
     """A MIDI file as a score: notes and pedal of what a pianist plays (`read_midi_parts`), in the order of the file.
 
     Bars follow the time signatures, 4/4 where there is none, and are numbered from 1. Hands are what the parts are
@@ -31,7 +34,7 @@ def read_midi_score(path: str | os.PathLike[str], part: str | None = None, *, wh
     MidiError, for signatures that make too many bars, too.
     """
     name = printable(path)
-    read = read_midi_parts(path, part, whole=whole)
+    read = read_midi_parts(path, part, whole=whole, accompany=accompany)
     file, quarter = read.file, read.file.ticks_per_beat
     tracks = [gather_events(name, [track]) for track in file.tracks]
     onset, end = (
@@ -51,6 +54,7 @@ def read_midi_score(path: str | os.PathLike[str], part: str | None = None, *, wh
         for number, (start, stop) in enumerate(pairwise(lines.tolist()), 1)
     )
     bar = np.searchsorted(lines[:-1], onset, side="right") - 1
+    others = named_apart(read.others, grid, name)
     return Score(
         notes=read.notes,
         note_id=tuple(f"n{number}" for number in range(1, len(onset) + 1)),
@@ -71,12 +75,13 @@ def read_midi_score(path: str | os.PathLike[str], part: str | None = None, *, wh
         tempos=_tempos(grid),
         pedal=np.sort([tick for events in tracks for tick, _ in events.pedal]) / quarter,
         left_out=read.left_out,
-        readings=read.readings,
+        readings=(*read.readings, *remarks_on(others, read.unknown, grid)),
         problems=read.problems,
         oddities=_oddities(file),
         format=f"MIDI, format {file.type}, {_some(len(file.tracks), 'track')}, {quarter} ticks a quarter",
         midi_grid=grid,
         title=_title(file),
+        others=others,
     )
 
 

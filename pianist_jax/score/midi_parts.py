@@ -6,12 +6,15 @@ import os
 from dataclasses import dataclass
 
 import mido
+import numpy as np
 
 from pianist_jax.files import printable
-from pianist_jax.music.midi import DRUM_CHANNEL, notes_of_tracks, parse_midi, read_bytes
+from pianist_jax.music.midi import DRUM_CHANNEL, gather_events, notes_of_tracks, parse_midi, read_bytes
 from pianist_jax.music.midi_mend import mended
 from pianist_jax.music.midi_scan import SUSTAIN, track_label
 from pianist_jax.music.notes import Notes
+from pianist_jax.score.ensemble import OtherPart, other_part
+from pianist_jax.score.instruments import program_of
 from pianist_jax.score.parts import chosen_parts, part_names
 from pianist_jax.score.written import WrittenPart
 
@@ -29,14 +32,18 @@ class MidiScore:
     readings: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    others: tuple[OtherPart, ...] = ()  # those that sound beside it
+    unknown: tuple[str, ...] = ()  # names of these of which no instrument is known
 
 
-def read_midi_parts(path: str | os.PathLike[str], part: str | None = None, *, whole: bool = False) -> MidiScore:
+def read_midi_parts(
+    path: str | os.PathLike[str], part: str | None = None, *, whole: bool = False, accompany: bool = False
+) -> MidiScore:
     """The parts of a MIDI file that a pianist plays, or the `part` of a name or number (`parts.chosen_parts`).
 
-    With `whole` all of them play, whatever they are called. Every track (in format 0: every channel) with notes is a
-    part. Where all are played, `notes` are those of `midi.read_midi`. Raises MidiError as that does,
-    PianistError for a part that there is not.
+    With `whole` all of them play, whatever they are called; with `accompany` the others sound beside. Every track (in
+    format 0: every channel) with notes is a part. Where all are played, `notes` are those of `midi.read_midi`. Raises
+    MidiError as that does, PianistError for a part that there is not.
     """
     name = printable(path)
     data = read_bytes(path, name)
@@ -44,10 +51,18 @@ def read_midi_parts(path: str | os.PathLike[str], part: str | None = None, *, wh
     places = _places(file)
     parts = [_part(file, place) for place in places]
     counts = [_count(file, place) for place in places]
-    chosen, readings = chosen_parts(parts, part, name) if parts and not whole else ({*range(len(parts))}, [])
+    chosen, readings = {*range(len(parts))}, list[str]()
+    if parts and not whole:
+        chosen, readings = chosen_parts(parts, part, name, accompany=accompany)
     silent = [place for index, place in enumerate(places) if index not in chosen]
     left_out = [f"{count} notes of {each}" for each, count, place in zip(part_names(parts), counts, places, strict=True)
-                if place in silent]  # fmt: skip
+                if place in silent and not accompany]  # fmt: skip
+    others, unknown = list[OtherPart](), []
+    for each, player, place in zip(part_names(parts), parts, places, strict=True):
+        if accompany and place in silent:
+            program = program_of(player)
+            others.append(_other(name, file, each, program, [own for own in places if own != place]))
+            unknown += [each] if program is None else []
     if silent:
         file.tracks = [_without(track, number, silent) for number, track in enumerate(file.tracks)]
     drums = sum(_strikes(message) and message.channel == DRUM_CHANNEL for track in file.tracks for message in track)
@@ -55,7 +70,17 @@ def read_midi_parts(path: str | os.PathLike[str], part: str | None = None, *, wh
     notes = notes_of_tracks(name, file)
     places = _places(file)
     names = [_part(file, place).name for place in places]
-    return MidiScore(file, notes, places, names, tuple(readings), tuple(problems), tuple(left_out))
+    told = (tuple(readings), tuple(problems), tuple(left_out), tuple(others), tuple(unknown))
+    return MidiScore(file, notes, places, names, *told)
+
+
+def _other(name: str, file: mido.MidiFile, part: str, program: int | None, silent: list[Place]) -> OtherPart:
+    """The part of a file that is left when others are silent."""
+    tracks = [_without(track, number, silent) for number, track in enumerate(file.tracks)]
+    alone = mido.MidiFile(type=file.type, ticks_per_beat=file.ticks_per_beat, tracks=tracks)
+    events = gather_events(name, tracks)
+    start, end = np.array(events.start, np.int64), np.array(events.end, np.int64)
+    return other_part(part, program, notes_of_tracks(name, alone), (start, end - start))
 
 
 def _strikes(message: mido.Message) -> bool:

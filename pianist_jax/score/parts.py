@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from pianist_jax.errors import PianistError
 from pianist_jax.score.written import Written, WrittenPart
@@ -47,19 +48,24 @@ def part_names(parts: Sequence[WrittenPart]) -> list[str]:
     return [" ".join(part.name.split()) or f"part {number}" for number, part in enumerate(parts, 1)]
 
 
-def chosen_parts(parts: Sequence[WrittenPart], wanted: str | None, name: str) -> tuple[set[int], list[str]]:
+def chosen_parts(
+    parts: Sequence[WrittenPart], wanted: str | None, name: str, *, accompany: bool = False
+) -> tuple[set[int], list[str]]:
     """Indices of the parts that are played, and in words how that was decided where it is not plain.
 
     `wanted`: a part's number from 1 on or its name, or part of one; else keyboards are looked for by name, sound and
     program (parts without any name go with them), then parts that are not named as something else, of these such with
-    several staves; where there are none, all that is no percussion plays. Raises PianistError for a name that no part
-    has.
+    several staves; where there are none, all that is no percussion plays. `accompany`: the others sound with them.
+    Raises PianistError for a name that no part has.
     """
     names = part_names(parts)
-    if wanted is not None:
-        return _wanted(names, wanted, name), []
     kinds = [_kind(part) for part in parts]
     pitched = {index for index, kind in enumerate(kinds) if kind != "percussion"}
+    how = "with it" if accompany else "left out"
+    if wanted is not None:
+        chosen = _wanted(names, wanted, name)
+        silent = pitched - chosen if accompany else set()
+        return chosen, [f"played: {_listed(names, chosen)}; {how}: {_listed(names, silent)}"] if silent else []
     keyboards = {index for index in pitched if kinds[index] == "keyboard"}
     unnamed = {index for index in pitched if not kinds[index]}
     if keyboards:  # and the other hand, where it has no name of its own
@@ -71,8 +77,8 @@ def chosen_parts(parts: Sequence[WrittenPart], wanted: str | None, name: str) ->
         chosen = wide if wide and len(unnamed) == len(pitched) else pitched
     readings = []
     if chosen != pitched:
-        silent = _listed(names, pitched - chosen)
-        readings.append(f"played: {_listed(names, chosen)}; left out: {silent} (--part chooses)")
+        rest = _listed(names, pitched - chosen)
+        readings.append(f"played: {_listed(names, chosen)}; {how}: {rest} (--part chooses)")
     elif len(pitched) > 1 and not keyboards and not unnamed:
         readings.append(f"no keyboard among {_listed(names, pitched)}: all are played (--part chooses)")
     pianists = {index for index in chosen if parts[index].staves > 1 and kinds[index] != "other"}
@@ -98,24 +104,46 @@ def _listed(names: Sequence[str], chosen: set[int]) -> str:
     return ", ".join(some[:NAMED]) + (f" and {len(some) - NAMED} more" if len(some) > NAMED else "")
 
 
-def keep_parts(written: Written, wanted: str | None, name: str) -> None:
+def keep_parts(written: Written, wanted: str | None, name: str, *, accompany: bool = False) -> None:
     """Leave the parts of a score that are not played silent, in place. Raises PianistError (`chosen_parts`).
 
-    Their bars, tempi and jumps hold for all. A score whose reader knows no parts stays as it is.
+    Their bars, tempi and jumps hold for all. A score whose reader knows no parts stays as it is. What `accompany` lets
+    sound otherwise (`other_parts`) does not count as left out.
     """
     if not written.parts:
         if wanted is not None:
             raise PianistError(f"{name}: no part {wanted!r}; this kind of file names none")
         return
-    chosen, readings = chosen_parts(written.parts, wanted, name)
+    chosen, readings = chosen_parts(written.parts, wanted, name, accompany=accompany)
     written.readings += readings
     if len(chosen) == len(written.parts):
         return
     names = part_names(written.parts)
     for note in written.notes:
         if note.part not in chosen:
-            percussion = written.parts[note.part].percussion
-            written.left_out["percussion notes" if percussion else f"notes of {names[note.part]}"] += 1
-    written.notes = [note for note in written.notes if note.part in chosen]
-    for kind in ("levels", "sforzandi", "slurs", "hairpins", "pedal"):
-        setattr(written, kind, [sign for sign in getattr(written, kind) if sign.part in chosen])
+            if written.parts[note.part].percussion:
+                written.left_out["percussion notes"] += 1
+            elif not accompany:
+                written.left_out[f"notes of {names[note.part]}"] += 1
+    _keep_own(written, written, chosen)
+
+
+def other_parts(everything: Written, settled: Written) -> list[tuple[str, WrittenPart, Written]]:
+    """The name of each pitched part that is silent in a settled score, who plays it, and a score of it alone.
+
+    `everything` is the score before its parts were left silent.
+    """
+    played = {note.part for note in settled.notes}
+    found, names = [], part_names(everything.parts)
+    for index, player in enumerate(everything.parts):
+        if index not in played and not player.percussion and any(note.part == index for note in everything.notes):
+            alone = replace(settled)
+            _keep_own(alone, everything, {index})
+            found.append((names[index], player, alone))
+    return found
+
+
+def _keep_own(written: Written, source: Written, own: Collection[int]) -> None:
+    """Give a score, in place, the notes and signs of these parts that another has."""
+    for kind in ("notes", "levels", "sforzandi", "slurs", "hairpins", "pedal"):
+        setattr(written, kind, [each for each in getattr(source, kind) if each.part in own])

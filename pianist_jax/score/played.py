@@ -50,6 +50,10 @@ SAME = 10.0**-PLACE_DIGITS
 Fact = TypeVar("Fact")
 
 
+class NothingSounds(ValueError):
+    """A score without a note in the bars that are played."""
+
+
 def play(written: Written, *, repeats: bool = True, style: Style = PLAIN, once: Collection[int] = ()) -> Score:
     """Play out a score whose notes have been dealt their marks (`score_marks.deal_out`), ornaments in this style.
 
@@ -75,7 +79,7 @@ def play(written: Written, *, repeats: bool = True, style: Style = PLAIN, once: 
     fragments = _unfold(written, order, starts, breaks_off)
     sounding = _join_ties(fragments)
     if not sounding:
-        raise ValueError("no notes in the bars that are played")
+        raise NothingSounds("no notes in the bars that are played")
     tempos = _unfold_signs(written.tempos, written, order, starts, lambda at, v: Tempo(at, v[0], v[1], bool(v[2])))
     if not tempos or tempos[0].start > 0:
         tempos.insert(0, Tempo(0.0, DEFAULT_TEMPO))

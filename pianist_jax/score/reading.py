@@ -25,21 +25,27 @@ KEYS = "trills=main|upper|composer, arpeggios=first|last, pace=MS, none"
 
 @dataclasses.dataclass(frozen=True)
 class Reading:
-    """Of several parts the `part` that is wanted (None: the keyboards'); repeats; how ornaments are played."""
+    """Of several parts the `part` that is wanted (None: the keyboards'); repeats; how ornaments are played.
+
+    `accompany`: the other parts sound beside it.
+    """
 
     part: str | None = None
     repeats: bool = True
     style: Style = PLAIN
+    accompany: bool = False
 
     def load(self, path: str | os.PathLike[str]) -> Score:
         """The score at a path, read so. Raises PianistError as `score.load.load`."""
-        return load(path, part=self.part, repeats=self.repeats, style=self.style)
+        return load(path, part=self.part, repeats=self.repeats, style=self.style, accompany=self.accompany)
 
     def metadata(self) -> dict[str, Any]:
         """What is not as it is where nothing is said."""
         found: dict[str, Any] = {} if self.part is None else {"part": self.part}
         if not self.repeats:
             found["repeats"] = False
+        if self.accompany:
+            found["accompany"] = True
         if self.style != PLAIN:
             found["ornaments"] = dataclasses.asdict(self.style)
         return found

@@ -9,6 +9,7 @@ from pianist_jax.music.notes import normalise
 from pianist_jax.performance.expression import NEUTRAL, Expression, express
 from pianist_jax.performance.playable import make_playable
 from pianist_jax.rendering.hashes import content_hash
+from pianist_jax.rendering.others import others_hash
 from pianist_jax.rendering.result import Rendering
 from pianist_jax.score.load import load
 
@@ -16,10 +17,16 @@ CHORALE = Path(__file__).parents[2] / "examples" / "chopin-prelude-op28-20.mid"
 
 
 def made_up_rendering(
-    path: Path = CHORALE, seed: int = 0, expression: Expression = NEUTRAL, samples: int = 1
+    path: Path = CHORALE,
+    seed: int = 0,
+    expression: Expression = NEUTRAL,
+    samples: int = 1,
+    part: str | None = None,
+    *,
+    accompany: bool = False,
 ) -> Rendering:
     """A score file as somebody plays it who throws dice: onsets within 20 ms, any velocity, some pedal."""
-    read = load(path)
+    read = load(path, part=part, accompany=accompany)
     score, note_of_raw = normalise(read.notes)
     rng = np.random.default_rng(seed)
     performances = []
@@ -35,6 +42,7 @@ def made_up_rendering(
         )
         performances.append(express(score, make_playable(notes), expression))
     settings = {"samples": samples, "expression": expression.metadata()}
+    settings |= {"others": others_hash(read.others)} if read.others else {}
     identity = {
         "score": {"name": path.stem, "content": content_hash(read.notes)},
         "model": {"name": "dice", "hash": "0" * 64, "dtype": "float32"},
@@ -52,4 +60,5 @@ def made_up_rendering(
         },
         "tempo": {"factor": 1.0, "guess": None},
     }
-    return Rendering(read.notes, score, note_of_raw, tuple(performances), path.stem, identity, report, read.grid)
+    told = (path.stem, identity, report, read.grid, read.others)
+    return Rendering(read.notes, score, note_of_raw, tuple(performances), *told)
