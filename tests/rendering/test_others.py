@@ -124,14 +124,13 @@ def test_later_commands_keep_them(tmp_path):
     stored.rendering.save(again, name="song")
     for name in ("song.performance.mid", "song.daw.mid", "song.json"):
         assert (again / name).read_bytes() == (tmp_path / name).read_bytes()
-    assert ("with Soprano", "63 notes, program 52") not in describe_rendering(path)
     assert ("with Soprano", f"{len(before['Soprano'][2])} notes, program 52") in describe_rendering(path)
 
     slower = apply_edits(stored, Expression(tempo_scale=0.5))
     keep_take(slower, tmp_path / "song", stored.extras)
     after = tracks(tmp_path / "song.performance.mid")
-    gaps = [np.diff([note[0] for note in each["Soprano"][2]]) for each in (after, before)]
-    np.testing.assert_allclose(*(gap / scale for gap, scale in zip(gaps, (2, 1), strict=True)), atol=2)
+    late, early = (np.diff([note[0] for note in each["Soprano"][2]]) for each in (after, before))
+    np.testing.assert_allclose(late, 2 * early, atol=4)
     undo(tmp_path / "song")
     assert tracks(tmp_path / "song.performance.mid") == before
 
@@ -181,11 +180,8 @@ def test_four_hands_and_quartets(tmp_path):
     names = ("Violin I", "Violin II", "Viola", "Violoncello")
     quartet = score_of(tmp_path / "four.musicxml", **{name: ("", [HEAD + SCALE]) for name in names})
     assert load(quartet, accompany=True).others == ()
-    rest = load(quartet, part="Violin I", accompany=True)
-    assert [(other.name, other.program) for other in load(quartet, part="1", accompany=True).others] == [
-        ("Violin II", 40), ("Viola", 41), ("Violoncello", 42)
-    ]  # fmt: skip
-    assert rest.others, "of a name that several have, all are the pianist's"
+    rest = load(quartet, part="Violin I", accompany=True).others
+    assert [(other.name, other.program) for other in rest] == [("Violin II", 40), ("Viola", 41), ("Violoncello", 42)]
 
 
 @pytest.mark.parametrize(
