@@ -309,7 +309,7 @@ def tell_others(
         tell("  nothing to accompany: the pianist plays every part (--part NAME|N chooses one, the others go with it)")
     if rendering.others and (extras.audio or extras.page):
         names = ", ".join(other.name for other in rendering.others)
-        tell(f"  the sound is the pianist's alone: {names} sound in the MIDI files")
+        tell(f"  the sound is the pianist's; heard in the MIDI files alone: {names}")
 
 
 def take_in_words(number: int) -> str:

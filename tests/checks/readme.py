@@ -1,7 +1,9 @@
 """Walk the README and the guides line by line and run their commands: `make readme-check`.
 
 Indented lines that begin with `pianist`, `python` or `make` are run as they stand and in their order, each text's in a
-folder of its own beside a copy of the tracked files, in which `prelude.musicxml` lies, and `mine.mid`, which plays it.
+folder of its own beside a copy of the tracked files, in which `prelude.musicxml` lies, `mine.mid`, which plays it, and
+made-up scores of several players, `song.musicxml` and `duet.musicxml`.
+
 The Python that a text shows is run as one program, afterwards. What serves until it is stopped (`STAYS`) is stopped
 once its page was fetched. Lines that need what is not here are left out, each with its reason (`LEFT_OUT`). Exit code 1
 where a line refuses.
@@ -18,6 +20,7 @@ import urllib.request
 from pathlib import Path
 
 from tests.checks.dist import ROOT, copy_tracked
+from tests.rendering.songs import duet, song
 
 TEXTS = (
     *("README.md", "CONTRIBUTING.md", "docs/musicians.md", "docs/batch.md", "docs/json.md", "docs/api.md"),
@@ -111,6 +114,8 @@ def main() -> None:
             folder.mkdir()
             shutil.copy(ROOT / PRELUDE, folder / "prelude.musicxml")
             shutil.copy((ROOT / PRELUDE).with_suffix(".mid"), folder / "mine.mid")
+            song(folder / "song.musicxml")
+            duet(folder / "duet.musicxml")
             walk((copy / name).read_text(encoding="utf-8"), folder, environment)
 
 

@@ -59,3 +59,8 @@ def song(path: Path) -> Path:
     drum = [HEAD + note("C4", 96), *[note("C4", 96)] * 7]
     parts = {"Soprano": ("", voice_bars()), "Piano": ("", piano_bars()), "Drumset": (instrument(channel=10), drum)}
     return score_of(path, **parts)
+
+
+def duet(path: Path) -> Path:
+    """Two pianists at one piano."""
+    return score_of(path, Primo_Piano=("", piano_bars()), Secondo_Piano=("", piano_bars()))

@@ -21,7 +21,7 @@ from pianist_jax.score.load import load
 from pianist_jax.score.written import WrittenPart
 from tests.music.helpers import notes_of
 from tests.rendering.renderings import made_up_rendering
-from tests.rendering.songs import HEAD, instrument, melody, piano_bars, score_of, song
+from tests.rendering.songs import HEAD, duet, instrument, melody, piano_bars, score_of, song
 
 SCALE = melody("C4", "D4", "E4", "F4")
 
@@ -173,10 +173,12 @@ def test_midi_files_of_several_parts(tmp_path):
 
 
 def test_four_hands_and_quartets(tmp_path):
-    duet = score_of(tmp_path / "duet.musicxml", Piano=("", piano_bars()), Piano_=("", piano_bars()))
-    assert load(duet, accompany=True).others == (), "one pianist plays both, unless --part chooses"
-    (second,) = load(duet, part="1", accompany=True).others
-    assert (second.name, second.program, len(second.notes)) == ("Piano 2", 0, 23)
+    path = duet(tmp_path / "duet.musicxml")
+    assert load(path, accompany=True).others == (), "one pianist plays both, unless --part chooses"
+    (second,) = load(path, part="1", accompany=True).others
+    assert (second.name, second.program, len(second.notes)) == ("Secondo Piano", 0, 23)
+    twins = score_of(tmp_path / "twins.musicxml", Piano=("", piano_bars()), Piano_=("", piano_bars()))
+    assert [other.name for other in load(twins, part="1", accompany=True).others] == ["Piano 2"]
     names = ("Violin I", "Violin II", "Viola", "Violoncello")
     quartet = score_of(tmp_path / "four.musicxml", **{name: ("", [HEAD + SCALE]) for name in names})
     assert load(quartet, accompany=True).others == ()
