@@ -77,8 +77,8 @@ def chosen_parts(
         chosen = wide if wide and len(unnamed) == len(pitched) else pitched
     readings = []
     if chosen != pitched:
-        rest = _listed(names, pitched - chosen)
-        readings.append(f"played: {_listed(names, chosen)}; {how}: {rest} (--part chooses)")
+        rest, other = _listed(names, pitched - chosen), "" if accompany else ", --accompany lets all sound"
+        readings.append(f"played: {_listed(names, chosen)}; {how}: {rest} (--part chooses{other})")
     elif len(pitched) > 1 and not keyboards and not unnamed:
         readings.append(f"no keyboard among {_listed(names, pitched)}: all are played (--part chooses)")
     pianists = {index for index in chosen if parts[index].staves > 1 and kinds[index] != "other"}

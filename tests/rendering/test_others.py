@@ -12,6 +12,7 @@ from pianist_jax.errors import PianistError
 from pianist_jax.music.midi import read_midi, write_midi, write_parts
 from pianist_jax.performance.ensemble import in_time
 from pianist_jax.performance.expression import Expression
+from pianist_jax.performance.shape import Shape
 from pianist_jax.rendering.reimport import take_in
 from pianist_jax.rendering.stored import apply_edits, describe_rendering, read_rendering
 from pianist_jax.rendering.takes import keep_take, undo
@@ -84,6 +85,20 @@ def test_other_parts_go_with_the_pianist():
     alone = notes_of([(60, 1000, 500, 64)])
     (other,) = in_time(alone, alone, [other_part("Flute", 73, raw, (raw.onset, raw.duration))], 2.0)
     assert other.notes.onset.tolist()[1:3] == [3000, 7000], "of one chord the tempo that is asked for"
+
+
+def test_what_begins_before_the_pianist_has_room(tmp_path):
+    rendering = made_up_rendering(song(tmp_path / "song.musicxml"), accompany=True)
+    (voice,) = rendering.others_with(rendering.notes)
+    upbeat = voice.notes.onset[1] - voice.notes.onset[0]
+    early = rendering.edited(Expression(shape=Shape(lead_in=0.0)))
+    (voice,) = early.others_with(early.notes)
+    assert voice.notes.onset[0] == pytest.approx(0, abs=1)
+    assert voice.notes.onset[1] == pytest.approx(upbeat, abs=2), "at the tempo in which the pianist begins"
+    hit = rendering.edited(Expression(shape=Shape(hits=((4.0, 30.0),))))
+    (voice,) = hit.others_with(hit.notes)
+    assert hit.notes.onset[rendering.grid.onset == 12 * 480].min() == pytest.approx(30_000, abs=25), "that is kept to"
+    assert voice.notes.onset[0] == pytest.approx(0, abs=1), "so that an upbeat has less time"
 
 
 @pytest.mark.parametrize("events", ["onset", "beat"])

@@ -70,7 +70,7 @@ def test_keyboards_are_found(tmp_path, parts, sound):
 
 def test_what_is_left_out_is_said(tmp_path):
     score = read(tmp_path, score_of("Soprano", "Piano"))
-    assert score.readings == ("played: Piano; left out: Soprano (--part chooses)",)
+    assert score.readings == ("played: Piano; left out: Soprano (--part chooses, --accompany lets all sound)",)
     assert score.left_out == ("1 notes of Soprano",)
     assert [how for _, how in describe(tmp_path / "score.musicxml")][-1] == "left out: 1 notes of Soprano"
     assert read(tmp_path, score_of("Violin", "Viola")).readings == (
@@ -144,7 +144,7 @@ def test_a_part_of_midi_can_be_chosen(tmp_path):
     path.write_bytes(midi(of_track(72, "Violin", 40), of_track(48, "Piano", 0, 1)))
     score = load(path, part="violin")
     assert (score.notes.pitch.tolist(), score.grid.remarks) == ([72], ("left out: 1 notes of Piano",))
-    assert load(path).grid.remarks[0] == "played: Piano; left out: Violin (--part chooses)"
+    assert load(path).grid.remarks[0] == "played: Piano; left out: Violin (--part chooses, --accompany lets all sound)"
     assert len(load(path).notes.pedal_time) == 1
     with pytest.raises(PianistError, match=r"a\.mid: no part 'tuba'; its parts are: 1 Violin, 2 Piano"):
         load(path, part="tuba")
