@@ -96,8 +96,9 @@ def test_what_begins_before_the_pianist_has_room(tmp_path):
     assert voice.notes.onset[0] == pytest.approx(0, abs=1)
     assert voice.notes.onset[1] == pytest.approx(upbeat, abs=2), "at the tempo in which the pianist begins"
     hit = rendering.edited(Expression(shape=Shape(hits=((4.0, 30.0),))))
+    assert hit.grid is not None
     (voice,) = hit.others_with(hit.notes)
-    assert hit.notes.onset[rendering.grid.onset == 12 * 480].min() == pytest.approx(30_000, abs=25), "that is kept to"
+    assert hit.notes.onset[hit.grid.onset == 12 * 480].min() == pytest.approx(30_000, abs=25), "that is kept to"
     assert voice.notes.onset[0] == pytest.approx(0, abs=1), "so that an upbeat has less time"
 
 
