@@ -19,11 +19,12 @@ from pianist_jax.performance.expression import NEUTRAL, Expression
 from pianist_jax.performance.pace import AS_WRITTEN, Pace
 from pianist_jax.performance.shaping import require_shape
 from pianist_jax.rendering.ahead import ahead, in_background
+from pianist_jax.rendering.apart import Rendered, rendered_apart
 from pianist_jax.rendering.claims import Claims, clear_stale
 from pianist_jax.rendering.extras import Extras, check_plot, plot_options
 from pianist_jax.rendering.finding import FoundScore, place, share_of, shelf
 from pianist_jax.rendering.hashes import file_hash, json_hash
-from pianist_jax.rendering.manifest import append_line, hashes, is_whole, manifest_path, read_manifests
+from pianist_jax.rendering.manifest import Manifests, hashes, is_whole, manifest_path
 from pianist_jax.rendering.outputs import DEFAULT_EXTRAS, FORMAT, Saved, save_rendering, wanted_paths
 from pianist_jax.rendering.renderer import (
     Piece,
@@ -143,7 +144,7 @@ def render_scores(
             if len(later) == len(todo):
                 time.sleep(PATIENCE)
             if later:
-                run.notebook.look_again()
+                run.notebook.look_around()
                 run.again = True
             todo = later
     finally:
@@ -195,7 +196,7 @@ def _performed(
     numbers = itertools.count()
     with in_background() as submit:
         writing: deque[Future[Outcome]] = deque()
-        for number, rendering in _rendered_apart(pieces(), order, advance, set_aside):
+        for number, rendering in rendered_apart(pieces(), _rendered(order, advance), set_aside):
             job, source = waiting.pop(number)
             writing.append(submit(_write, job, source, rendering, run))
             run.claims.touch()
@@ -209,94 +210,52 @@ def _performed(
             yield writing.popleft().result()
 
 
-def _rendered_apart(
-    pieces: Iterator[Piece],
-    order: Order,
-    advance: Callable[[int], None] | None,
-    set_aside: Callable[[int, Exception], None],
-) -> Iterator[tuple[int, Rendering]]:
-    """`render_all`, but a piece that cannot be performed is `set_aside` (its number, why) and the others go on.
-
-    Pieces are performed side by side: which of them failed is found out by performing those at hand one by one, which
-    gives the same performances.
-    """
-    at_hand: dict[int, Piece] = {}
-    count, ended, broken = 0, False, False
-
-    def taken() -> Iterator[Piece]:
-        nonlocal count, ended, broken
-        while not ended:
-            try:
-                piece = next(pieces, None)
-            except BaseException:  # of the run, not of a piece
-                broken = True
-                raise
-            if piece is None:
-                ended = True
-                return
-            at_hand[count] = piece
-            count += 1
-            yield piece
-
-    def rendered(some: Iterable[Piece]) -> Iterator[tuple[int, Rendering]]:
-        return render_all(
-            some,
-            order.model,
-            seed=order.seed,
-            samples=order.samples,
-            sampling=order.sampling,
-            pace=order.pace,
-            expression=order.expression,
-            advance=advance,
-        )
-
-    while not ended:
-        first = count
-        try:
-            for number, rendering in rendered(taken()):
-                del at_hand[first + number]
-                yield first + number, rendering
-            continue
-        except Exception:
-            if broken or not at_hand:
-                raise
-        for number, piece in list(at_hand.items()):
-            del at_hand[number]
-            try:
-                ((_, rendering),) = rendered([piece])
-            except Exception as error:
-                set_aside(number, error)
-            else:
-                yield number, rendering
+def _rendered(order: Order, advance: Callable[[int], None] | None) -> Rendered:
+    return functools.partial(
+        render_all,
+        model=order.model,
+        seed=order.seed,
+        samples=order.samples,
+        sampling=order.sampling,
+        pace=order.pace,
+        expression=order.expression,
+        advance=advance,
+    )
 
 
 @dataclasses.dataclass
 class _Notebook:
-    """The manifest that this process writes, if any, and what all manifests told when it began."""
+    """The manifest that this process writes, if any, and what all manifests tell."""
 
     path: Path | None
     order: Order
 
     def __post_init__(self) -> None:
         self.digest = self.order.digest()
-        self.before = read_manifests(self.order.folder) if self.path and not self.order.force else {}
+        self.told = Manifests(self.order.folder, self.path) if self.path else None
+        self.trusted = not self.order.force
 
-    def look_again(self) -> None:
-        """Take in what other processes have noted since."""
-        self.before = read_manifests(self.order.folder) if self.path else {}
+    def look_around(self) -> None:
+        """Take in what other processes have noted since; that counts where all is to be made anew, too."""
+        self.trusted = True
+        if self.told is not None:
+            self.told.look_around()
 
     def found(self, job: FoundScore, source: str) -> tuple[Path, ...]:
         """The files of the score, if the manifest tells that this rendering is there and it still is."""
-        entry = self.before.get(job.stem.as_posix(), {})
+        if self.told is None or not self.trusted:
+            return ()
+        entry = self.told.last.get(job.stem.as_posix(), {})
         same = (entry.get("source"), entry.get("order")) == (source, self.digest)
         folder = self.order.folder
         return tuple(folder / name for name in entry["files"]) if same and is_whole(folder, entry) else ()
 
-    def note(self, job: FoundScore, outcome: Outcome, source: str = "") -> None:
-        """Append what became of a score."""
-        if self.path is None:
+    def note(self, job: FoundScore, outcome: Outcome, source: str) -> None:
+        """Append what became of a score, unless the last line about it tells so."""
+        if self.told is None:
             return
         entry: dict[str, Any] = {"stem": job.stem.as_posix(), "score": str(job.score)}
+        same: tuple[str, ...] = ("score", "state", "error")
         if outcome.error is not None:
             entry |= {"state": "failed", "error": str(outcome.error)}
         else:
@@ -305,7 +264,8 @@ class _Notebook:
             entry["files"] = hashes(self.order.folder, written)
             if outcome.rendering:
                 entry |= _figures(outcome.rendering)
-        append_line(self.path, entry)
+            same = () if outcome.rendering else ("source", "order", "files")
+        self.told.append(entry, same)
 
 
 def _figures(rendering: Rendering) -> dict[str, Any]:
@@ -336,12 +296,29 @@ def _read(jobs: Iterable[FoundScore], run: _Run) -> Iterator[tuple[FoundScore, O
             except Exception as error:  # one bad score never stops the others, whatever is wrong with it
                 result = Outcome(job.score, error=in_words(job.score, error, order.log))
             if isinstance(result, Outcome):
+                told = bool(files) or _noted(job, result, source, run)
                 if not result.error:  # whoever made it may have been killed before it gave up its claim
                     clear_stale(stem)
-                if result.error or not files:
-                    notebook.note(job, result, source)
                 run.claims.release(stem)
+                result = result if told else None
             yield job, (source, result) if isinstance(result, Piece) else result
+
+
+def _noted(job: FoundScore, outcome: Outcome, source: str, run: _Run) -> bool:
+    """Note down what became of a score; False where another process is at it and may be about to.
+
+    Nobody notes anything without a claim, so that none gets a second line. A score that is set aside needs no folder,
+    and its name may be too long: that claim goes by another name.
+    """
+    name = json_hash(job.stem.as_posix()) if outcome.error else job.stem
+    if run.notebook.told is not None:
+        with suppress(PianistError):  # where no claim can be made, nobody else is at it
+            if not run.claims.take(run.order.folder / name):
+                return False
+    run.notebook.note(job, outcome, source)
+    if outcome.error:
+        run.claims.release(run.order.folder / name)
+    return True
 
 
 def _read_one(job: FoundScore, path: Path, run: _Run) -> Outcome | Piece | None:

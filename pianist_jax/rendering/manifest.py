@@ -1,12 +1,13 @@
 """The manifest of a folder of renderings: a line for each score that was dealt with, so that a run can go on.
 
 Lines are appended whole and never changed; of several about one rendering the last counts. A line that was broken off
-is passed over: what it entry of is then found out from the files themselves.
+is passed over: what it told of is then found out from the files themselves.
 """
 
 import json
 import os
-from collections.abc import Mapping
+import threading
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,19 +21,49 @@ def manifest_path(folder: Path, share: str = "1/1") -> Path:
     return folder / ("manifest.jsonl" if share == "1/1" else f"manifest-{share.replace('/', '-of-')}.jsonl")
 
 
-def read_manifests(folder: Path) -> dict[str, dict[str, Any]]:
-    """The last line about each rendering, by its stem, in the manifests of all processes that wrote to the folder."""
-    last: dict[str, dict[str, Any]] = {}
-    for path in sorted(folder.glob("manifest*.jsonl")):
-        try:
-            with path.open(encoding="utf-8", errors="replace") as lines:
-                for line in lines:
-                    entry = _parsed(line)
-                    if entry is not None:
-                        last[entry["stem"]] = entry
-        except OSError as error:
-            raise PianistError(f"{path}: cannot be read ({error.strerror}); check your rights") from error
-    return last
+class Manifests:
+    """What the manifests in a folder tell, of all processes that write there: read once, and then what is new.
+
+    `last` is the last line about each rendering, by its stem. Threads may share it.
+    """
+
+    def __init__(self, folder: Path, own: Path) -> None:
+        self.folder, self.own = folder, own
+        self.last: dict[str, dict[str, Any]] = {}
+        self.read = {own: 0}  # how many bytes of each
+        self.lock = threading.Lock()
+        self.look_around()
+
+    def look_around(self) -> None:
+        """Take in new lines, and new manifests. Raises PianistError."""
+        with self.lock:
+            self.read = dict.fromkeys(self.folder.glob("manifest*.jsonl"), 0) | self.read
+            self._look()
+
+    def append(self, entry: Mapping[str, Any], same: Sequence[str] = ()) -> None:
+        """Append a line to the own one, unless the last line about it is the `same` in this. Raises PianistError."""
+        with self.lock:
+            if same:
+                self._look()
+            last = self.last.get(entry["stem"], {})
+            if not same or any(last.get(key) != entry[key] for key in same):
+                append_line(self.own, entry)
+
+    def _look(self) -> None:
+        for path in sorted(self.read):
+            try:
+                with path.open("rb") as lines:
+                    lines.seek(self.read[path])
+                    for line in lines:
+                        entry = _parsed(line.decode(errors="replace"))
+                        if entry is not None:
+                            self.last[entry["stem"]] = entry
+                        if line.endswith(b"\n"):  # else it may still be being written
+                            self.read[path] += len(line)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise PianistError(f"{path}: cannot be read ({error.strerror}); check your rights") from error
 
 
 def append_line(path: Path, entry: Mapping[str, Any]) -> None:

@@ -14,11 +14,12 @@ import pytest
 from pianist_jax.config import Sampling
 from pianist_jax.errors import PianistError
 from pianist_jax.music.midi import write_midi
-from pianist_jax.rendering import batch, renderer
+from pianist_jax.rendering import batch, manifest, renderer
 from pianist_jax.rendering.batch import Order, Tally, render_scores
 from pianist_jax.rendering.claims import claim_path
 from pianist_jax.rendering.finding import find_scores, own_share
-from pianist_jax.rendering.manifest import append_line, read_manifests
+from pianist_jax.rendering.hashes import json_hash
+from pianist_jax.rendering.manifest import Manifests, append_line, manifest_path
 from pianist_jax.weights import save_weights
 from tests.model.helpers import lively_params
 from tests.rendering.models import NOTE, lively_model, made_up_score
@@ -50,7 +51,7 @@ def write_scores(folder, notes):
 
 
 def states(folder=OUT):
-    return {stem: told["state"] for stem, told in read_manifests(folder).items()}
+    return {stem: told["state"] for stem, told in Manifests(folder, manifest_path(folder)).last.items()}
 
 
 def lines(path="out/manifest.jsonl"):
@@ -160,6 +161,44 @@ def test_the_claim_of_a_run_that_was_killed_goes_once_the_score_is_there(here):
     assert not list(OUT.glob(".*"))
 
 
+def test_a_score_has_one_line_where_another_process_is_about_to_note_it(here):
+    """Its files are there, its line is not yet; a bad score is the other one's to note, too."""
+    write_scores("s", [5, 6, 7])
+    Path("s/bad.mid").write_bytes(b"MThd")
+    list(make("s"))
+    told = lines()
+    missing = [line for line in told if line["stem"] in ("000", "bad")]
+    manifest_path(OUT).write_text("".join(json.dumps(line) + "\n" for line in told if line not in missing))
+    claimed = [claim_path(OUT / "000"), claim_path(OUT / json_hash("bad"))]
+    for path in claimed:
+        path.write_text(json.dumps({"host": socket.gethostname(), "pid": os.getppid(), "token": "x"}))
+    run = make("s")
+    assert [next(run).score.name for _ in range(2)] == ["001.mid", "002.mid"]
+    for line, path in zip(missing, claimed, strict=True):
+        append_line(manifest_path(OUT), line)
+        path.unlink()
+    assert {outcome.score.name: bool(outcome.error) for outcome in run} == {"000.mid": False, "bad.mid": True}
+    assert sorted(map(str, lines())) == sorted(map(str, told))
+    assert not list(OUT.glob(".*"))
+
+
+def test_a_score_has_one_line_where_another_process_notes_it_meanwhile(here, monkeypatch):
+    """After this one has read the manifest, and before it notes what it found."""
+    write_scores("s", [5, 6])
+    list(make("s"))
+    last, told = lines()[-1], manifest_path(OUT).read_text()
+    manifest_path(OUT).write_text(told.replace(json.dumps(last) + "\n", ""))
+    at_hand = batch.at_hand
+
+    def noted(*of, **named):
+        append_line(manifest_path(OUT), last)
+        return at_hand(*of, **named)
+
+    monkeypatch.setattr(batch, "at_hand", noted)
+    assert not any(outcome.rendering or outcome.error for outcome in make("s"))
+    assert manifest_path(OUT).read_text() == told
+
+
 def test_a_manifest_that_fails_ends_the_run(here, monkeypatch):
     """Where nothing can be noted down any more, it is not the scores' fault."""
     write_scores("s", [5, 6])
@@ -167,7 +206,7 @@ def test_a_manifest_that_fails_ends_the_run(here, monkeypatch):
     def full(path, told):
         raise PianistError("manifest.jsonl: cannot be written (No space left on device); make room")
 
-    monkeypatch.setattr(batch, "append_line", full)
+    monkeypatch.setattr(manifest, "append_line", full)
     with pytest.raises(PianistError, match="No space left"):
         list(make("s"))
 
@@ -215,15 +254,15 @@ def test_a_stopped_run_goes_on(here, monkeypatch):
     whole = {path.name.removesuffix(".json") + ".mid" for path in OUT.glob("*.json")}
     assert first <= whole
     assert len(whole) < 8
-    manifest = Path("out/manifest.jsonl")
-    manifest.write_bytes(manifest.read_bytes()[:-30])  # the last line is broken off
+    path = manifest_path(OUT)
+    path.write_bytes(path.read_bytes()[:-30])  # the last line is broken off
     before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in OUT.rglob("*.mid")}
     outcomes = by_name(make("s", seed=3))
     assert len(outcomes) == 8
     assert {name for name, outcome in outcomes.items() if not outcome.rendering} == whole
     assert before == {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in before}
     assert sorted(states().values()) == ["found"] + ["made"] * 7
-    made = [told["stem"] for told in map(_parsed, manifest.read_text().splitlines()) if told["state"] == "made"]
+    made = [told["stem"] for told in map(_parsed, path.read_text().splitlines()) if told["state"] == "made"]
     assert len(made) == len(set(made)) == 7
     # Once more: by the manifest alone, without any score being read.
     monkeypatch.setattr(batch, "read_piece", None)
@@ -332,7 +371,7 @@ def test_a_manifest_that_cannot_be_written(here):
     with pytest.raises(PianistError, match=r"manifest\.jsonl: cannot be written"):
         append_line(OUT / "manifest.jsonl", {"stem": "a"})
     with pytest.raises(PianistError, match=r"manifest\.jsonl: cannot be read"):
-        read_manifests(OUT)
+        Manifests(OUT, manifest_path(OUT))
 
 
 @pytest.mark.parametrize("line", ["", "null", "[]", '"stem"', "{}", '{"stem": 1}', '{"stem": "a", "files": 3}', "{"])
@@ -340,7 +379,7 @@ def test_lines_that_make_no_sense_are_passed_over(here, line):
     OUT.mkdir()
     Path("out/manifest.jsonl").write_text(line)
     append_line(OUT / "manifest.jsonl", {"stem": "b", "files": {}})
-    assert read_manifests(OUT) == {"b": {"stem": "b", "files": {}}}
+    assert Manifests(OUT, manifest_path(OUT)).last == {"b": {"stem": "b", "files": {}}}
 
 
 @pytest.mark.slow
