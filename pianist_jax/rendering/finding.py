@@ -170,11 +170,14 @@ def _jobs_of(argument: str) -> list[FoundScore]:
 
 
 def _jobs_below(folder: Path) -> list[FoundScore]:
-    files = (file for file in sorted(folder.rglob("*")) if _is_score(file.relative_to(folder)) and file.is_file())
-    known = (file for file in files if file.suffix.lower() != ".xml" or _is_notation(partial(file.open, "rb")))
+    files = [file for file in sorted(folder.rglob("*")) if _is_score(file.relative_to(folder)) and not file.is_dir()]
+    odd = {file for file in files if not file.is_file()}  # pipes, devices: whoever asks for their content is told
+    known = (
+        file for file in files if file.suffix.lower() != ".xml" or file in odd or _is_notation(partial(file.open, "rb"))
+    )
     return [
         FoundScore(best, best.relative_to(folder).with_suffix(""), tuple(twins), size=_size(best))
-        for best, *twins in _with_twins(known)
+        for best, *twins in (sorted(group, key=odd.__contains__) for group in _with_twins(known))
     ]
 
 

@@ -215,6 +215,24 @@ def test_pipes_devices_and_giants_are_not_read(here):
     ]  # fmt: skip
 
 
+def test_pipes_and_dead_links_in_a_folder_are_named(here):
+    """As those that are given by name; of two files of one name the one that can be read is taken."""
+    touch("s/good.mid")
+    for name in ("s/good.musicxml", "s/pipe.mid", "s/pipe.xml"):
+        os.mkfifo(name)
+    Path("s/dead.mid").symlink_to("nowhere.mid")
+    jobs, errors = find_scores(["s"])
+    assert not errors
+    said = []
+    with shelf() as file_of:
+        for job in jobs:
+            try:
+                said.append(str(file_of(job)))
+            except PianistError as error:
+                said.append(str(error).split("; ")[0])
+    assert said == ["s/dead.mid: cannot be read (No such file or directory)", "s/good.mid", "s/pipe.xml: not a file"]
+
+
 def claims(name, size, kind=tarfile.REGTYPE, opener=open):
     """An archive of one good score and a member whose header claims so many bytes, which are not there."""
     told = tarfile.TarInfo("big.mid")
