@@ -1,12 +1,13 @@
 """Da capo, dal segno, fine and coda as pages say them: in words of several languages, and by bare signs.
 
 Programs write what they mean into <sound>; pages that were scanned, typed or converted have the words alone. What is
-said there in any way is not said twice.
+said there in any way is not said twice. Words are compared without their accents: the patterns have none.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,13 +22,14 @@ _BACK = (
 # Signs of Unicode, of fonts for music (SMuFL), and as they are typed.
 _SIGN = r"[𝄋%§\ue047]"
 _CODA = r"[𝄌⊕\ue048]"
-_END = r"(?:fine|finis|fin|fim|ende|schlu(?:ss|ß)|the\s+end|einde|slut|koniec|конец|конца)"
+_CODA_WORD = r"(?:coda|kod[aeuy]|koda(?:ra|hoz))"
+_END = r"(?:fine|finis|fin|fim|ende|schlu(?:ss|ß)|the\s+end|einde|slut|koni?ec|konc[ae]|vege|veg(?:eig|ig)|конец|конца)"
 DA_CAPO = re.compile(
     r"\ue046|\bd\.?\s?c\.?(?![\w.])|\bd\.\s?c\.|\bd(?:a|\.)\s?capo\b|\bda\s+c\."
     rf"|{_BACK}(?:(?:from|to)\s+(?:the\s+)?(?:beginning|top|start)|(?:von|vom)\s+(?:vorne?|anfang)|zum\s+anfang"
-    r"|(?:au|du|depuis\s+le)\s+(?:début|commencement)|d[ae]l\s+(?:principio|inizio|comienzo)|desde\s+el\s+"
-    r"(?:principio|comienzo|inicio)|al\s+(?:principio|comienzo)|(?:do|ao)\s+(?:início|princípio|começo)"
-    r"|van\s+(?:het\s+)?begin|с\s+начала)\b(?!\s+of\b)",
+    r"|(?:au|du|depuis\s+le)\s+(?:debut|commencement)|d[ae]l\s+(?:principio|inizio|comienzo)|desde\s+el\s+"
+    r"(?:principio|comienzo|inicio)|al\s+(?:principio|comienzo)|(?:do|ao)\s+(?:inicio|principio|comeco)"
+    r"|van\s+(?:het\s+)?begin|od\s+(?:samego\s+)?(?:poczatku|zacatku)|(?:az\s+)?elejetol|elolrol|с\s+начала)\b(?!\s+of\b)",
     re.IGNORECASE,
 )
 # From the sign: of a piece that goes to a coda from there this says the way back only where nothing else does.
@@ -35,27 +37,32 @@ _FROM_SIGN = (
     rf"(?:^\W*(?:ao|vom|von|zum|au|du|to|from)\s+{_SIGN}"
     rf"|{_BACK}(?:(?:from|to)\s+(?:the\s+)?sign|vom\s+zeichen|(?:au|du|depuis\s+le)\s+signe"
     r"|(?:volta|torna(?:re)?)\s+al\s+segno|desde\s+(?:el\s+)?s[ie]gno|do\s+s(?:egno|inal)|ao\s+s(?:egno|inal)"
-    r"|от\s+знака)\b)"
+    r"|od\s+(?:znaku|znamen[ia]|znacky)|(?:a\s+)?jeltol|от\s+знака)\b)"
 )
 FROM_SIGN = re.compile(_FROM_SIGN, re.IGNORECASE)
 DAL_SEGNO = re.compile(
     r"\ue045|\bd\.?\s?s\.?(?:\s?s\.?)?(?![\w.])|\bd\.\s?s\.|\bd[ae]l?\s+(?:segno|signo)\b|\bd[ae]l\s+s(?:\.|\b(?=\s+al\b))"
     rf"|\bd(?:[ae]l?|\.)?\s?{_SIGN}|^\s*{_SIGN}\s*(?:al|bis|au|to)\s"
-    rf"|{_FROM_SIGN}(?!.*\bcoda)",
+    rf"|{_FROM_SIGN}(?!.*\b{_CODA_WORD}\b)",
     re.IGNORECASE,
 )
 TO_FINE = re.compile(rf"\b{_END}\b", re.IGNORECASE)
-TO_CODA = re.compile(rf"\bcoda\b|{_CODA}", re.IGNORECASE)
+TO_CODA = re.compile(rf"\b{_CODA_WORD}\b|{_CODA}", re.IGNORECASE)
+THEN_CODA = re.compile(
+    rf"\b{_END}\b.*(?:\b(?:poi|ed?|then|and|dann|und|puis|et|luego|y|depois|potem|pak|a)\b|[&+])(?!.*\b{_END}\b)",
+    re.IGNORECASE,
+)
 FINE = re.compile(
     rf"\W*{_END}\W*(?:\d\W*)?(?:(?:d[aei]|del(?:la)?|du|des|of|on|the|last|final|[12](?:nd|st|da|[.ªa°])|ultima)\b.*)?",
     re.IGNORECASE,
 )
 GOES_TO_CODA = re.compile(
-    rf"\W*(?:\S+\s+){{0,3}}?(?:al|alla|to(?:\s+the)?|zur|à(?:\s+la)?|a\s+la|ala|da|vers\s+la|para\s+[ao]|naar(?:\s+de)?"
-    rf"|then|dann|puis|poi(?:\s+la)?)\s+(?:coda\b|{_CODA}).*|\s*[→⇒➔]\s*(?:coda\b|{_CODA}).*",
+    rf"\W*(?:\S+\s+){{0,3}}?(?:al|alla|to(?:\s+the)?|zur|a(?:\s+la)?|ala|da|vers\s+la|para\s+[ao]|naar(?:\s+de)?"
+    rf"|do|na|ke?|then|dann|puis|poi(?:\s+la)?)\s+(?:{_CODA_WORD}\b|{_CODA}).*"
+    rf"|\s*[→⇒➔]\s*(?:{_CODA_WORD}\b|{_CODA}).*",
     re.IGNORECASE,
 )
-CODA = re.compile(r"\W*coda\W*[\dIVx]*\W*", re.IGNORECASE)
+CODA = re.compile(rf"\W*{_CODA_WORD}\W*[\dIVx]*\W*", re.IGNORECASE)
 CODA_SIGN = re.compile(rf"\s*{_CODA}\s*")
 SEGNO = re.compile(rf"\W*(?:segno|{_SIGN})[\W\d]*", re.IGNORECASE)
 AGAIN = re.compile(
@@ -78,12 +85,15 @@ class Said:
 
 def read_form(jumps: Jumps, said: Said, place: float) -> None:
     """Take what a direction says at a place (quarters) of a bar into its jumps."""
-    words = said.words[:LONGEST]
+    decomposed = unicodedata.normalize("NFD", said.words[:LONGEST])
+    words = "".join(sign for sign in decomposed if not unicodedata.combining(sign))
     capo, sign = bool(DA_CAPO.search(words)), bool(DAL_SEGNO.search(words))
     number = _number(words)
     if capo or sign:
         fine, coda = bool(TO_FINE.search(words)), bool(TO_CODA.search(words)) or said.coda
         jumps.until = "fine" if fine and not coda else "coda" if coda and not fine else ""
+        if fine and coda and THEN_CODA.search(words):
+            jumps.until = "fine, coda"
         jumps.again |= bool(AGAIN.search(words))
         if not said.sound:
             jumps.da_capo |= capo and not sign
@@ -117,6 +127,7 @@ def settle_form(written: Written) -> None:
     jumps = [bar.jumps for bar in written.bars]
     _settle_codas(jumps)
     _settle_fines(written)
+    _settle_ends(jumps)
     for index, what in _astray(jumps):
         written.problem(what, index)
 
@@ -144,6 +155,17 @@ def _settle_codas(jumps: Sequence[Jumps]) -> None:
             here.coda = not here.to_coda
 
 
+def _settle_ends(jumps: Sequence[Jumps]) -> None:
+    """The coda that no sign leads to follows the fine; where there is no fine, it is reached by its sign."""
+    fine, leads = any(here.fine for here in jumps), any(here.to_coda for here in jumps)
+    for index, here in enumerate(jumps):
+        follows = any(other.coda for other in jumps[index + 1 :])
+        if here.until == "coda" and not leads and fine and follows:
+            here.until = "fine, coda"
+        elif here.until == "fine, coda" and not fine and leads:
+            here.until = "coda"
+
+
 def _settle_fines(written: Written) -> None:
     """A fine in mid-bar breaks the bar off where nothing sounds over it, and the upbeat of what comes next follows."""
     upbeat = written.bars[0].length if written.bars and written.bars[0].pickup else 0.0
@@ -167,10 +189,15 @@ def _astray(jumps: Sequence[Jumps]) -> list[tuple[int, str]]:
     for index, here in enumerate(jumps):
         if here.dal_segno and not any(other.segno for other in jumps[: index + 1]):
             found.append((index, "D.S. without a segno before it: played from the beginning"))
-        if (here.da_capo or here.dal_segno) and here.until == "fine" and not any(other.fine for other in jumps):
+        if (here.da_capo or here.dal_segno) and here.until[:4] == "fine" and not any(other.fine for other in jumps):
             found.append((index, "goes on to a Fine that stands nowhere: played to the end"))
         if (here.da_capo or here.dal_segno) and here.until == "coda" and not leads:
             found.append((index, "goes on to a coda to which no sign leads: played to the end"))
+        if here.until == "fine, coda" and any(other.fine for other in jumps):
+            if not any(other.coda for other in jumps[index + 1 :]):
+                found.append((index, "goes on to a coda that stands nowhere: ends at the Fine"))
+            elif any(other.fine_at for other in jumps):
+                found.append((index, "goes on to a coda from a Fine in mid-bar: that bar is played whole"))
         if here.to_coda and not any(other.coda for other in jumps[index + 1 :]):
             found.append((index, "leads to a coda that stands nowhere: not taken"))
         if here.to_coda and not leaps:

@@ -16,9 +16,9 @@ class Jumps:
 
     `repeat_end` is how often the section that ends here is played (0: no repeat ends here), `repeat_again` whether also
     after a da capo or dal segno; `endings` are the passes on which a bar under a volta bracket is played (empty:
-    always). A da capo or dal segno goes `until` the "fine" or the "coda" (empty: whichever comes), with all repeats
-    if `again`. `fine_at` is where in the bar the fine stands (quarters; 0: at its end),
-    `fine_sure` whether a program says so. `coda_sign` is one of which the page does not say
+    always). A da capo or dal segno goes `until` the "fine", the "coda", or the fine and from there to the coda
+    ("fine, coda"; empty: whichever comes), with all repeats if `again`. `fine_at` is where in the bar the fine stands
+    (quarters; 0: at its end), `fine_sure` whether a program says so. `coda_sign` is one of which the page does not say
     whether it leads to the coda or begins it, `from_sign` words that may be a dal segno. Names tell several segni or
     codas apart.
     """
@@ -127,10 +127,13 @@ def played_form(bars: Sequence[Jumps], *, repeats: bool = True, once: Collection
         if (back := _back(bars, passes, bar, section, quiet)) is not None:
             bar = back
             continue
-        if until is not None and here.fine and until != "coda":
-            return Form(order, here.fine_at)
         leap = None
-        if until is not None and here.to_coda and until != "fine":
+        if until is not None and here.fine and until != "coda":
+            leap = _coda(bars, bar) if until == "fine, coda" else None
+            if leap is None:
+                return Form(order, here.fine_at)
+            until = ""
+        elif until is not None and here.to_coda and until in ("", "coda"):
             leap, until = _coda(bars, bar), ""
         elif bar not in taken and (here.da_capo or here.dal_segno):
             taken.add(bar)
@@ -195,7 +198,7 @@ def _coda(bars: Sequence[Jumps], bar: int) -> int | None:
 def _until(bars: Sequence[Jumps], bar: int) -> str:
     """What ends the way after a jump: either sign, where the one it names stands nowhere."""
     until = bars[bar].until
-    there = any(each.fine if until == "fine" else each.to_coda for each in bars)
+    there = any(each.to_coda if until == "coda" else each.fine for each in bars)
     return until if there else ""
 
 

@@ -35,10 +35,12 @@ def played(tmp_path, *page_of, repeats=True) -> str:
     ["D.C. al Fine", "D. C. al Fine", "Da Capo al Fine", "DC al fine", "Menuetto D.C. al Fine", "da capo  sin al  Fine",
      "from the beginning to the end", "Von vorn bis Fine", "Von Anfang bis zum Ende", "au début jusqu'à la fin",
      "Vom Anfang bis Fine", "Repeat from beginning to Fine", "Wiederholung von Anfang bis Fine", "D.Capo al Fine",
+     "Od początku do końca", "Od začátku až do konce", "Az elejétől a végéig", "D.C. al Fine senza replica",
      "Da C. al Fine", "Dal principio al Fine", "Desde el principio hasta Fin", "Do início ao Fim", "С начала до конца"],
 )  # fmt: skip
 def test_da_capo_al_fine_in_words(tmp_path, text):
-    fine = {"zum Ende": "Ende", "la fin": "Fin", "the end": "The End", "Fim": "Fim", "hasta Fin": "Fin"}
+    fine = {"zum Ende": "Ende", "la fin": "Fin", "the end": "The End", "Fim": "Fim", "hasta Fin": "Fin",
+            "końca": "Koniec", "konce": "Konec", "végéig": "Vége"}  # fmt: skip
     mark = next((word for sign, word in fine.items() if sign in text), "Fine")
     assert played(tmp_path, 4, {}, {2: words(mark), 4: words(text)}) == "1 2 3 4 1 2"
 
@@ -67,12 +69,42 @@ def test_dal_segno_al_fine_in_words(tmp_path, text):
         ("D.C. al Coda", words("\ue048"), words("\ue048")),
         ("Da capo, puis coda", words("Vers la coda"), words("Coda")),
         ("D.C. al Coda", words("→ Coda"), words("Coda")),
+        ("D.C. al Kóda", words("a kódára"), words("Kóda")),
+        ("D.C. al Coda", words("do kody"), words("Koda")),
+        ("D.C. al Coda", words("na kódu"), words("KÓDA")),
+        ("D.C. al Coda", words("Vers la Co\u0301da"), words("Co\u0301da")),  # an accent of its own
+        ("D.C. al Fine e poi la Coda", words("To Coda"), words("Coda")),  # no Fine
         ("\ue046 al \ue048", words("To Coda"), '<barline location="left" coda="1"><coda/></barline>'),
     ],
 )
 def test_coda_in_words_and_bare_signs(tmp_path, text, leads, begins):
     jump = words(text, more="<coda/>" if text.endswith("al ") else "")
     assert played(tmp_path, 5, {4: begins}, {1: leads, 3: jump}) == "1 2 3 1 4 5"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["D.C. al Fine e poi la Coda", "Da capo al fine, poi segue la coda", "D.C. al Fine, dann Coda",
+     "D.C. al Fine + Coda", "D.C. e poi la Coda", "Menuetto D.C. senza replica e poi la Coda",
+     "D.C. senza ripetizione e poi Coda"],
+)  # fmt: skip
+@pytest.mark.parametrize("coda", [CODA, words("Coda")])
+def test_from_the_fine_on_to_the_coda(tmp_path, text, coda):
+    """Where no sign leads to the coda, the fine does; repeats are not played again."""
+    after = {1: barline("backward"), 2: words("Fine"), 4: words(text)}
+    assert played(tmp_path, 6, {5: coda}, after) == "1 1 2 3 4 1 2 5 6"
+
+
+def test_a_coda_after_the_fine_that_cannot_be_gone_to_is_told(tmp_path):
+    then = words("D.C. al Fine e poi la Coda")
+    assert played(tmp_path, 4, {}, {2: words("Fine"), 3: then}) == "1 2 3 1 2"
+    told = [how for _, how in describe(tmp_path / "score.musicxml")]
+    assert "bar 3: goes on to a coda that stands nowhere: ends at the Fine" in told
+    text = UPBEAT.replace(barline("backward", kind="stop"), "").replace("D.C. al Fine", "D.C. al Fine e poi la Coda")
+    coda = text.replace("</part>", f'<measure number="4">{CODA}{note("E4", 96)}</measure></part>')
+    assert read(tmp_path, coda).notes.pitch.tolist() == [67, 72, 74, 69, 65, 67, 72, 74, 69, 64]
+    told = [how for _, how in describe(tmp_path / "score.musicxml")]
+    assert "bar 3: goes on to a coda from a Fine in mid-bar: that bar is played whole" in told
 
 
 @pytest.mark.parametrize("text", ["Vom Zeichen bis zur Coda", "Du signe à la coda", "Von 𝄋 bis 𝄌, dann Coda"])
@@ -131,7 +163,7 @@ def test_repeats_after_a_jump(tmp_path):
 @pytest.mark.parametrize(
     "text",
     ["Un peu plus lent qu'au début", "fine mordents", "accelerando sin al fine", "Codetta", "in D. cresc.",
-     "M.D. sopra", "come all'inizio", "poco a poco al fine", "Fines herbes", "d. cantabile"],
+     "M.D. sopra", "od końca", "jako kóda", "come all'inizio", "poco a poco al fine", "Fines herbes", "d. cantabile"],
 )  # fmt: skip
 def test_words_that_are_no_jump(tmp_path, text):
     assert played(tmp_path, 3, {2: words(text)}, {1: words("Fine")}) == "1 2 3"
