@@ -64,7 +64,7 @@ def read_log(workdir: epath.PathLike) -> list[Line]:
             line = json.loads(text)
         except ValueError:
             continue
-        lines += [line] if isinstance(line, dict) else []
+        lines += [line] if isinstance(line, dict) and isinstance(line.get("step", 0), int) else []
     return lines
 
 

@@ -210,10 +210,12 @@ def export_run(workdir: epath.PathLike, out: Path, *, dtype: str = "int8") -> Pa
     their model card (`weights.card`), as `hub:OWNER/NAME` finds them.
     """
     workdir = epath.Path(workdir)
-    config, params = load_run(workdir)
-    plain = dataclasses.replace(config, dtype="float32", attention="xla", dropout=0.0, remat=False)
-    last: dict = next((line for line in reversed(read_log(workdir)) if "validation" in line), {})
-    about = {"config": dataclasses.asdict(read_config(workdir)), "last": last}
+    config, saved = _last_checkpoint(workdir)
+    params = weights(saved.state)
+    plain = dataclasses.replace(config.model, dtype="float32", attention="xla", dropout=0.0, remat=False)
+    # The log may know of steps whose checkpoint was lost or is damaged.
+    seen = [line for line in read_log(workdir) if "validation" in line and line.get("step", 0) <= saved.step]
+    about = {"config": dataclasses.asdict(config), "last": seen[-1] if seen else {}}
     file = out if out.suffix else published(out)
     save_weights(file, plain, params, dtype=dtype, metadata=about)
     if file != out:
@@ -226,12 +228,17 @@ def load_run(source: epath.PathLike) -> tuple[ModelConfig, Any]:
     source = epath.Path(source)
     if source.is_file() and "://" not in str(source):
         return load_weights(Path(source))
+    config, saved = _last_checkpoint(source)
+    return config.model, weights(saved.state)
+
+
+def _last_checkpoint(source: epath.Path) -> tuple[TrainConfig, checkpoints.Saved]:
     config = read_config(source)
     with checkpoints.open_checkpoints(source / "checkpoints", read_only=True) as manager:
         saved = checkpoints.restore(manager, abstract_state(config, one_device()), optional=OPTIONAL)
     if saved is None:
         raise PianistError(f"{source}: holds no checkpoint yet; train first")
-    return config.model, weights(saved.state)
+    return config, saved
 
 
 def read_config(workdir: epath.PathLike) -> TrainConfig:

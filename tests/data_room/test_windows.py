@@ -1,5 +1,7 @@
 """Windows cover their pieces."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -51,6 +53,12 @@ def test_windows_come_as_they_are_stored_and_as_often_as_they_weigh(corpus: Corp
     drawn = np.bincount(np.asarray(draw(windows, jax.random.key(0), 20_000)), minlength=len(windows["start"]))
     share = np.diff(np.asarray(windows["chance"]), prepend=0)
     np.testing.assert_allclose(drawn / 20_000, share, atol=0.02)
+
+
+def test_corpora_that_all_weigh_nothing_are_named(corpus: Corpus) -> None:
+    nothing = tuple(dataclasses.replace(source, weight=0.0) for source in corpus.sources)
+    with pytest.raises(PianistError, match="all have a weight of 0, so nothing is drawn"):
+        piece_windows(dataclasses.replace(corpus, sources=nothing), 32)
 
 
 def test_a_split_without_pairs_is_named(corpus: Corpus) -> None:

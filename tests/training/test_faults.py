@@ -332,7 +332,9 @@ def test_damaged_metrics_of_one_checkpoint_hide_no_other(tmp_path: Path, damage:
 
 def test_a_log_that_was_cut_short_is_read_and_goes_on(tmp_path: Path) -> None:
     first, last = '{"step": 5, "validation": {"note": 2.0}}', '{"step": 15, "loss": 1.0}'
-    (tmp_path / "log.jsonl").write_text(f'{first}\n{{"step": 10, "gradient": 0te": 37}}\n7\n{{"step": 1')
+    (tmp_path / "log.jsonl").write_text(
+        f'{first}\n{{"step": 10, "gradient": 0te": 37}}\n7\n{{"step": ""}}\n{{"step": 1'
+    )
     with open_logs(tmp_path) as log:
         log({"step": 15, "loss": 1.0})
     assert [line["step"] for line in read_log(tmp_path)] == [5, 15]

@@ -89,6 +89,8 @@ def test_a_run_on_streamed_shards_ends_in_weights(tmp_path: Path) -> None:
     run_stage(config, None, tmp_path / "run", shards=[pairs], observers=observers)
     assert performed == [5, 10]
     assert "step 5: 3 parts" in said
+    with (tmp_path / "run" / "log.jsonl").open("a") as log:
+        log.write('{"step": 15, "validation": {"note": 9.0}}\n')  # of a step whose checkpoint was lost
     export_run(tmp_path / "run", tmp_path / "tiny.safetensors", dtype="float32")
     model, weights = load_weights(tmp_path / "tiny.safetensors")
     assert model == dataclasses.replace(config.model, dtype="float32")
