@@ -253,8 +253,10 @@ class TrainConfig:
 
     `steps` of `batch` windows of `window` notes; the learning rate warms up for `warmup` steps and falls along a
     cosine to `final_lr_ratio` of its peak. Gradients longer than `grad_clip_norm` are shortened to it. `pedal_weight`
-    scales the loss of the four pedal slots. Every `log_every` steps the run logs, every `evaluate_every` it measures
-    the validation loss, saves and logs, every `sample_every` (0: never) it performs a score.
+    scales the loss of the four pedal slots. In fine-tuning `consensus_weight` times the squared error of the consensus
+    is learnt from besides (0: it is learnt afterwards, upon a model that stays). Every `log_every` steps the run logs,
+    every `evaluate_every` it measures the validation loss, saves and logs, every `sample_every` (0: never) it performs
+    a score.
 
     `packed` fills every place of a streamed batch, with several pieces to a row where they are short.
     `accumulate` divides a batch into so many parts run one after the other. `ema_decay` is the decay of a running
@@ -275,6 +277,7 @@ class TrainConfig:
     weight_decay: float = 0.05
     grad_clip_norm: float = 1.0
     pedal_weight: float = 1.0
+    consensus_weight: float = 0.0
     seed: int = 0
     log_every: int = 50
     evaluate_every: int = 500
@@ -296,6 +299,10 @@ class TrainConfig:
             raise PianistError(f'task is "{self.task}", but it must be one of {", ".join(TASKS)}')
         if self.task == "consensus" and not self.model.consensus:
             raise PianistError("the model has no head to learn the consensus: set model.consensus=64")
+        if self.consensus_weight and (self.task != "finetune" or not self.model.consensus):
+            raise PianistError(
+                "consensus_weight belongs to fine-tuning a model with a consensus: set model.consensus=64"
+            )
         counts = ("batch", "window", "steps", "log_every", "evaluate_every", "validation_batches", "accumulate", "keep")
         for name in counts:
             if getattr(self, name) < 1:

@@ -72,6 +72,21 @@ class Pianist(nn.Module):
         memory, real = self.encode(score, note_mask_BN, segment_ids_BN=segment_ids_BN, deterministic=deterministic)
         return self.decoder.nll(memory, real, score.notes, performance_BNS, deterministic)
 
+    def nll_and_consensus(
+        self,
+        score: ScoreTokens,
+        performance_BNS: jax.Array,
+        note_mask_BN: jax.Array,
+        *,
+        segment_ids_BN: jax.Array | None = None,
+        deterministic: bool = True,
+    ) -> tuple[jax.Array, jax.Array]:
+        """`nll` and `predict_consensus` from one reading of the score; here the encoder learns from both."""
+        memory, real = self.encode(score, note_mask_BN, segment_ids_BN=segment_ids_BN, deterministic=deterministic)
+        nll_BNS = self.decoder.nll(memory, real, score.notes, performance_BNS, deterministic)
+        told = (self.embedder(score.notes), _columns(score, "metre"), _columns(score, "page"))
+        return nll_BNS, self.consensus(memory, *told, real, deterministic)
+
     def read(self, score: ScoreTokens, note_mask_BN: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
         """What decoding needs of a score: encoder states, how many positions of each row are real, int32 [B], and
 

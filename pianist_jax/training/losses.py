@@ -61,7 +61,7 @@ def example(batch: Batch, config: TrainConfig, key: jax.Array, *, augmented: boo
     shown = {"seen": seen, "performance": performance, "scored": scored, "note_mask": batch["note_mask"]}
     if "segment_ids" in batch:
         shown["segment_ids"] = batch["segment_ids"]
-    if config.task == "consensus":
+    if "curves" in batch:
         shown["curves"] = _with_tempo(batch["curves"], late_B)
     return shown
 
@@ -98,6 +98,10 @@ def summed_error(
         method="predict_consensus",
         rngs={"dropout": key},
     )
+    return _summed_error(curves_BNC, shown)
+
+
+def _summed_error(curves_BNC: jax.Array, shown: Batch) -> tuple[jax.Array, Sums]:
     known = jnp.isfinite(shown["curves"])
     error = jnp.where(known, curves_BNC - jnp.where(known, shown["curves"], 0.0), 0.0) ** 2
     error_C, count_C = jnp.sum(error, axis=(0, 1)), jnp.sum(known, axis=(0, 1), dtype=jnp.float32)
@@ -112,20 +116,23 @@ def summed_nll(
 ) -> tuple[jax.Array, Sums]:
     """Weighted sum of the scored slots' NLL in nats, and sums: `weight`, and NLL and number of slots of each field.
 
-    All in float32. A sum over a batch is that of its parts, so a batch can be taken in parts; its mean cannot.
+    All in float32. A sum over a batch is that of its parts, so a batch can be taken in parts; its mean cannot. With
+    `config.consensus_weight` so many times `summed_error` is added, and its sums, named `agreed_…`.
     """
-    nll = Pianist(config.model).apply(
+    both = config.consensus_weight > 0
+    told: Any = Pianist(config.model).apply(
         {"params": params},
         shown["seen"],
         shown["performance"],
         shown["note_mask"],
         segment_ids_BN=shown.get("segment_ids"),
         deterministic=not train,
-        method="nll",
+        method="nll_and_consensus" if both else "nll",
         rngs={"dropout": key},
     )
+    nll = told[0] if both else told
     scored = shown["scored"]
-    nll = jnp.where(scored, nll, 0.0)  # type: ignore[arg-type]
+    nll = jnp.where(scored, nll, 0.0)
     slot_sum, slot_count = jnp.sum(nll, axis=(0, 1)), jnp.sum(scored, axis=(0, 1), dtype=jnp.float32)
     weight = jnp.where(jnp.arange(8) >= FIELDS["pedal"][0], config.pedal_weight, 1.0)
     if config.model.decoder == "note":  # its pitch is given
@@ -134,7 +141,12 @@ def summed_nll(
     for field, slots in FIELDS.items():
         sums[field] = jnp.sum(slot_sum[jnp.array(slots)])
         sums[f"{field}_count"] = jnp.sum(slot_count[jnp.array(slots)])
-    return jnp.sum(slot_sum * weight), sums
+    total = jnp.sum(slot_sum * weight)
+    if both:
+        error, errors = _summed_error(told[1], shown)
+        total += config.consensus_weight * error
+        sums |= {f"agreed_{name}": value for name, value in errors.items() if name != "weight"}
+    return total, sums
 
 
 def per_field(sums: Sums) -> dict[str, float]:
@@ -143,4 +155,7 @@ def per_field(sums: Sums) -> dict[str, float]:
     fields = FIELDS if "pedal" in host else CURVES
     means = {field: host[field] / max(host[f"{field}_count"], 1.0) for field in fields}
     means["note"] = sum(means[field] * len(slots) for field, slots in fields.items() if field != "pitch")
+    if f"agreed_{curves.PREDICTED[0]}" in host:
+        agreed = {f"agreed_{name}" for name in CURVES}
+        means |= {name: host[name] / max(host[f"{name}_count"], 1.0) for name in sorted(agreed)}
     return means

@@ -71,7 +71,7 @@ def run_stage(
         return
     if config.task == "consensus" and (source is None or data is None or shards):
         raise PianistError("the consensus is learnt from exported pairs, upon a model; give --data and --from")
-    if config.task != "consensus" and config.model.consensus:
+    if config.task != "consensus" and config.model.consensus and not config.consensus_weight:
         raise PianistError("a consensus does not outlive its model: leave model.consensus out and learn it afterwards")
     if source is not None:
         model, initial = load_run(source)
@@ -115,7 +115,7 @@ def _resident(config: TrainConfig, data: Path) -> dict[str, Windows]:
     pairs = load_pairs(_parts(data, "pairs"))
 
     def windows(pairs: PairCorpus, split: str = "train", stride: int = 64) -> Windows:
-        curves = pair_curves(pairs) if config.task == "consensus" else None
+        curves = pair_curves(pairs) if config.task == "consensus" or config.consensus_weight else None
         likely = in_time(pairs) if config.model.anchored else pairs
         return pair_windows(likely, config.window, split, stride=stride, curves=curves)
 

@@ -19,7 +19,7 @@ from pianist_jax.model.pianist import completed
 from pianist_jax.music.tokens import FIRST_TIME, IOI
 from pianist_jax.performance.parameters import TEMPO_UNIT
 from pianist_jax.training.loop import train
-from pianist_jax.training.losses import CURVES, example
+from pianist_jax.training.losses import CURVES, example, per_field, summed_loss
 from pianist_jax.training.stages import export_run, run_stage
 from pianist_jax.training.steps import new_state
 from pianist_jax.weights import load_weights
@@ -100,3 +100,35 @@ def test_it_begins_with_a_model_and_pairs(tmp_path: Path) -> None:
     with pytest.raises(PianistError, match="give --data and --from"):
         run_stage(consensus(), tmp_path, tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_fine_tuning_can_learn_the_consensus_besides() -> None:
+    alone = tiny(model=consensus().model)
+    config, key = dataclasses.replace(alone, consensus_weight=3.0), jax.random.key(0)
+    params = new_state(config)["params"]
+    shown = example(take(jax.tree.map(jnp.asarray, pairs()), jnp.arange(4), config.window), config, key, augmented=True)
+
+    def loss(config: TrainConfig) -> Any:
+        return lambda params: summed_loss(params, shown, config, key, train=True)
+
+    (nll, plain), unmoved = jax.value_and_grad(loss(alone), has_aux=True)(params)
+    (both, sums), moved = jax.value_and_grad(loss(config), has_aux=True)(params)
+    error, errors = loss(consensus())(params)
+    assert float(both) == pytest.approx(float(nll) + 3.0 * float(error), rel=1e-5)
+    told, besides = per_field(sums), per_field(errors)
+    assert {f"agreed_{name}": told[f"agreed_{name}"] for name in CURVES} == pytest.approx(
+        {f"agreed_{name}": besides[name] for name in CURVES}
+    )
+    assert {name: told[name] for name in per_field(plain)} == pytest.approx(per_field(plain))
+    assert not any(np.abs(x).max() for x in jax.tree.leaves(unmoved["consensus"]))
+    assert all(np.abs(x).max() > 0 for x in jax.tree.leaves(moved["consensus"]["curves"]))
+    changed = jax.tree.map(lambda a, b: float(jnp.abs(a - b).max()), moved["encoder"], unmoved["encoder"])
+    assert min(jax.tree.leaves(changed)) > 0  # the encoder learns from it, which it does not in the consensus stage
+
+
+def test_what_the_consensus_weighs_belongs_to_fine_tuning() -> None:
+    sizes = consensus().model
+    with pytest.raises(PianistError, match="consensus_weight belongs to fine-tuning"):
+        tiny(model=sizes, task="pretrain", consensus_weight=1.0)
+    with pytest.raises(PianistError, match="consensus_weight belongs to fine-tuning"):
+        tiny(consensus_weight=1.0)
