@@ -8,11 +8,11 @@ import platform
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import jax
-import jaxlib
 import platformdirs
 from jax.experimental import serialize_executable
 
@@ -69,7 +69,7 @@ def _name(devices: list[jax.Device], *what: Any) -> str:
     """A hash of all that a program depends on."""
     told = [(each.id, each.device_kind) for each in devices], devices[0].client.platform_version
     settings = sorted((name, repr(value)) for name, value in jax.config.values.items())
-    versions = jax.__version__, jaxlib.__version__, os.environ.get("XLA_FLAGS"), _sources()
+    versions = version("jax"), version("jaxlib"), os.environ.get("XLA_FLAGS"), _sources()
     return hashlib.sha256(repr((told, settings, versions, what)).encode()).hexdigest()[:40]
 
 

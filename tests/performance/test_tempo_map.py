@@ -6,7 +6,7 @@ import mido
 import numpy as np
 import partitura
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pianist_jax.errors import PianistError
@@ -88,14 +88,33 @@ def adversarial(draw):
     return grid, normalise(raw)[0]
 
 
+def most_crowded(performance, tick):
+    """How many strikes of one key follow each other by less than a tick: each needs one of its own in the file."""
+    longest = 1
+    for pitch in np.unique(performance.pitch):
+        close = np.diff(performance.onset[performance.pitch == pitch]) < tick
+        longest = max(longest, *(len(run) + 1 for run in "".join("x" if x else " " for x in close).split()), 1)
+    return longest
+
+
+def crowded():
+    """One key struck three times within two milliseconds, where a tick of the slowest tempo is three."""
+    time = [0, 83601, 83602, 84001, 84401, 84801, 85201, 85600, 85601, 85602]
+    n = len(time)
+    grid = ScoreGrid(480, np.zeros(n, int), np.ones(n, int), np.zeros(n, int), ("R", "L"), ((0, 4, 4),))
+    return grid, notes_of([21] * n, time, [1] * n)
+
+
 @MODES
 @settings(max_examples=60)
+@example(case=crowded())
 @given(case=adversarial())
 def test_anything_sounds_as_it_was_played(events, case, tmp_path_factory):
     grid, performance = case
     mapped, error = worst(tmp_path_factory.mktemp("daw") / "a.mid", grid, performance, events)
     longest = mapped.tempo.micros.max() / 960_000
-    assert error <= tempo.SNAP + 2 * longest  # where keys pass from hand to hand; else half of it
+    ticks = max(2, most_crowded(performance, longest))  # two where keys pass from hand to hand
+    assert error <= tempo.SNAP + ticks * longest
     assert 200_000 <= mapped.tempo.micros.min() <= mapped.tempo.micros.max() <= 3_000_000
 
 
