@@ -41,6 +41,7 @@ def test_changes_count_where_no_run_overlaps():
     ]
 
 
+@pytest.mark.slow
 def test_a_measurement():
     told = measure_here("render:note-tiny:2:float32:64")
     assert told["what"] == "render:note-tiny:2:float32:64"

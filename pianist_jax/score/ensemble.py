@@ -70,7 +70,7 @@ def named_apart(others: Sequence[OtherPart], grid: ScoreGrid, score: str) -> tup
 def remarks_on(others: Sequence[OtherPart], unknown: Sequence[str], grid: ScoreGrid) -> tuple[str, ...]:
     """What is to be told of other parts: of which names (`unknown`) no instrument is known, shared channels."""
     lines = [f"{', '.join(unknown)}: no such instrument is known; sounds as a piano"] if unknown else []
-    if len(grid.part_names) + len(others) > MOST_CHANNELS:
+    if others and len(grid.part_names) + len(others) > MOST_CHANNELS:
         lines.append(f"more parts than MIDI has channels ({MOST_CHANNELS}): parts of one instrument share one")
     return tuple(lines)
 

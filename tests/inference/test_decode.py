@@ -174,6 +174,7 @@ def test_at_the_performances_tempo_gaps_and_chords_have_bounds_of_their_own():
     assert loose[0][:, IOI].tolist() == [0, LEAST_IOI, 0, LEAST_IOI]
 
 
+@pytest.mark.slow
 def test_what_must_not_be_is_not_drawn():
     """A gap that is likeliest far below its bound is drawn from what lies above it, not held at the bound."""
     low_R, width_R = np.arange(0, 5000, 10), np.full(500, 10)

@@ -81,6 +81,7 @@ def test_a_batch_takes_a_size_that_is_there_and_has_room():
     assert decoder.choose_size(16, 60, with_metre) == ProgramKey("perform", 16, 64, with_metre)
 
 
+@pytest.mark.slow
 def test_performances_of_one_score_share_its_encoding():
     """Bit for bit what each plays when its score is encoded for it alone, with prompts too."""
     scores = [read_piece(made_up_score(60, seed=seed)).tokens for seed in (1, 2)]

@@ -50,6 +50,7 @@ def test_every_note_is_heard_by_every_other_and_the_metre_too() -> None:
     assert np.abs(before - predicted(CONFIG, params, told, mask)).max(axis=-1).min() > 1e-6
 
 
+@pytest.mark.slow
 def test_only_the_head_learns() -> None:
     score, _ = example(2, NOTES, masked=0.0)
     metre = np.random.default_rng(0).integers(1, np.minimum(METRE_SIZE, 9), (2, NOTES, len(METRE)))
@@ -66,6 +67,7 @@ def test_only_the_head_learns() -> None:
         assert (min(sizes) > 0) if name == "consensus" else (max(sizes) == 0), name
 
 
+@pytest.mark.slow
 def test_a_model_can_get_a_head_and_lose_it() -> None:
     plain = dataclasses.replace(CONFIG, consensus=0)
     params = initialise(plain, jax.random.key(3))

@@ -79,6 +79,7 @@ def test_picture_and_sound(tmp_path):
         notes.save(tmp_path, name="x", plot=True)
 
 
+@pytest.mark.slow
 def test_sound_in_another_form_and_a_page(tmp_path):
     rendering = render(CHORALE, lively_model())
     names = [path.name for path in rendering.save(tmp_path, name="x", audio="flac,44100", page=True)]

@@ -43,6 +43,7 @@ def consensus(**changes: Any) -> TrainConfig:
     return dataclasses.replace(base, task="consensus", model=sizes, **changes)
 
 
+@pytest.mark.slow
 def test_the_head_learns_and_nothing_else_moves(tmp_path: Path) -> None:
     said: list[str] = []
     fine, config, data = tiny(), consensus(), pairs()

@@ -56,6 +56,7 @@ def config(**changes: Any) -> TrainConfig:
     return dataclasses.replace(small, augmentation=plain, **changes)
 
 
+@pytest.mark.slow
 def test_a_small_model_learns_a_small_piece_by_heart(windows: Windows) -> None:
     settings = config()
     state = new_state(settings)
@@ -110,6 +111,7 @@ def test_stopping_and_resuming_is_the_same_bit_for_bit(windows: Windows, tmp_pat
     assert said[1:] == ["finished: all 40 steps are done; `pianist export` writes the weights"]  # nothing compiled
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_no_number_stops_the_run(windows: Windows, tmp_path) -> None:
     settings = config(steps=20, learning_rate=1e30, grad_clip_norm=1e30, warmup=1)
     with pytest.raises(PianistError, match="the loss is nan"):
@@ -186,6 +188,7 @@ def test_settings_are_typed_and_named() -> None:
         ModelConfig(heads=6, kv_heads=4)
 
 
+@pytest.mark.slow
 def test_flops_are_those_that_xla_counts() -> None:
     """The matrix products of a model of one layer each, forward and backward, are what the formula says."""
     from pianist_jax.training.flops import flops_per_note
