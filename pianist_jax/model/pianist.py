@@ -84,8 +84,7 @@ class Pianist(nn.Module):
         """`nll` and `predict_consensus` from one reading of the score; here the encoder learns from both."""
         memory, real = self.encode(score, note_mask_BN, segment_ids_BN=segment_ids_BN, deterministic=deterministic)
         nll_BNS = self.decoder.nll(memory, real, score.notes, performance_BNS, deterministic)
-        told = (self.embedder(score.notes), _columns(score, "metre"), _columns(score, "page"))
-        return nll_BNS, self.consensus(memory, *told, real, deterministic)
+        return nll_BNS, self._told_of(score, memory, self.embedder(score.notes), real, deterministic)
 
     def read(self, score: ScoreTokens, note_mask_BN: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
         """What decoding needs of a score: encoder states, how many positions of each row are real, int32 [B], and
@@ -121,7 +120,12 @@ class Pianist(nn.Module):
 
     def _curves(self, score: ScoreTokens, memory: jax.Array, real: Extent, deterministic: bool) -> jax.Array:
         known = jax.lax.stop_gradient((memory, self.embedder(score.notes)))
-        return self.consensus(*known, _columns(score, "metre"), _columns(score, "page"), real, deterministic)
+        return self._told_of(score, *known, real, deterministic)
+
+    def _told_of(
+        self, score: ScoreTokens, memory: jax.Array, embedded: jax.Array, real: Extent, deterministic: bool
+    ) -> jax.Array:
+        return self.consensus(memory, embedded, _columns(score, "metre"), _columns(score, "page"), real, deterministic)
 
     def start(self, score: ScoreTokens, note_mask_BN: jax.Array, notes: int | None = None) -> dict[str, Any]:
         """Encode the score and make the decoder's state before the first note, with caches for so many notes (all)."""
