@@ -294,10 +294,15 @@ def agreed(
 
 def expressed_at(piece: Piece, performance: Notes, pace: Pace, expression: Expression) -> Notes:
     """A performance as it was agreed on, at the pace and with the expression that are wanted."""
-    others = (piece.others, piece.factor)
-    paced = with_room(normalise(piece.raw)[0], to_pace(piece, performance, pace), *others)
+    paced = _with_room(piece, to_pace(piece, performance, pace))
     expressed = express_all(piece.score, piece.grid, paced, at_own(expression))
-    return expressed if expression.shape.hits else with_room(normalise(piece.raw)[0], expressed, *others)
+    return expressed if expression.shape.hits else _with_room(piece, expressed)
+
+
+def _with_room(piece: Piece, performance: Notes) -> Notes:
+    if not piece.others:
+        return performance
+    return with_room(normalise(piece.raw)[0], performance, piece.others, piece.factor)
 
 
 def to_pace(piece: Piece, performance: Notes, pace: Pace) -> Notes:

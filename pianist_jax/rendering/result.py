@@ -12,7 +12,7 @@ from pianist_jax.errors import PianistError
 from pianist_jax.inference.windows import Windowing, window_boundaries
 from pianist_jax.music.notes import Notes, normalise
 from pianist_jax.performance.ensemble import in_time, with_room
-from pianist_jax.performance.expression import Expression
+from pianist_jax.performance.expression import NEUTRAL, Expression
 from pianist_jax.performance.pace import FREE, Pace, at_pace, factor_of, first_mark, note_value, to_pace
 from pianist_jax.performance.shaping import express_all
 
@@ -51,11 +51,16 @@ class Rendering:
         """The other parts in the time of a performance (`performance.ensemble`)."""
         return in_time(normalise(self.raw)[0], notes, self.others, self.factor) if self.others else ()
 
-    def with_room(self) -> "Rendering":
-        """The same, each performance so much later that parts which begin before the pianist have the time to."""
+    def with_room(self, expression: Expression = NEUTRAL) -> "Rendering":
+        """The same, each performance so much later that parts which begin before the pianist have the time to.
+
+        Not where the `expression` hits times: they stay.
+        """
+        if not self.others or expression.shape.hits:
+            return self
         written = normalise(self.raw)[0]
         performances = (with_room(written, notes, self.others, self.factor) for notes in self.performances)
-        return dataclasses.replace(self, performances=tuple(performances)) if self.others else self
+        return dataclasses.replace(self, performances=tuple(performances))
 
     @property
     def title(self) -> str:
@@ -80,7 +85,7 @@ class Rendering:
             factor = self.factor / expression.tempo_scale
             report = {**changed.report, "tempo": {**self.report.get("tempo", {}), "factor": factor}}
             changed = dataclasses.replace(changed, score=at_pace(normalise(self.raw)[0], factor), report=report)
-        return changed if expression.shape.hits else changed.with_room()
+        return changed.with_room(expression)
 
     def at(self, pace: Pace, scale: float = 1.0) -> "Rendering":
         """The same performances at another pace (`performance.pace`), `scale` times as fast.

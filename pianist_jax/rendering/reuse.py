@@ -53,7 +53,7 @@ def made_again(stem: Path, identity: dict[str, Any], extras: Extras, expression:
             bare = read_take(stem, take.number).rendering
             performances = tuple(express_all(bare.score, bare.grid, notes, expression) for notes in bare.performances)
             changed = dataclasses.replace(bare, performances=performances, identity=identity)
-            return keep_take(changed if expression.shape.hits else changed.with_room(), stem, extras)
+            return keep_take(changed.with_room(expression), stem, extras)
     return Saved()
 
 
