@@ -199,7 +199,7 @@ def _place(
     if before is not None and before.take != take:
         _keep(stem, before)
     if taken is not None and (before is None or before.take != take):
-        copy = take_path(stem, take.number).with_suffix(".from.mid")
+        copy = _taken_path(stem, take.number)
         replace_file(copy, taken.read_bytes(), make_folder=True)
     return save_rendering(rendering, stem, force=True, extras=extras, take=take, gone=gone)
 
@@ -209,15 +209,16 @@ def require_unchanged(
 ) -> list[Path]:
     """The files of the take before that the new one, with files at `paths`, does not have.
 
-    Raises PianistError, naming it, where any of all these but the one `taken` in is not as it was last written, unless
-    `force` is set.
+    Raises PianistError, naming it, where any of all these is not as it was last written, unless `force` is set, or it
+    is the one `taken` in or was before (a command killed in between leaves it where it was, its take already kept).
     """
     made = {} if before is None else before.made
     gone = [stem.with_name(name) for name in made if stem.with_name(name) not in paths]
     for path in [] if force else [*paths, *gone]:
         if not path.exists() or (taken is not None and taken.exists() and path.samefile(taken)):
             continue
-        if made.get(path.name, {}).get("sha256") != file_hash(path):
+        found = file_hash(path)
+        if made.get(path.name, {}).get("sha256") != found and found not in _taken_in(stem):
             how = "`pianist apply NAME.json --from` takes edits of MIDI files in, --force replaces it"
             raise PianistError(f"{path}: was changed since it was rendered, or is another's; {how}")
     return [path for path in gone if path.exists()]
@@ -266,6 +267,16 @@ def _kept(stem: Path) -> list[int]:
     folder = take_path(stem, 0).parent
     names = [path.stem for path in folder.glob("*.json")] if folder.is_dir() else []
     return sorted(int(name) for name in names if name.isascii() and name.isdecimal() and not name.startswith("0"))
+
+
+def _taken_path(stem: Path, number: int) -> Path:
+    """Where the file is kept whose edits a take has."""
+    return take_path(stem, number).with_suffix(".from.mid")
+
+
+def _taken_in(stem: Path) -> set[str]:
+    """The hashes of the files whose edits kept takes have."""
+    return {file_hash(path) for number in _kept(stem) if (path := _taken_path(stem, number)).exists()}
 
 
 def _names(stem: Path) -> dict[int, str]:

@@ -99,19 +99,25 @@ def test_a_killed_process_loses_no_take_and_the_next_command_goes_on(worker, ope
             check(model, stem)
 
 
-def test_every_step_of_a_take_can_be_the_last(worker):
-    """The second take, killed before each of its file operations, and then asked for again."""
+@pytest.mark.parametrize("second", [("soft", 0.5), ("import", 1)])
+def test_every_step_of_a_take_can_be_the_last(worker, second):
+    """The second take, killed before each of its file operations, and then gone to or asked for again."""
     killed = 0
     for step in range(80):
         with tempfile.TemporaryDirectory() as folder:
             stem, model = Path(folder) / "x", Model()
-            for operation in (("render", 0), ("soft", 0.5)):
+            for operation in (("render", 0), second):
                 before = copy.deepcopy(model)
                 assert predict(model, operation, worker.score)
+                if model.current == 2:
+                    prepare(operation, stem)
                 ended = not worker.kill(operation, stem, step if model.current == 2 else None)
             killed += not ended
-            is_kept(stem, before)
-            command(("soft", 0.5), worker.score, stem)
+            takes = is_kept(stem, before)
+            if 2 in takes:
+                switch_to(stem, 2)
+            else:
+                command(second, worker.score, stem)
             check(model, stem)
             if ended:
                 break

@@ -15,7 +15,7 @@ from pianist_jax.performance.tempo_events import TempoMap
 from pianist_jax.rendering.extras import Extras
 from pianist_jax.rendering.reimport import take_in
 from pianist_jax.rendering.stored import read_rendering
-from pianist_jax.rendering.takes import keep_take, list_takes
+from pianist_jax.rendering.takes import keep_take, list_takes, switch_to
 from tests.music.helpers import assert_same
 from tests.rendering.models import made_up_score
 from tests.rendering.renderings import CHORALE, made_up_rendering
@@ -250,3 +250,21 @@ def test_a_file_edited_in_place_becomes_a_take(tmp_path):
     assert_same(take_in(stored(tmp_path), path).rendering.notes, taken.rendering.notes)
     assert [take.parent for take in list_takes(tmp_path / "x")] == [None, 1]
     assert Path(tmp_path / "x.takes" / "1.json").exists()
+
+
+def test_a_file_whose_edits_a_take_has_is_in_nobody_s_way(tmp_path):
+    """A command that is killed between its take and the files leaves the edited one where it was."""
+    keep_take(made_up_rendering(CHORALE, seed=1), tmp_path / "x", Extras())
+    path = tmp_path / "x.performance.mid"
+    before = {file: file.read_bytes() for file in tmp_path.iterdir()}
+    write_midi(path, dataclasses.replace(notes := read_midi(path), velocity=np.full(len(notes), 9, np.int16)))
+    edited = path.read_bytes()
+    taken = take_in(stored(tmp_path), path)
+    keep_take(taken.rendering, tmp_path / "x", Extras(), taken=path)
+    for file, content in (before | {path: edited}).items():
+        file.write_bytes(content)
+    assert switch_to(tmp_path / "x", 2).take == 2
+    assert_same(stored(tmp_path).rendering.notes, taken.rendering.notes)
+    path.write_bytes(edited + b"more")
+    with pytest.raises(PianistError, match="was changed since it was rendered"):
+        switch_to(tmp_path / "x", 1)
