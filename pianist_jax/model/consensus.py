@@ -35,12 +35,13 @@ class Consensus(nn.Module):
         page_BNC: jax.Array,
         real: Extent,
         deterministic: bool,
-    ) -> jax.Array:
-        """Encoder states, embedded notes, the metre's columns and (with `config.page`) the page's -> float32 [B, N, 4].
+    ) -> tuple[jax.Array, jax.Array]:
+        """Encoder states, embedded notes, the metre's columns and (with `config.page`) the page's -> float32 [B, N, 4],
 
-        The first three are those of `performance.parameters`: the gap behind the note's chord, told at its first note,
-        velocity and articulation, each less its mean over the performance and in units of its standard deviation. The
-        last is how much slower than written the passage is played, a logarithm in units of `TEMPO_UNIT`.
+        and the states [B, N, `config.consensus`] that tell them. The first three curves are those of
+        `performance.parameters`: the gap behind the note's chord, told at its first note, velocity and articulation,
+        each less its mean over the performance and in units of its standard deviation. The last is how much slower than
+        written the passage is played, a logarithm in units of `TEMPO_UNIT`.
         """
         heads = self.config.consensus // HEAD_SIZE
         c = dataclasses.replace(
@@ -55,4 +56,4 @@ class Consensus(nn.Module):
         x = nn.gelu(x, approximate=True)
         x = EncoderStack(c, name="stack")(dense(c.width, c, name="hidden")(x), real, deterministic)
         told = [dense(3, c, bias=True, name="curves")(x), dense(1, c, bias=True, name="tempo")(x)]
-        return jnp.concatenate(told, axis=-1).astype(jnp.float32)
+        return jnp.concatenate(told, axis=-1).astype(jnp.float32), x

@@ -11,6 +11,7 @@ NOTES = {
     "uncompressed": 6,
     "note": 80,
     "note-cross": 80,
+    "informed": 80,
 }  # 80: past the longest span of the tempo
 
 
