@@ -19,8 +19,7 @@ class ModelConfig:
     `metre` adds to each note where it stands in bar, beat, hand, chord and piece, as far as the score tells.
     `anchored` says that it was trained on scores at the tempo of their performances, so that it keeps what is written.
     `consensus` is the width of a head that predicts what pianists agree on, a multiple of 64; 0: there is none. It
-    reads the `page`, or does not: dynamics, slurs, signs, lengths. An `informed` decoder is told what the consensus
-    foretells, the metre and the page; encoder and consensus stay as they are while it learns.
+    reads the `page`, or does not: dynamics, slurs, signs, lengths.
     `attention` is "xla", "cudnn" (flash attention on NVIDIA GPUs) or "flash" (on TPUs). Parameters are float32,
     `dtype` is the dtype of the arithmetic. `remat` computes blocks again for the gradient, to save memory, but for
     what `remat_keeps`: "nothing", or the results of linear maps ("dots").
@@ -43,7 +42,6 @@ class ModelConfig:
     anchored: bool = False
     consensus: int = 0
     page: bool = False
-    informed: bool = False
     dropout: float = 0.0
     dtype: str = "float32"
     attention: str = "xla"
@@ -67,8 +65,6 @@ class ModelConfig:
             raise PianistError(f"consensus is {self.consensus}, but it must be 0 or a multiple of 64")
         if self.page and not self.consensus:
             raise PianistError("the page is read by the consensus: set consensus besides, or page=false")
-        if self.informed and not (self.consensus and self.decoder == "note"):
-            raise PianistError("only a note decoder is informed, and by a consensus: set both, or informed=false")
         if self.remat_keeps not in ("nothing", "dots"):
             raise PianistError(f'remat_keeps is "{self.remat_keeps}", but it must be "nothing" or "dots"')
         if self.heads % self.kv_heads:
@@ -303,8 +299,6 @@ class TrainConfig:
             raise PianistError(f'task is "{self.task}", but it must be one of {", ".join(TASKS)}')
         if self.task == "consensus" and not self.model.consensus:
             raise PianistError("the model has no head to learn the consensus: set model.consensus=64")
-        if self.model.informed and (self.task != "finetune" or self.consensus_weight):
-            raise PianistError("a consensus that informs a decoder stays: fine-tune that, without consensus_weight")
         if self.consensus_weight and (self.task != "finetune" or not self.model.consensus):
             raise PianistError(
                 "consensus_weight belongs to fine-tuning a model with a consensus: set model.consensus=64"

@@ -39,7 +39,7 @@ class Model:
 
     def read(self, score: ScoreTokens) -> ScoreTokens:
         """What the model reads of a score, NumPy arrays: the page where it can, as unknown (0) where none is told."""
-        if not (self.config.page or self.config.informed):
+        if not self.config.page:
             return score._replace(page=None)
         unknown = np.zeros((score.size, SCORE_COLUMNS["page"]), np.int32)
         return score if score.page is not None else score._replace(page=unknown)

@@ -143,8 +143,8 @@ def _compile_consensus(programs: Programs, key: ProgramKey) -> Callable[..., Any
     read = _function(programs, "read")
 
     def predict(params: Any, score: ScoreTokens, mask_BN: jax.Array) -> jax.Array:
-        _, _, curves_BNC, states = read(params, score, mask_BN)
-        return told(curves_BNC, states)
+        memory, _, curves_BNC = read(params, score, mask_BN)
+        return told(curves_BNC, memory)
 
     return jax.jit(predict).lower(_params(programs), *_scores(programs, key, key.rows)).compile()
 
@@ -197,8 +197,8 @@ def _functions(programs: Programs) -> tuple[Callable[..., Any], ...]:
     group = GROUP if programs.on_cpu and programs.mesh.size == 1 else None
 
     def start(params: Any, score: ScoreTokens, mask_SN: jax.Array, score_of_row_B: jax.Array | None, notes: int) -> Any:
-        memory, length, curves_SNC, states = in_groups(partial(read, params), group, score, mask_SN)
-        told_SNC = told(curves_SNC, states)
+        memory, length, curves_SNC = in_groups(partial(read, params), group, score, mask_SN)
+        told_SNC = told(curves_SNC, memory)
         rows = memory, length, score.notes
         memory, length, notes_BNS = rows if score_of_row_B is None else (x[score_of_row_B] for x in rows)
         return begin(params, memory, length, notes_BNS, notes), told_SNC

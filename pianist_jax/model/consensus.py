@@ -35,13 +35,12 @@ class Consensus(nn.Module):
         page_BNC: jax.Array,
         real: Extent,
         deterministic: bool,
-    ) -> tuple[jax.Array, jax.Array]:
-        """Encoder states, embedded notes, the metre's columns and (with `config.page`) the page's -> float32 [B, N, 4],
+    ) -> jax.Array:
+        """Encoder states, embedded notes, the metre's columns and (with `config.page`) the page's -> float32 [B, N, 4].
 
-        and the states [B, N, `config.consensus`] that tell them. The first three curves are those of
-        `performance.parameters`: the gap behind the note's chord, told at its first note, velocity and articulation,
-        each less its mean over the performance and in units of its standard deviation. The last is how much slower than
-        written the passage is played, a logarithm in units of `TEMPO_UNIT`.
+        The first three are those of `performance.parameters`: the gap behind the note's chord, told at its first note,
+        velocity and articulation, each less its mean over the performance and in units of its standard deviation. The
+        last is how much slower than written the passage is played, a logarithm in units of `TEMPO_UNIT`.
         """
         heads = self.config.consensus // HEAD_SIZE
         c = dataclasses.replace(
@@ -56,4 +55,4 @@ class Consensus(nn.Module):
         x = nn.gelu(x, approximate=True)
         x = EncoderStack(c, name="stack")(dense(c.width, c, name="hidden")(x), real, deterministic)
         told = [dense(3, c, bias=True, name="curves")(x), dense(1, c, bias=True, name="tempo")(x)]
-        return jnp.concatenate(told, axis=-1).astype(jnp.float32), x
+        return jnp.concatenate(told, axis=-1).astype(jnp.float32)

@@ -20,14 +20,13 @@ def metre_features(metre_BNC: jax.Array) -> jax.Array:
     column = dict(zip(METRE, jnp.moveaxis(metre_BNC, -1, 0), strict=True))
     features = []
     for name, steps, waves in (("bar", BAR_STEPS, BAR_WAVES), ("beat", BEAT_STEPS, BEAT_WAVES)):
-        known = (column[name] > 0)[..., None].astype(jnp.float32)
+        known = (column[name] > 0)[..., None]
         frequency = jnp.asarray(2 * np.pi / steps * np.array(waves), jnp.float32)[None, None]
-        angle = (column[name] - 1)[..., None].astype(jnp.float32) * frequency
+        angle = (column[name] - 1)[..., None] * frequency
         on_it = (column[name] == 1)[..., None].astype(jnp.float32)
         features += [jnp.sin(angle) * known, jnp.cos(angle) * known, on_it]
     for name, scale in SCALE.items():
-        ms = (column[name] - 1).clip(0).astype(jnp.float32) * scale
-        features.append(time_features(ms, column[name] > 0))
+        features.append(time_features((column[name] - 1).clip(0) * scale, column[name] > 0))
     for name in CHOICES:
         features.append(one_hot(column[name], METRE_SIZE[METRE.index(name)]))
     return jnp.concatenate(features, axis=-1)

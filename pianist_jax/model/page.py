@@ -16,24 +16,23 @@ WAVES = 8  # bumps over the logarithm of the written length
 def page_features(page_BNC: jax.Array) -> jax.Array:
     """Columns int32 [B, N, 8] of `tokens.PAGE` -> float32 [B, N, F]; what is unknown (0) gives zeros."""
     column = dict(zip(PAGE, jnp.moveaxis(page_BNC, -1, 0), strict=True))
-    number = dict(zip(PAGE, jnp.moveaxis(page_BNC.astype(jnp.float32), -1, 0), strict=True))
     features = []
     for name in CHOICES:
         features.append(one_hot(column[name], PAGE_SIZE[PAGE.index(name)]))
-    level = jnp.where(column["level"] > 1, (number["level"] - 7.0) / 4.0, 0.0)  # from pppp to ffff about -1 to 1
+    level = jnp.where(column["level"] > 1, (column["level"] - 7.0) / 4.0, 0.0)  # from pppp to ffff about -1 to 1
     features.append(level[..., None])
-    along = jnp.where(column["along"] > 1, (number["along"] - 1.0) / ALONG_STEPS, 0.0)
-    since = (number["gradual"] - 2.0) % 16.0 / 16.0
+    along = jnp.where(column["along"] > 1, (column["along"] - 1.0) / ALONG_STEPS, 0.0)
+    since = (column["gradual"] - 2) % 16 / 16.0
     ways = jnp.stack([(column["gradual"] > 1) & (column["gradual"] <= 17), column["gradual"] > 17], axis=-1)
-    features += [ways.astype(jnp.float32), ways.astype(jnp.float32) * since[..., None]]
+    features += [ways.astype(jnp.float32), ways * since[..., None]]
     kinds = jnp.stack([column["hairpin"] == 2, column["hairpin"] == 3], axis=-1).astype(jnp.float32)
     features.append(kinds * along[..., None])
     bits = jnp.arange(len(SIGNS))[None, None]
     features.append(((jnp.maximum(column["signs"] - 1, 0)[..., None] >> bits) & 1).astype(jnp.float32))
-    quarters = jnp.maximum(number["length"] - 1.0, 1.0) / QUARTER_STEPS
+    quarters = jnp.maximum(column["length"] - 1.0, 1.0) / QUARTER_STEPS
     place = jnp.log(quarters / SHORTEST) / jnp.log(LONGEST / SHORTEST) * (WAVES - 1)
-    bumps = jnp.maximum(1.0 - jnp.abs(place[..., None] - jnp.arange(WAVES, dtype=jnp.float32)[None, None]), 0.0)
-    features.append(bumps * (column["length"] > 0)[..., None].astype(jnp.float32))
+    bumps = jnp.maximum(1.0 - jnp.abs(place[..., None] - jnp.arange(WAVES)[None, None]), 0.0)
+    features.append(bumps * (column["length"] > 0)[..., None])
     return jnp.concatenate(features, axis=-1)
 
 

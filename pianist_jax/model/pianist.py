@@ -12,13 +12,12 @@ from pianist_jax.config import ModelConfig
 from pianist_jax.model.attention import Extent
 from pianist_jax.model.consensus import Consensus
 from pianist_jax.model.encoder import EncoderStack, TokenEmbedder
-from pianist_jax.model.informed import Informed
 from pianist_jax.model.metre import MetreEmbedder
 from pianist_jax.model.note_decoder import NoteDecoder, NoteEmbedder
 from pianist_jax.model.token_decoder import Choose, TokenDecoder
 from pianist_jax.music.tokens import NOTE_TOKENS, SCORE_COLUMNS, ScoreTokens
 
-OPTIONAL = ("metre_in", "metre_out", "consensus", "informed")  # parts that can be begun anew in a model that lacks them
+OPTIONAL = ("metre_in", "metre_out", "consensus")  # parts that can be begun anew in a model that lacks them
 
 
 class Pianist(nn.Module):
@@ -41,8 +40,6 @@ class Pianist(nn.Module):
             self.metre_in, self.metre_out = MetreEmbedder(c), MetreEmbedder(c)
         if c.consensus:
             self.consensus = Consensus(c)
-        if c.informed:
-            self.informed = Informed(c)
 
     def encode(
         self,
@@ -72,9 +69,7 @@ class Pianist(nn.Module):
         deterministic: bool = True,
     ) -> jax.Array:
         """Teacher-forced negative log-likelihood of every performed slot, float32 [B, N, 8] in nats."""
-        steady = deterministic or self.config.informed  # nothing is learnt there
-        memory, real = self.encode(score, note_mask_BN, segment_ids_BN=segment_ids_BN, deterministic=steady)
-        memory = self._informed(score, memory, real, deterministic)
+        memory, real = self.encode(score, note_mask_BN, segment_ids_BN=segment_ids_BN, deterministic=deterministic)
         return self.decoder.nll(memory, real, score.notes, performance_BNS, deterministic)
 
     def nll_and_consensus(
@@ -89,27 +84,18 @@ class Pianist(nn.Module):
         """`nll` and `predict_consensus` from one reading of the score; here the encoder learns from both."""
         memory, real = self.encode(score, note_mask_BN, segment_ids_BN=segment_ids_BN, deterministic=deterministic)
         nll_BNS = self.decoder.nll(memory, real, score.notes, performance_BNS, deterministic)
-        return nll_BNS, self._told_of(score, memory, self.embedder(score.notes), real, deterministic)[0]
+        return nll_BNS, self._told_of(score, memory, self.embedder(score.notes), real, deterministic)
 
-    def read(self, score: ScoreTokens, note_mask_BN: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
-        """What decoding needs of a score: what the decoder reads, how many positions of each row are real, int32 [B],
+    def read(self, score: ScoreTokens, note_mask_BN: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """What decoding needs of a score: encoder states, how many positions of each row are real, int32 [B], and
 
         `predict_consensus`: float32 [B, N, 0] without that head, [B, N, 8] with one that reads the page: the last four
-        are what it would say without; and the encoder's states, which are what an uninformed decoder reads.
+        are what it would say without.
         """
-        states, real = self.encode(score, note_mask_BN)
-        memory = self._informed(score, states, real, True)
+        memory, real = self.encode(score, note_mask_BN)
         if not self.config.consensus:
-            return memory, real.length_B, jnp.zeros((*note_mask_BN.shape, 0), jnp.float32), states
-        return memory, real.length_B, self._with_blind(score, states, real), states
-
-    def _informed(self, score: ScoreTokens, memory: jax.Array, real: Extent, deterministic: bool) -> jax.Array:
-        """What the decoder reads: the encoder's states and, with `config.informed`, what else it is told."""
-        if not self.config.informed:
-            return memory
-        known = jax.lax.stop_gradient((memory, self.embedder(score.notes)))
-        foretold = jax.lax.stop_gradient(self._told_of(score, *known, real, deterministic)[1])
-        return known[0] + self.informed(foretold, _columns(score, "metre"), _columns(score, "page"))
+            return memory, real.length_B, jnp.zeros((*note_mask_BN.shape, 0), jnp.float32)
+        return memory, real.length_B, self._with_blind(score, memory, real)
 
     def _with_blind(self, score: ScoreTokens, memory: jax.Array, real: Extent) -> jax.Array:
         curves = self._curves(score, memory, real, True)
@@ -134,17 +120,16 @@ class Pianist(nn.Module):
 
     def _curves(self, score: ScoreTokens, memory: jax.Array, real: Extent, deterministic: bool) -> jax.Array:
         known = jax.lax.stop_gradient((memory, self.embedder(score.notes)))
-        return self._told_of(score, *known, real, deterministic)[0]
+        return self._told_of(score, *known, real, deterministic)
 
     def _told_of(
         self, score: ScoreTokens, memory: jax.Array, embedded: jax.Array, real: Extent, deterministic: bool
-    ) -> tuple[jax.Array, jax.Array]:
+    ) -> jax.Array:
         return self.consensus(memory, embedded, _columns(score, "metre"), _columns(score, "page"), real, deterministic)
 
     def start(self, score: ScoreTokens, note_mask_BN: jax.Array, notes: int | None = None) -> dict[str, Any]:
         """Encode the score and make the decoder's state before the first note, with caches for so many notes (all)."""
-        states, real = self.encode(score, note_mask_BN)
-        memory = self._informed(score, states, real, True)
+        memory, real = self.encode(score, note_mask_BN)
         notes = score.size if notes is None else notes
         return self.decoder.start(memory, real.length_B, score.notes, notes)
 

@@ -24,15 +24,14 @@ def learning_rate(config: TrainConfig) -> optax.Schedule:
 
 
 def make_optimizer(config: TrainConfig) -> optax.GradientTransformation:
-    """The optimizer of a run. The consensus moves its own weights alone, and an informed decoder those that read it."""
+    """The optimizer of a run. The consensus moves its own weights alone."""
     optimizer = optax.chain(
         optax.clip_by_global_norm(config.grad_clip_norm),
         optax.adamw(learning_rate(config), b1=0.9, b2=config.beta2, weight_decay=config.weight_decay, mask=_decays),
     )
-    moving = ("consensus",) if config.task == "consensus" else ("decoder", "informed") * config.model.informed
-    if not moving:
+    if config.task != "consensus":
         return optimizer
-    label = lambda params: {name: "moves" if name in moving else "stays" for name in params}  # noqa: E731
+    label = lambda params: {name: "moves" if name == "consensus" else "stays" for name in params}  # noqa: E731
     return optax.partition({"moves": optimizer, "stays": optax.set_to_zero()}, label)
 
 

@@ -71,8 +71,7 @@ def run_stage(
         return
     if config.task == "consensus" and (source is None or data is None or shards):
         raise PianistError("the consensus is learnt from exported pairs, upon a model; give --data and --from")
-    outlives = config.task == "consensus" or config.model.informed or config.consensus_weight
-    if config.model.consensus and not outlives:
+    if config.task != "consensus" and config.model.consensus and not config.consensus_weight:
         raise PianistError("a consensus does not outlive its model: leave model.consensus out and learn it afterwards")
     if source is not None:
         model, initial = load_run(source)

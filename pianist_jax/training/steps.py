@@ -70,8 +70,7 @@ def abstract_batch(config: TrainConfig, mesh: Mesh) -> dict[str, Any]:
     batch["note_mask"] = shaped((rows, notes), jnp.bool_)
     batch |= {name: shaped((rows,), jnp.bool_) for name in ("has_pedal", "expressive", "coarse")}
     if config.task == "finetune":
-        informed = config.model.informed
-        groups = ["notes"] + ["metre"] * (config.model.metre or informed) + ["page"] * informed
+        groups = ["notes"] + ["metre"] * config.model.metre
         batch |= {"score": score_shapes(groups, rows, notes).map(shaped), "played": shaped((rows, notes), jnp.bool_)}
     if config.packed:
         batch["segment_ids"] = shaped((rows, notes))

@@ -27,7 +27,6 @@ CONFIGS = {
     "uncompressed": dataclasses.replace(preset("tiny"), encoder_layers=2, compressed=False),
     "note": preset("note-tiny"),
     "note-cross": dataclasses.replace(preset("note-tiny"), cross_attention=True),
-    "informed": dataclasses.replace(preset("note-tiny"), consensus=64, informed=True),
 }
 
 

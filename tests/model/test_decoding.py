@@ -11,7 +11,6 @@ NOTES = {
     "uncompressed": 6,
     "note": 80,
     "note-cross": 80,
-    "informed": 80,
 }  # 80: past the longest span of the tempo
 
 
