@@ -19,7 +19,7 @@ class ModelConfig:
     `metre` adds to each note where it stands in bar, beat, hand, chord and piece, as far as the score tells.
     `anchored` says that it was trained on scores at the tempo of their performances, so that it keeps what is written.
     `consensus` is the width of a head that predicts what pianists agree on, a multiple of 64; 0: there is none. It
-    reads the `page`, or does not: dynamics, slurs, signs, lengths.
+    reads the `page`, or does not: dynamics, slurs, signs, lengths. The mean of `consensus_heads` is taken.
     `attention` is "xla", "cudnn" (flash attention on NVIDIA GPUs) or "flash" (on TPUs). Parameters are float32,
     `dtype` is the dtype of the arithmetic. `remat` computes blocks again for the gradient, to save memory, but for
     what `remat_keeps`: "nothing", or the results of linear maps ("dots").
@@ -41,6 +41,7 @@ class ModelConfig:
     metre: bool = False
     anchored: bool = False
     consensus: int = 0
+    consensus_heads: int = 1
     page: bool = False
     dropout: float = 0.0
     dtype: str = "float32"

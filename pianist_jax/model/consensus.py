@@ -5,10 +5,12 @@ the encoder and its embedding say of each note and names the mean at once, so th
 """
 
 import dataclasses
+from collections.abc import Callable, Collection
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from flax.core.scope import DenyList
 
 from pianist_jax.config import ModelConfig
 from pianist_jax.model.attention import Extent
@@ -56,3 +58,12 @@ class Consensus(nn.Module):
         x = EncoderStack(c, name="stack")(dense(c.width, c, name="hidden")(x), real, deterministic)
         told = [dense(3, c, bias=True, name="curves")(x), dense(1, c, bias=True, name="tempo")(x)]
         return jnp.concatenate(told, axis=-1).astype(jnp.float32)
+
+
+def several(heads: int) -> Callable[[ModelConfig], nn.Module]:
+    """So many heads side by side, each with weights and dropout of its own; what each says, float32 [H, B, N, 4].
+
+    Their mean errs less than any of them: what one has learnt of its training pieces alone, the others have not.
+    """
+    rngs: dict[bool | str | Collection[str] | DenyList, bool] = {"params": True, "dropout": True}
+    return nn.vmap(Consensus, in_axes=None, axis_size=heads, variable_axes={"params": 0}, split_rngs=rngs)

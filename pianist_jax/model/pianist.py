@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from pianist_jax.config import ModelConfig
 from pianist_jax.model.attention import Extent
-from pianist_jax.model.consensus import Consensus
+from pianist_jax.model.consensus import Consensus, several
 from pianist_jax.model.encoder import EncoderStack, TokenEmbedder
 from pianist_jax.model.metre import MetreEmbedder
 from pianist_jax.model.note_decoder import NoteDecoder, NoteEmbedder
@@ -39,7 +39,7 @@ class Pianist(nn.Module):
         if c.metre:
             self.metre_in, self.metre_out = MetreEmbedder(c), MetreEmbedder(c)
         if c.consensus:
-            self.consensus = Consensus(c)
+            self.consensus = Consensus(c) if c.consensus_heads == 1 else several(c.consensus_heads)(c)
 
     def encode(
         self,
@@ -98,10 +98,12 @@ class Pianist(nn.Module):
         return memory, real.length_B, self._with_blind(score, memory, real)
 
     def _with_blind(self, score: ScoreTokens, memory: jax.Array, real: Extent) -> jax.Array:
-        curves = self._curves(score, memory, real, True)
+        curves = jnp.mean(self._curves(score, memory, real, True), axis=0)
         if not self.config.page:
             return curves
-        blind = curves if score.page is None else self._curves(score._replace(page=None), memory, real, True)
+        blind = curves
+        if score.page is not None:
+            blind = jnp.mean(self._curves(score._replace(page=None), memory, real, True), axis=0)
         return jnp.concatenate([curves, blind], axis=-1)
 
     def predict_consensus(
@@ -112,7 +114,7 @@ class Pianist(nn.Module):
         segment_ids_BN: jax.Array | None = None,
         deterministic: bool = True,
     ) -> jax.Array:
-        """What pianists agree on, curves float32 [B, N, 4] of a score: see `consensus.Consensus`.
+        """What pianists agree on, as each of the heads says, curves float32 [H, B, N, 4] of a score: `model.consensus`.
 
         Only the head learns from it: the encoder stays as it was trained, and has no dropout here.
         """
@@ -125,7 +127,9 @@ class Pianist(nn.Module):
     def _told_of(
         self, score: ScoreTokens, memory: jax.Array, embedded: jax.Array, real: Extent, deterministic: bool
     ) -> jax.Array:
-        return self.consensus(memory, embedded, _columns(score, "metre"), _columns(score, "page"), real, deterministic)
+        beside = _columns(score, "metre"), _columns(score, "page")
+        told: jax.Array = self.consensus(memory, embedded, *beside, real, deterministic)
+        return told[None] if self.config.consensus_heads == 1 else told
 
     def start(self, score: ScoreTokens, note_mask_BN: jax.Array, notes: int | None = None) -> dict[str, Any]:
         """Encode the score and make the decoder's state before the first note, with caches for so many notes (all)."""

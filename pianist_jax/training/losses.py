@@ -89,7 +89,7 @@ def summed_error(
     In units of the curve's own variance in its performance: to predict nothing costs 1. What one pianist does beside
     the others cannot be predicted and costs as much in the end.
     """
-    curves_BNC: Any = Pianist(config.model).apply(
+    curves_HBNC: Any = Pianist(config.model).apply(
         {"params": params},
         shown["seen"],
         shown["note_mask"],
@@ -98,13 +98,17 @@ def summed_error(
         method="predict_consensus",
         rngs={"dropout": key},
     )
-    return _summed_error(curves_BNC, shown)
+    return _summed_error(curves_HBNC, shown, train=train)
 
 
-def _summed_error(curves_BNC: jax.Array, shown: Batch) -> tuple[jax.Array, Sums]:
-    known = jnp.isfinite(shown["curves"])
-    error = jnp.where(known, curves_BNC - jnp.where(known, shown["curves"], 0.0), 0.0) ** 2
-    error_C, count_C = jnp.sum(error, axis=(0, 1)), jnp.sum(known, axis=(0, 1), dtype=jnp.float32)
+def _summed_error(curves_HBNC: jax.Array, shown: Batch, *, train: bool) -> tuple[jax.Array, Sums]:
+    """Each head learns by its own error; they are judged by that of their mean."""
+    told_HBNC = curves_HBNC if train else jnp.mean(curves_HBNC, axis=0, keepdims=True)
+    known_BNC = jnp.isfinite(shown["curves"])
+    wanted_BNC = jnp.where(known_BNC, shown["curves"], 0.0)
+    error_HBNC = jnp.where(known_BNC[None], told_HBNC - wanted_BNC[None], 0.0) ** 2
+    error_C = jnp.sum(jnp.mean(error_HBNC, axis=0), axis=(0, 1))
+    count_C = jnp.sum(known_BNC, axis=(0, 1), dtype=jnp.float32)
     sums: Sums = {"weight": jnp.sum(count_C)}
     for number, name in enumerate(CURVES):
         sums |= {name: error_C[number], f"{name}_count": count_C[number]}
@@ -143,7 +147,7 @@ def summed_nll(
         sums[f"{field}_count"] = jnp.sum(slot_count[jnp.array(slots)])
     total = jnp.sum(slot_sum * weight)
     if both:
-        error, errors = _summed_error(told[1], shown)
+        error, errors = _summed_error(told[1], shown, train=train)
         total += config.consensus_weight * error
         sums |= {f"agreed_{name}": value for name, value in errors.items() if name != "weight"}
     return total, sums

@@ -15,12 +15,13 @@ from pianist_jax.music.tokens import METRE, METRE_SIZE, ScoreTokens
 from tests.model.helpers import LENGTHS, NOTES, REAL, example, lively_params, padded, quick_jit
 
 CONFIG = dataclasses.replace(preset("note-tiny"), consensus=64)
+SEVERAL = dataclasses.replace(CONFIG, consensus_heads=3)
 
 
 @quick_jit
 def predicted(config: ModelConfig, params: Any, score: ScoreTokens, mask: Any) -> jax.Array:
     curves: Any = Pianist(config).apply({"params": params}, score, mask, method="predict_consensus")
-    return curves
+    return curves[0]
 
 
 def test_padding_changes_nothing() -> None:
@@ -65,6 +66,21 @@ def test_only_the_head_learns() -> None:
     for name, part in gradients.items():
         sizes = [float(jnp.abs(leaf).max()) for leaf in jax.tree.leaves(part)]
         assert (min(sizes) > 0) if name == "consensus" else (max(sizes) == 0), name
+
+
+def test_several_heads_are_heads_of_their_own_and_their_mean_is_told() -> None:
+    params = lively_params(SEVERAL)
+    score, _ = example(1, NOTES, masked=0.0)
+    told, mask, model = ScoreTokens(score), np.ones((1, NOTES), bool), Pianist(SEVERAL)
+    each: Any = model.apply({"params": params}, told, mask, method="predict_consensus")
+    alone = []
+    for head in range(3):
+        own = {**params, "consensus": jax.tree.map(lambda leaf, head=head: leaf[head], params["consensus"])}
+        alone.append(predicted(CONFIG, own, told, mask))
+    np.testing.assert_allclose(each, np.stack(alone), atol=1e-5)
+    assert np.abs(np.diff(each, axis=0)).mean() > 0.1
+    read: Any = model.apply({"params": params}, told, mask, method="read")
+    np.testing.assert_allclose(read[2], np.mean(alone, axis=0), atol=1e-5)
 
 
 @pytest.mark.slow
