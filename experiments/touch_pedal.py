@@ -4,7 +4,7 @@
 
 Of every gap between the chords of a performance it learns whether the pedal (controller 64, across 64) comes up and
 goes down in it, and when, from the encoder's states of the chords around, read at their own tempo. An eighth
-of the training compositions is set aside to choose `LEAST` by: with it as many moves are played as pianists make.
+of the training compositions is set aside to tell what `LEAST` gives as many moves as pianists make, without chance.
 Told at the end: how well the moves of validation pieces agree with each human's (`evaluation.pedal.transition_f1`),
 at the humans' usual tempo and without chance, beside the humans' own agreement.
 """

@@ -18,6 +18,7 @@ from pianist_jax.rendering.renderer import read_piece, render, render_all
 from tests.rendering.models import lively_model, made_up_score
 
 SCORE = made_up_score(200)
+SHARE, AS_LARGE = 0.3, (1.0, 1.0, 1.0)  # of the residual; as single tries
 NO_PEDAL = (np.zeros(0, np.int64), np.zeros(0, np.int16))
 
 
@@ -71,7 +72,7 @@ def test_with_all_of_its_chance_a_performance_is_itself():
 )
 def test_what_is_shared_comes_out(curve, shared):
     single = [np.corrcoef(curve(one), shared)[0, 1] for one in TRIES]
-    played = [averaged(SCORE, TRIES, own, 8, Sampling.residual_scale) for own in range(8)]
+    played = [averaged(SCORE, TRIES, own, 8, SHARE, larger=AS_LARGE) for own in range(8)]
     agreed = [np.corrcoef(curve(one), shared)[0, 1] for one in played]
     assert min(agreed) > max(single) + 0.03
     size = np.mean([curve(one).std() for one in TRIES])
@@ -83,7 +84,7 @@ def test_what_is_foretold_counts_as_so_many_tries():
     shared = interpretation(SCORE)[1]
     curve = lambda one: log_odds(one.velocity)  # noqa: E731
     alone = np.corrcoef(curve(TRIES[0]), shared)[0, 1]
-    played = averaged(SCORE, TRIES[:1], 0, 1, 0.0, foretold())
+    played = averaged(SCORE, TRIES[:1], 0, 1, 0.0, foretold(), larger=AS_LARGE)
     assert np.corrcoef(curve(played), shared)[0, 1] > alone + 0.2
     assert curve(played).std() == pytest.approx(curve(TRIES[0]).std(), rel=0.04)
     assert curve(played).mean() == pytest.approx(curve(TRIES[0]).mean(), abs=0.02)
@@ -94,7 +95,7 @@ def test_what_is_foretold_counts_as_so_many_tries():
 
 
 def test_samples_differ_by_their_own_chance():
-    first, second = (log_odds(averaged(SCORE, TRIES, own, 8, Sampling.residual_scale).velocity) for own in (0, 1))
+    first, second = (log_odds(averaged(SCORE, TRIES, own, 8, SHARE, larger=AS_LARGE).velocity) for own in (0, 1))
     rest = np.corrcoef(first - second, log_odds(TRIES[0].velocity) - log_odds(TRIES[1].velocity))[0, 1]
     assert rest > 0.9
 
@@ -102,16 +103,25 @@ def test_samples_differ_by_their_own_chance():
 def test_it_takes_as_long_as_the_tries_do():
     spans = np.log([one.onset[-1] for one in TRIES])
     for own in (0, 5):
-        wanted = spans.mean() + Sampling.residual_scale * (spans[own] - spans.mean())
-        assert np.log(averaged(SCORE, TRIES, own, 8, Sampling.residual_scale).onset[-1]) == pytest.approx(
+        wanted = spans.mean() + SHARE * (spans[own] - spans.mean())
+        assert np.log(averaged(SCORE, TRIES, own, 8, SHARE, larger=AS_LARGE).onset[-1]) == pytest.approx(
             wanted, abs=1e-4
         )
+
+
+def test_what_is_played_is_as_large_as_is_wanted():
+    larger = (1.2, 1.1, 0.9)
+    once, again = (averaged(SCORE, TRIES, 0, 8, SHARE, larger=times) for times in (AS_LARGE, larger))
+    for curve, times in ((gaps, 1.2), (lambda one: log_odds(one.velocity), 1.1)):
+        assert curve(again).std() == pytest.approx(times * curve(once).std(), rel=0.02)
+        assert np.corrcoef(curve(once), curve(again))[0, 1] > 0.99
+    assert again.onset[-1] == pytest.approx(once.onset[-1], abs=2)
 
 
 def test_tries_that_are_one_give_it_again():
     pedal = (np.array([10, 900, 2000, 5000]), np.array([90, 0, 64, 0], np.int16))
     one = release_pedal(one_try(SCORE, 1, pedal=pedal))
-    again = averaged(SCORE, [one] * 4, 2, 4, Sampling.residual_scale)
+    again = averaged(SCORE, [one] * 4, 2, 4, SHARE, larger=AS_LARGE)
     for name in ("onset", "duration", "pedal_time"):
         np.testing.assert_allclose(getattr(again, name), getattr(one, name), atol=2)
     np.testing.assert_array_equal(again.velocity, one.velocity)
@@ -128,7 +138,7 @@ def test_the_pedal_is_one_that_was_played_and_as_most_played_it():
 
     usual = [with_pedal(shift) for shift in (0, 20, 40)]
     odd = [with_pedal(0, *((t, 127) for t in range(90, 19_000, 40))), with_pedal(250)]
-    played = averaged(SCORE, [*odd, *usual], 0, 5, Sampling.residual_scale)
+    played = averaged(SCORE, [*odd, *usual], 0, 5, SHARE, larger=AS_LARGE)
     assert set(played.pedal_value.tolist()) == {0, 100, 101}
     lifts = played.pedal_time[(played.pedal_value == 0) & (played.pedal_time < 19_000)]
     clocks = {one.onset[-1] for one in (*odd, *usual)}
