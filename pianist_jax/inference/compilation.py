@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import platformdirs
 from jax.experimental import serialize_executable
 
 from pianist_jax.files import replacing
@@ -33,7 +32,11 @@ def programs_folder() -> Path | None:
     named = os.environ.get(VARIABLE)
     if named == "" or jax.config.jax_compilation_cache_dir is not None:  # type: ignore[attr-defined]
         return None
-    folder = Path(named or platformdirs.user_cache_dir("pianist_jax", appauthor=False)) / "programs" / _machine()
+    if not named:
+        import platformdirs  # a machine that has a folder named, or keeps nothing, can do without
+
+        named = platformdirs.user_cache_dir("pianist_jax", appauthor=False)
+    folder = Path(named) / "programs" / _machine()
     probe = folder / f".{secrets.token_hex(8)}"
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -43,7 +43,10 @@ def flops_per_note(config: ModelConfig, window: int) -> float:
     return total
 
 
-def peak_flops() -> float | None:
-    """bfloat16 operations a second of the first device by its maker's data sheet, or None where it is not known."""
-    kind = jax.devices()[0].device_kind
+def peak_flops(kind: str = "") -> float | None:
+    """bfloat16 operations a second of this kind of device, or of the first one here, by its maker's data sheet.
+
+    None where it is not known.
+    """
+    kind = kind or jax.devices()[0].device_kind
     return next((peak for name, peak in PEAK_BF16.items() if name in kind), None)
