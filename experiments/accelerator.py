@@ -61,7 +61,7 @@ def measure_missing(plan: Sequence[str], file: Path, seconds: float, steps: int)
     torch = importlib.util.find_spec("torch") is not None
     for spec in plan:
         kind, left = spec.split(":")[0], seconds - (time.monotonic() - began)
-        took = [line["took_s"] for line in lines if line["what"].split(":")[0] == kind]
+        took = [line["took_s"] for line in lines if line["what"].split(":")[0] == kind and "error" not in line]
         if spec in {line["what"] for line in lines}:
             say(f"{spec}: is in {file}")
         elif kind == "torch" and not torch:

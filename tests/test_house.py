@@ -24,13 +24,14 @@ ROOMS: dict[str, set[str]] = {
     "config": set(),
     "terminal": set(),
     "files": set(),
+    "runners": set(),
     "music": {"config"},
     "score": {"music"},
     "performance": {"music", "score"},
     "audio": {"music"},
     "plotting": {"music", "score", "performance"},
     "player": {"music", "score", "performance", "audio"},
-    "data": {"config", "music", "score", "performance"},
+    "data": {"config", "music", "score", "performance", "runners"},
     "model": {"config", "music.tokens"},  # of music the vocabulary alone
     "parallel": {"config"},
     "weights": {"config"},
@@ -39,7 +40,7 @@ ROOMS: dict[str, set[str]] = {
     "training": {"config", "music", "performance", "data", "model", "parallel", "convert", "weights"},
     "rendering": {
         *{"config", "music", "score", "performance", "model", "inference", "parallel", "weights"},
-        *{"audio", "player", "plotting"},
+        *{"audio", "player", "plotting", "runners"},
     },
     "evaluation": {
         *{"config", "music", "score", "performance", "data", "inference", "rendering", "audio", "player", "plotting"},

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pianist_jax.commands import options
 from pianist_jax.errors import PianistError
 from pianist_jax.terminal import counter, say
 
@@ -32,8 +33,8 @@ def prepare(
     validation: Annotated[float, typer.Option(help="Share of compositions to validate on, where none is named.")] = 0.0,
     kind: Annotated[str, typer.Option(help="Of corpora of your own: performance, transcription or score.")] = "",
     workers: Annotated[int | None, typer.Option(help="Processes; as many as there are cores.")] = None,
-    runner: Annotated[str, typer.Option(help="On Beam: Direct, Dataflow, Flink, Spark.")] = "",
-    runner_option: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="What that needs.")] = None,
+    runner: options.Runner = "",
+    runner_option: options.RunnerOption = None,
     list_sources: Annotated[bool, typer.Option("--list", help="Show the known corpora.")] = False,
 ) -> None:
     """Read corpora of MIDI files into compact record shards; goes on where it was stopped."""

@@ -12,6 +12,7 @@ from pianist_jax.errors import PianistError, require
 from pianist_jax.terminal import now_and_then, say
 
 if TYPE_CHECKING:
+    from pianist_jax.inference.engine import Model
     from pianist_jax.performance.expression import Expression
     from pianist_jax.performance.pace import Pace
     from pianist_jax.performance.passage import Passage
@@ -24,9 +25,8 @@ ResidualScale = Annotated[
     float, typer.Option(help="How much of a draw's own difference from what is agreed on is left; 1: as it is drawn.")
 ]
 Log = Annotated[str | None, typer.Option(metavar="FILE", help="Append here what went wrong with a score, in full.")]
-Shard = Annotated[
-    str | None, typer.Option(metavar="2/8", help="Of all scores every eighth, from the second on: a job's share.")
-]
+Runner = Annotated[str, typer.Option(help="On Beam: Direct, Dataflow, Flink, Spark.")]
+RunnerOption = Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="What that needs.")]
 Takes = Annotated[
     bool, typer.Option("--takes", help="Keep earlier takes of many scores too; those of a single one are always kept.")
 ]
@@ -117,6 +117,17 @@ class Anew:
             what = "--hand keeps its" if self.bars is None else "--bars keep their"
             raise PianistError(f"{what} place in time, so that nothing else moves; leave the tempo out")
         return Passage(() if self.bars is None else parse_ranges(self.bars), self.hand)
+
+
+@dataclasses.dataclass(frozen=True)
+class Spread:
+    """How scores are spread over processes and machines."""
+
+    shard: Annotated[
+        str | None, typer.Option(metavar="2/8", help="Of all scores every eighth, from the second on: a job's share.")
+    ] = None
+    runner: Runner = ""
+    runner_option: RunnerOption = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -329,7 +340,12 @@ def tell_error(
         tell('  no file on the score\'s beats could be made: NAME.json tells why ("left_out")')
 
 
-def tell_first_time(programs: Path | None) -> None:
-    """Say that programs will be compiled, where the folder in which they are kept has none yet."""
+def ready_model(name: str) -> "Model":
+    """The model of that name; said is that programs will be compiled, where the folder that keeps them has none yet."""
+    from pianist_jax.inference.compilation import programs_folder
+    from pianist_jax.inference.engine import load_model
+
+    programs = programs_folder()
     if programs is not None and programs.is_dir() and not any(programs.iterdir()):
         say(f"the first time here programs are compiled, up to a minute; they are kept in {programs}")
+    return load_model(name)

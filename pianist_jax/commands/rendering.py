@@ -1,6 +1,7 @@
 """`pianist render`: scores in, performances out."""
 
 import dataclasses
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -40,10 +41,10 @@ def render(
     anew: options.Anew,
     shaped: options.Shaped,
     files: options.Files,
+    spread: options.Spread,
     takes: options.Takes = False,
     force: options.Force = False,
     log: options.Log = None,
-    shard: options.Shard = None,
 ) -> None:
     """Perform scores.
 
@@ -53,17 +54,15 @@ def render(
     another take of a single score (`pianist history`). Several scores are told of in DIR/manifest.jsonl. Scores also
     come in tar archives and in lists (.txt, one path a line).
     """
-    from pianist_jax.inference.compilation import programs_folder
-    from pianist_jax.inference.engine import load_model
     from pianist_jax.rendering.batch import Order
 
     scores, shaped = shaped.with_words_among(scores)
     if samples < 1:
         raise PianistError(f"samples is {samples}, but it must be 1 or more")
     passage = anew.passage(shaped)
-    options.tell_first_time(programs_folder())
-    order = Order(
-        Path(output),
+    make_order = partial(
+        Order,
+        _folder(output),
         seed=seed,
         samples=samples,
         pace=shaped.pace(),
@@ -74,14 +73,43 @@ def render(
         force=force,
         reading=read.reading(),
         log=options.log_of(log),
-        model=load_model(model),
     )
+    if spread.runner:
+        _render_on_beam(scores, make_order, model, spread, whole=anew == options.Anew())
+        return
+    order = make_order(model=options.ready_model(model))
     if anew.performance is not None:
         _take_recording(scores, order, Path(anew.performance), plain=passage is None)
     elif passage is None:
-        _render_scores(scores, order, shard)
+        _render_scores(scores, order, spread.shard)
     else:
         _render_passage(scores, order, passage, files.tempo_events)
+
+
+def _folder(output: str) -> Path:
+    if "://" in output:
+        raise PianistError(f"{output}: performances go into a folder; mount that as one, and name it")
+    return Path(output)
+
+
+def _render_on_beam(
+    scores: list[str], make_order: "partial[Order]", model: str, spread: options.Spread, *, whole: bool
+) -> None:
+    from pianist_jax.rendering.beam import render_on_beam
+    from pianist_jax.rendering.finding import find_scores
+
+    if spread.shard or not whole:
+        raise PianistError("--runner performs whole scores; leave --bars, --hand, --performance and --shard out")
+    jobs, wrong = find_scores(scores)
+    _tell_twins(jobs)
+    silent = dataclasses.replace(make_order.keywords["extras"], on_sound=None)  # elsewhere nobody listens
+    errors = (
+        render_on_beam(jobs, partial(make_order, extras=silent), model, spread.runner, spread.runner_option or ())
+        if jobs
+        else []
+    )
+    say(f"{errors.count(None)} scores performed, or left alone as they were")
+    conclude([*[error for _, error in wrong], *errors])
 
 
 def _render_scores(scores: list[str], order: "Order", share: str | None) -> None:

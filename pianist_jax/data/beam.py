@@ -30,12 +30,11 @@ from pianist_jax.data.prepare import (
 )
 from pianist_jax.data.shards import PreparedError, describe, manifest, write_shard
 from pianist_jax.data.sources import Source
-from pianist_jax.errors import PianistError, require
+from pianist_jax.runners import pipeline_options
 
 if TYPE_CHECKING:
     import apache_beam as beam
 
-RUNNERS = ("Direct", "Dataflow", "Flink", "Spark", "Prism", "Portable")
 Light = tuple[int, dict, int, np.ndarray]  # number of the file, its line, bytes of its record (-1: none), shingles
 
 
@@ -61,19 +60,16 @@ def prepare_on_beam(
 
     Args:
         out_dir: where the machines can write; its prepared folders must not exist.
-        runner: one of `RUNNERS`.
+        runner: one of `runners.RUNNERS`.
         options: of that runner, `key=value` each (`project=…`, `temp_location=gs://…`).
 
     Raises:
         PianistError: Beam is not installed, or does not know the runner.
         SourceError, PreparedError: as `prepare.prepare`.
     """
-    require("beam")
+    settings = pipeline_options(runner, options)
     import apache_beam as beam
-    from apache_beam.options.pipeline_options import PipelineOptions
 
-    if runner.removesuffix("Runner") not in RUNNERS:
-        raise PianistError(f"unknown runner {runner!r}: it is one of {', '.join(RUNNERS)}")
     with tempfile.TemporaryDirectory() as scratch:
         listed = list_corpora(corpora, Path(scratch), validation)
         held = read_held_out(list_corpora(held_out, Path(scratch), 0.0, distinct=False), listed)
@@ -81,8 +77,6 @@ def prepare_on_beam(
         for each in listed:
             if system.exists(f"{root}/{each.source.name}"):
                 raise PreparedError(f"{out_dir}/{each.source.name}: exists already; remove it or name another folder")
-        arguments = [f"--{option.removeprefix('--')}" for option in options]
-        settings = PipelineOptions(arguments, runner=f"{runner.removesuffix('Runner')}Runner", save_main_session=False)
         with beam.Pipeline(options=settings) as pipeline:
             _build(pipeline, listed, held, out_dir)
 

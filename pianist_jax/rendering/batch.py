@@ -6,7 +6,7 @@ import itertools
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
@@ -119,6 +119,8 @@ def render_scores(
     order: Order,
     *,
     share: str = "1/1",
+    manifest: Path | None = None,
+    kept: Collection[str] = (),
     tally: Tally | None = None,
     advance: Callable[[int], None] | None = None,
 ) -> Iterator[Outcome]:
@@ -128,13 +130,14 @@ def render_scores(
     aside with an error what cannot be read or would replace something else, or fails in whatever other way. Of several
     scores the manifest tells what became of them. No more than a few batches are in memory at a time. `advance` is told
     of every so many notes drawn. Several processes may fill one folder: each leaves alone what another is at.
+    Lines are appended to a `manifest` of its own where one is given; nothing may replace what is at the places `kept`.
     """
     tally, todo = tally or Tally(), share_of(jobs, share)
     tally.unread = sum(job.size for job in todo)
     run = _Run(
         order,
-        _Notebook(manifest_path(order.folder, share) if len(jobs) > 1 else None, order),
-        {place(job.score) for job in jobs},
+        _Notebook(manifest or (manifest_path(order.folder, share) if len(jobs) > 1 else None), order),
+        {*kept, *(place(job.score) for job in jobs)},
         tally,
     )
     try:

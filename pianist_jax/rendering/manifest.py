@@ -66,6 +66,17 @@ class Manifests:
                 raise PianistError(f"{path}: cannot be read ({error.strerror}); check your rights") from error
 
 
+def told_in(path: Path) -> dict[str, dict[str, Any]]:
+    """The last line about each rendering in one manifest, by its stem; none where there is no such file."""
+    told = {}
+    if path.exists():
+        with path.open("rb") as lines:
+            for line in lines:
+                if (entry := _parsed(line.decode(errors="replace"))) is not None:
+                    told[entry["stem"]] = entry
+    return told
+
+
 def append_line(path: Path, entry: Mapping[str, Any]) -> None:
     """Append a line by one write, beginning on a line of its own. Raises PianistError."""
     make_folder(path.parent)

@@ -88,7 +88,7 @@ def test_a_rehearsal_on_a_machine_without_the_command_line_s_libraries(
     monkeypatch.setenv("XLA_FLAGS", "")
     file = tmp_path / "tiny.jsonl"
     specs = ["train:note-tiny:1:xla:dtype=float32", "render:note-tiny:2:float32:64", "train:no-such:1"]
-    accelerator.main([str(file), *specs, "--steps", "1"])
+    accelerator.main([str(file), *specs, "--steps", "1", "--seconds", "3600"])
     train, render, wrong = accelerator.read(file)
     assert train["speed"] > 0
     assert render["speeds"]
