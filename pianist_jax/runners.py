@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from apache_beam.options.pipeline_options import PipelineOptions
 
 RUNNERS = ("Direct", "Dataflow", "Flink", "Spark", "Prism", "Portable")
+# What Beam calls Direct first fetches another runner from the net, and takes this one where it cannot.
+_IN_PROCESS = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 
 
 def pipeline_options(runner: str, options: Sequence[str] = ()) -> "PipelineOptions":
@@ -23,4 +25,5 @@ def pipeline_options(runner: str, options: Sequence[str] = ()) -> "PipelineOptio
     if name not in RUNNERS:
         raise PianistError(f"unknown runner {runner!r}: it is one of {', '.join(RUNNERS)}")
     arguments = [f"--{option.removeprefix('--')}" for option in options]
-    return PipelineOptions(arguments, runner=f"{name}Runner", save_main_session=False)
+    called = _IN_PROCESS if name == "Direct" else f"{name}Runner"
+    return PipelineOptions(arguments, runner=called, save_main_session=False)
