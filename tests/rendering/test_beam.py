@@ -85,6 +85,7 @@ def test_shares_hold_every_score_once():
         assert all(len(share.jobs) >= beam_room.FEWEST for share in shares[:-1])
 
 
+@pytest.mark.slow
 def test_every_step_but_beam_itself(scores: Path, tmp_path: Path, weights: str, few: None):
     """Shares in any order, after a run that was stopped before it brought its lines together."""
     here = rendered_here(scores, tmp_path / "here", weights)
@@ -157,6 +158,7 @@ def test_addresses_are_no_folders(monkeypatch, scores, tmp_path, capsys):
     assert [path.name for path in tmp_path.iterdir()] == ["scores"]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_direct_runner(monkeypatch, scores, tmp_path, weights, few, capsys):
     pytest.importorskip("apache_beam", reason="the extra `beam` is not installed")
