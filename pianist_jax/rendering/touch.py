@@ -12,6 +12,8 @@ from pianist_jax.performance.pedalling import pedalled
 from pianist_jax.performance.voicing import voiced
 from pianist_jax.weights.heads import load_head
 
+FOOT_SHARE = 2 / 3  # of the residual: of the foot's chance; with more it moves as no pianist does (validation pieces)
+
 
 def touch(
     score: Notes,
@@ -34,7 +36,7 @@ def touch(
         performance = voiced(score, performance)
     if sampling.foot:
         if states is not None:
-            chance = sampling.residual_scale
+            chance = FOOT_SHARE * sampling.residual_scale
             performance = pedalled(score, performance, states, load_head("pedal")[0], rng, chance)
         performance = eased(performance, rng)
     return performance
