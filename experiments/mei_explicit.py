@@ -1,10 +1,10 @@
 """What an MEI document leaves to its reader, written out: for referees that do not derive it.
 
 Verovio 6.4.1 and converter21 4.0.1 take what sounds from `accid.ges` alone, a space without `dur` for a quarter,
-tuplets from <tuplet> alone, and a chord without `dur` for a quarter. `explicit` writes into a copy what the document
-says by other means: its key signatures and the accidentals before in the bar; tupletSpans and `tuplet` attributes;
-`dur.ppq`, or the length that a layer lacks of its bar; the notes' `dur`. It has no line in common with the reader that
-is judged.
+tuplets from <tuplet> alone, and a chord without `dur` for a quarter; a movement in parts they do not read. `explicit`
+writes into a copy what the document says by other means: its key signatures and the accidentals before in the bar;
+tupletSpans and `tuplet` attributes; `dur.ppq`, or the length that a layer lacks of its bar; the notes' `dur`; a
+movement's only part as its score. It has no line in common with the reader that is judged.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ ID = "xml:id"
 def explicit(root: Element) -> None:
     """Write out, in place, what `root` (without namespaces) leaves to its reader."""
     _write_copies(root)
+    _write_scores(root)
     parents = {child: parent for parent in root.iter() for child in parent}
     for tuplet in root.iter("tuplet"):
         tuplet.attrib.setdefault("num", "3")
@@ -57,6 +58,18 @@ def _write_copies(root: Element) -> None:
                 element.append(child)
             element.attrib |= {key: value for key, value in model.attrib.items() if key not in (ID, "n")}
             del element.attrib["copyof"]
+
+
+def _write_scores(root: Element) -> None:
+    """A movement's only part as its score."""
+    for movement in list(root.iter("mdiv")):
+        parts = movement.find("parts")
+        if parts is not None and len(parts) == 1 and movement.find("score") is None:
+            score = SubElement(movement, "score")
+            staves = SubElement(SubElement(score, "scoreDef"), "staffGrp")
+            for child in parts[0]:
+                (staves if child.tag == "staffDef" else score).append(child)
+            movement.remove(parts)
 
 
 def _tuplets(root: Element, layer: Element) -> Iterator[tuple[Element, Element, tuple[int, int]]]:
@@ -153,8 +166,16 @@ def _fill_spaces(root: Element, parents: dict[Element, Element]) -> None:
 
 
 def _set_length(parents: dict[Element, Element], space: Element, length: Fraction) -> None:
-    """Spaces of plain note values in the place of one, in a tuplet where thirds or fifths are needed."""
+    """Spaces of plain note values in the place of one, in a tuplet where thirds or fifths are needed.
+
+    `length` is what sounds: in a tuplet more is written.
+    """
     parent = parents[space]
+    above: Element | None = parent
+    while above is not None:
+        if above.tag == "tuplet":
+            length *= Fraction(int(above.get("num", 1)), int(above.get("numbase", 1)))
+        above = parents.get(above)
     at = list(parent).index(space)
     parent.remove(space)
     into, scale = parent, Fraction(1)

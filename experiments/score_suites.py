@@ -32,18 +32,35 @@ octave signs that its MIDI applies elsewhere than its own pitches (046-1), ties 
 leads into a second ending (elite); in 013-1a the ties of the notes left out. music21 has every head of ten of these.
 
 Result, MEI (62 complete examples of the sample encodings, MEI 5.1). Both referees take no key signature into account
-where `accid.ges` is not written, spaces without `dur` for quarters, and no tuplets that attributes or tupletSpans show;
-as the files are, 42 have every head as one of the two has it. With these written out for them (`--explicit`,
-mei_explicit.py), and without what is silent here (drums, cues) and notes that say no octave:
+where `accid.ges` is not written, spaces without `dur` for quarters, no tuplets that attributes or tupletSpans show, and
+no movement in parts; as the files are, 42 have every head as one of the two has it. With these written out for them
+(`--explicit`, mei_explicit.py), and without what is silent here (drums, cues) and notes that say no octave:
 
-    62 read; 57 equal to Verovio's in every head, one more (Chopin's study: octave lines) to music21's: 58
-    1  flat that holds on in its bar and staff, for the referees not: Brahms's song (1 head of 226)
-    1  octave line that says no side, below low notes here, for the referees nowhere: Ravel (8 of 4365)
-    1  bars that lack half a beat, which each fills its own way: Chopin's mazurka (7 of 896)
-    1  that neither referee reads (parts beside a score): McFerrin
+    62 read; 58 equal to Verovio's in every head, two more (Chopin's study: octave lines, and his mazurka: a grace note
+       without a pitch) to music21's: 60
+    1  a flat that holds on in its bar and staff, for the referees not: Brahms's song (1 head of 226)
+    1  an octave line that says no side, for the referees nowhere: Ravel (8 of 4365; for Verovio another line, too)
 
-    48 equal in every note struck; in Rimsky-Korsakov's quartet 24 of 664 differ (ties that name places and no notes,
+    51 equal in every note struck; in Rimsky-Korsakov's quartet 24 of 664 differ (ties that name places and no notes,
     which the referee does not join), in none of the others more than 3, but for Ravel's octave line
+
+Of the two that are like neither referee's, the guidelines and the music side with what is read here:
+
+    Brahms, bar 4: `accid.ges` "records the performed pitch inflection" and may be absent. This document writes it for
+        the signature; the one note that only an accidental before it in the bar alters has none. B3 is flat by a
+        written sign on the fourth quaver, and on the eighth, in the same staff, has no sign: flat still.
+    Ravel, bar 217: an <octave> says "that a passage should be performed one or more octaves above or below its written
+        pitch", `dis.place` on which side. It is missing: the line may lead up or down, but not nowhere, as for both
+        referees. Down: bar 218 repeats the left hand's notes without the line, and the right hand is there an octave
+        higher. The reader takes the side that leads away from the middle C.
+
+In Chopin's mazurka bars lack half a beat, which spaces without `dur` must fill ("so that the combined duration of the
+events equals the number of beats in the measure"); how long each is, nothing says. Equal shares are a choice, for the
+referees' copies as here; what is sure is that the bar is full, and the note behind both spaces on its second beat.
+
+An octave line from a note to itself is that note's alone: `endid` is "the final element in a sequence of events to
+which the feature applies", and `oct.ges`, "performed octave information that differs from the written value", is its
+own note's. C5 with `oct.ges="6"` under such a line and D5 behind it are C6 and D5, not D6, for both referees, too.
 
 In Hummel's prelude No. 11, bar 6, two are wrong here: sharps hold on in a glissando of small notes where the document's
 own `accid.ges` speak for naturals. One note of Krebs's trio in E flat is not explained.
