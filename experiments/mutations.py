@@ -334,10 +334,12 @@ def stored(seeds: list[bytes], draw: Draw) -> bytes:
 def mxl(seeds: list[bytes], draw: Draw) -> bytes:
     """An archive whose container or score is wrong, or itself byte by byte."""
     container = b'<container><rootfiles><rootfile full-path="a.xml"/></rootfiles></container>'
+    files = {"META-INF/container.xml": xml([container], draw) if draw.random() < 0.2 else container}
+    files["a.xml"] = xml(seeds, draw) if draw.random() < 0.3 else _one(seeds, draw)
     out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("META-INF/container.xml", xml([container], draw) if draw.random() < 0.2 else container)
-        archive.writestr("a.xml", xml(seeds, draw) if draw.random() < 0.3 else _one(seeds, draw))
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, content in files.items():  # a ZipInfo has no time of the clock in it
+            archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
     return bytewise(out.getvalue(), draw) if draw.random() < 0.6 else out.getvalue()
 
 

@@ -63,7 +63,7 @@ which the feature applies", and `oct.ges`, "performed octave information that di
 own note's. C5 with `oct.ges="6"` under such a line and D5 behind it are C6 and D5, not D6, for both referees, too.
 
 In Hummel's prelude No. 11, bar 6, two are wrong here: sharps hold on in a glissando of small notes where the document's
-own `accid.ges` speak for naturals. In Krebs's trio in E flat, bar 15, the referee strikes a tied note behind a small one.
+own `accid.ges` speak for naturals. In Krebs's trio in E flat the referee strikes a tied note behind a small one.
 
 A third check is in the reader itself: voices of unequal length are named among a score's problems. It fires in none of
 the 165 files of LilyPond's MusicXML suite, in 1 of 77 in kern, and in MEI in 16 of 62, where files lack notes or tuplet
