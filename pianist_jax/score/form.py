@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pianist_jax.score.repeats import Jumps
-from pianist_jax.score.written import Written
+from pianist_jax.score.written import Written, WrittenNote
 
 # Sentences begin with the way back: "un peu plus lent qu'au début" is none.
 _BACK = (
@@ -135,70 +135,86 @@ def settle_form(written: Written) -> None:
 def _settle_codas(jumps: Sequence[Jumps]) -> None:
     """Up to the jump that leads back, a bare sign leads to the coda; after it, it begins one."""
     if not any(here.da_capo or here.dal_segno for here in jumps):
-        for index, here in enumerate(jumps):
-            if here.from_sign and any(each.to_coda or each.coda_sign or each.coda for each in jumps[:index]):
+        leads = False
+        for here in jumps:
+            if here.from_sign and leads:
                 here.dal_segno, here.until, here.to_coda = True, "coda", False
+            leads = leads or here.to_coda or here.coda_sign or here.coda
     leaps = [index for index, here in enumerate(jumps) if here.da_capo or here.dal_segno]
     if not leaps:
         return
     if not any(here.to_coda for here in jumps):  # the word alone, at both ends of the leap
+        again = any(other.coda or other.coda_sign for other in jumps[leaps[0] :])
         for here in jumps[: leaps[0]]:
-            if here.coda and any(other.coda or other.coda_sign for other in jumps[leaps[0] :]):
+            if here.coda and again:
                 here.coda, here.to_coda = False, True
+    waiting = open_coda = False  # since the leap before: a sign that leads to a coda, a coda
     for index, here in enumerate(jumps):
-        if here.coda_sign and not (here.coda or here.to_coda) and index not in leaps:
-            before = [leap for leap in leaps if leap < index]
-            waiting = any(other.to_coda for other in jumps[before[-1] + 1 : index]) if before else False
-            more = any(leap > index for leap in leaps)
-            open_coda = any(other.coda for other in jumps[before[-1] + 1 : index]) if before else False
-            here.to_coda = not before or (more and open_coda and not waiting)
+        if here.da_capo or here.dal_segno:
+            waiting = open_coda = False
+            continue
+        if here.coda_sign and not (here.coda or here.to_coda):
+            here.to_coda = index < leaps[0] or (index < leaps[-1] and open_coda and not waiting)
             here.coda = not here.to_coda
+        waiting, open_coda = waiting or here.to_coda, open_coda or here.coda
 
 
 def _settle_ends(jumps: Sequence[Jumps]) -> None:
     """The coda that no sign leads to follows the fine; where there is no fine, it is reached by its sign."""
     fine, leads = any(here.fine for here in jumps), any(here.to_coda for here in jumps)
+    last_coda = _last_coda(jumps)
     for index, here in enumerate(jumps):
-        follows = any(other.coda for other in jumps[index + 1 :])
-        if here.until == "coda" and not leads and fine and follows:
+        if here.until == "coda" and not leads and fine and index < last_coda:
             here.until = "fine, coda"
         elif here.until == "fine, coda" and not fine and leads:
             here.until = "coda"
 
 
+def _last_coda(jumps: Sequence[Jumps]) -> int:
+    """The last bar in which a coda begins; -1 where none does."""
+    return max((index for index, here in enumerate(jumps) if here.coda), default=-1)
+
+
 def _settle_fines(written: Written) -> None:
     """A fine in mid-bar breaks the bar off where nothing sounds over it, and the upbeat of what comes next follows."""
     upbeat = written.bars[0].length if written.bars and written.bars[0].pickup else 0.0
+    inside = {
+        index: list[WrittenNote]()
+        for index, bar in enumerate(written.bars)
+        if SAME < bar.jumps.fine_at < bar.length - SAME
+    }
+    for note in written.notes if inside else ():
+        if note.bar in inside and not note.grace:
+            inside[note.bar].append(note)
     for index, bar in enumerate(written.bars):
-        at = bar.jumps.fine_at
-        if not at:
-            continue
-        inside = SAME < at < bar.length - SAME
-        notes = [note for note in written.notes if note.bar == index and not note.grace] if inside else []
+        at, notes = bar.jumps.fine_at, inside.get(index, [])
         over = any(note.offset < at - SAME and note.offset + note.length > at + SAME for note in notes)
         follows = any(note.offset > at - SAME for note in notes)
         rest = bar.length - at
         upbeats = bar.jumps.fine_sure or abs(rest - upbeat) < SAME
-        bar.jumps.fine_at = at if inside and follows and not over and upbeats else 0.0
+        bar.jumps.fine_at = at if follows and not over and upbeats else 0.0
 
 
 def _astray(jumps: Sequence[Jumps]) -> list[tuple[int, str]]:
     """Jumps that lead nowhere, by the bar they stand in."""
     found = []
     leads, leaps = any(here.to_coda for here in jumps), any(here.da_capo or here.dal_segno for here in jumps)
+    fine, fine_in_bar = any(here.fine for here in jumps), any(here.fine_at for here in jumps)
+    last_coda, segno = _last_coda(jumps), False
     for index, here in enumerate(jumps):
-        if here.dal_segno and not any(other.segno for other in jumps[: index + 1]):
+        segno = segno or here.segno
+        if here.dal_segno and not segno:
             found.append((index, "D.S. without a segno before it: played from the beginning"))
-        if (here.da_capo or here.dal_segno) and here.until[:4] == "fine" and not any(other.fine for other in jumps):
+        if (here.da_capo or here.dal_segno) and here.until[:4] == "fine" and not fine:
             found.append((index, "goes on to a Fine that stands nowhere: played to the end"))
         if (here.da_capo or here.dal_segno) and here.until == "coda" and not leads:
             found.append((index, "goes on to a coda to which no sign leads: played to the end"))
-        if here.until == "fine, coda" and any(other.fine for other in jumps):
-            if not any(other.coda for other in jumps[index + 1 :]):
+        if here.until == "fine, coda" and fine:
+            if index >= last_coda:
                 found.append((index, "goes on to a coda that stands nowhere: ends at the Fine"))
-            elif any(other.fine_at for other in jumps):
+            elif fine_in_bar:
                 found.append((index, "goes on to a coda from a Fine in mid-bar: that bar is played whole"))
-        if here.to_coda and not any(other.coda for other in jumps[index + 1 :]):
+        if here.to_coda and index >= last_coda:
             found.append((index, "leads to a coda that stands nowhere: not taken"))
         if here.to_coda and not leaps:
             found.append((index, "leads to a coda, but no D.C. or D.S. leads there: not taken"))
