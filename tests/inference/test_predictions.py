@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from pianist_jax.config import Sampling
 from pianist_jax.inference.engine import make_model
 from pianist_jax.inference.predictions import WindowedPredictions, predict, predict_consensus
 from pianist_jax.model.pianist import Pianist
@@ -79,7 +80,7 @@ def test_it_is_heard_in_the_performance(model, monkeypatch, draws):
     drawn = render(score, model, seed=1, samples=draws, residual_scale=1.0)
     played = render(score, model, seed=1, draws=draws)
     agreed = agreed_on(model, read_piece(score).tokens)
-    expected = averaged(drawn.score, drawn.performances, 0, draws, 0.3, agreed)
+    expected = averaged(drawn.score, drawn.performances, 0, draws, Sampling.residual_scale, agreed)
     np.testing.assert_allclose(played.notes.onset, expected.onset, atol=1)
     np.testing.assert_allclose(played.notes.velocity, expected.velocity, atol=1)
     assert (played.notes.velocity != drawn.notes.velocity).mean() > 0.3
