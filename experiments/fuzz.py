@@ -5,7 +5,12 @@
 Each input follows from seed, kind and number alone. Readers run in processes of their own with limits on memory and
 time. Told and kept are inputs that end in anything but a result or a PianistError, that take longer than `SLOW`
 seconds of a processor, or more than `HUGE` bytes. `--seeds` adds small files of one's own to those that are mutated.
-What was found is in README.md.
+What once ended otherwise is kept in tests/data/fuzz, and read again by tests/experiments/test_fuzz.py.
+
+Result (--inputs 10000 --seed 11, all nine kinds; 90 000 inputs): none ends in anything but a result or one line, none
+takes more than 3.3 s of a processor (weights; the others 1.3 s at most) or `HUGE` bytes. A run before this one found
+9999 bars of rest in a tune: what codas and fines mean took time as the square of the bars, 20 s for the 20 000 that
+may be; now 2.5 s. On a quiet core 10 000 inputs took 35 s (parts) to 221 s (abc).
 """
 
 import argparse
