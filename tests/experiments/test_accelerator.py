@@ -93,7 +93,7 @@ def test_a_rehearsal_on_a_machine_without_the_command_line_s_libraries(
     assert train["speed"] > 0
     assert render["speeds"]
     assert "no-such" in wrong["error"]
-    assert (tmp_path / "tiny.md").read_text().count("note-tiny") == 2
+    assert (tmp_path / "tiny.md").read_text().count("`note-tiny`") == 2
     before = file.read_bytes()
     monkeypatch.setattr(accelerator, "measured", None)
     accelerator.main([str(file), *specs])
