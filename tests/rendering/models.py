@@ -2,11 +2,13 @@
 
 import dataclasses
 import functools
+from pathlib import Path
 
 import numpy as np
 
 from pianist_jax.config import preset
 from pianist_jax.inference.engine import Model, make_model
+from pianist_jax.music.midi import DEFAULT_TEMPO, write_parts
 from pianist_jax.music.notes import Notes
 from tests.model.helpers import lively_params
 
@@ -28,3 +30,13 @@ def made_up_score(notes: int, seed: int = 0) -> Notes:
     order = np.lexsort((pitch, onset))
     duration = rng.choice([100, 125, 400, 1500], notes)
     return Notes(pitch[order], onset[order], duration, np.full(notes, 64), np.zeros(0, int), np.zeros(0, int))
+
+
+def written_for_two_hands(path: Path, notes: Notes, middle: int = 60) -> Path:
+    """A MIDI file of a score, the hands in tracks of their own."""
+    hands = []
+    for hand, own in (("Right hand", notes.pitch >= middle), ("Left hand", notes.pitch < middle)):
+        columns = (getattr(notes, name)[own] for name in ("pitch", "onset", "duration", "velocity"))
+        hands.append((hand, Notes(*columns, np.zeros(0, int), np.zeros(0, int))))
+    write_parts(path, hands, ticks_per_quarter=500, tempo=[(0, DEFAULT_TEMPO)])
+    return path

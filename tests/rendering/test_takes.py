@@ -12,10 +12,10 @@ from hypothesis import given, settings
 
 from pianist_jax.errors import PianistError
 from pianist_jax.music.midi import read_midi, write_midi
-from pianist_jax.performance.expression import Expression
+from pianist_jax.performance.expression import NEUTRAL, Expression
 from pianist_jax.rendering.comparison import compare_takes, picture_of
 from pianist_jax.rendering.extras import Extras
-from pianist_jax.rendering.reuse import made_again
+from pianist_jax.rendering.reuse import at_hand, made_again
 from pianist_jax.rendering.takes import (
     find_take,
     keep_edits,
@@ -27,8 +27,9 @@ from pianist_jax.rendering.takes import (
     undo,
 )
 from tests.music.helpers import assert_same
-from tests.rendering.models import made_up_score
+from tests.rendering.models import made_up_score, written_for_two_hands
 from tests.rendering.operations import (
+    ALL_OPERATIONS,
     OPERATIONS,
     PLAIN,
     Model,
@@ -38,7 +39,6 @@ from tests.rendering.operations import (
     heard,
     operate,
     predict,
-    rendered,
     there,
 )
 from tests.rendering.renderings import made_up_rendering
@@ -49,6 +49,20 @@ def score(tmp_path_factory):
     path = tmp_path_factory.mktemp("score") / "a.mid"
     write_midi(path, made_up_score(12))
     return path
+
+
+@pytest.fixture(scope="module")
+def two_bars(tmp_path_factory):
+    return written_for_two_hands(tmp_path_factory.mktemp("score") / "b.mid", made_up_score(14))
+
+
+def rendered(score, stem, seed=0, expression=NEUTRAL, extras=PLAIN):
+    """As the command renders a single score."""
+    rendering = made_up_rendering(score, seed, expression)
+    if at_hand(stem, rendering.identity, extras, has_bars=True, takes=True):
+        return None
+    saved = made_again(stem, rendering.identity, extras, expression, takes=True)
+    return saved if saved.files else keep_take(rendering, stem, extras)
 
 
 def test_earlier_takes_are_kept(score, tmp_path):
@@ -214,9 +228,7 @@ def killed_after(steps):
             yield
 
 
-@settings(max_examples=15, deadline=None)
-@given(operations=st.lists(OPERATIONS, max_size=7))
-def test_any_sequence_ends_as_a_simple_model_says(score, operations):
+def ends_as_the_model_says(score, operations):
     with tempfile.TemporaryDirectory() as folder:
         stem, model = Path(folder) / "x", Model()
         for operation in [("render", 0), *operations]:
@@ -228,24 +240,37 @@ def test_any_sequence_ends_as_a_simple_model_says(score, operations):
         check(model, stem)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=12, deadline=None)
+@given(operations=st.lists(OPERATIONS, max_size=7))
+def test_any_sequence_ends_as_a_simple_model_says(two_bars, operations):
+    ends_as_the_model_says(two_bars, operations)
+
+
+@pytest.mark.slow
+@settings(max_examples=150, deadline=None)
+@given(operations=st.lists(ALL_OPERATIONS, max_size=12))
+def test_many_sequences_end_as_a_simple_model_says(two_bars, operations):
+    ends_as_the_model_says(two_bars, operations)
+
+
+@settings(max_examples=12, deadline=None)
 @given(operations=st.lists(OPERATIONS, min_size=1, max_size=3), steps=st.integers(0, 12))
-def test_kill_9_loses_no_take(score, operations, steps):
+def test_kill_9_loses_no_take(two_bars, operations, steps):
     with tempfile.TemporaryDirectory() as folder:
         stem, model = Path(folder) / "x", Model()
         last = operations[-1]
         for operation in [("render", 0), *operations[:-1]]:
-            if predict(model, operation, score):
-                operate(operation, score, stem)
+            if predict(model, operation, two_bars):
+                operate(operation, two_bars, stem)
         kept = dict(model.notes)
-        if not predict(model, last, score):
+        if not predict(model, last, two_bars):
             return
         with killed_after(steps):
-            operate(last, score, stem)
+            operate(last, two_bars, stem)
         for number, notes in kept.items():
             if number in [take.number for take in list_takes(stem) if not take.edited]:
                 assert_same(read_take(stem, number).rendering.notes, notes)
         assert {take.number for take in list_takes(stem)} >= kept.keys()
         if keep_edits(stem) is None and last[0] in ("render", "take"):  # the same again ends as if nothing had been
-            operate(last, score, stem)
+            operate(last, two_bars, stem)
             check(model, stem)
