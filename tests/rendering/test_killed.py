@@ -119,9 +119,7 @@ def test_a_killed_process_loses_no_take_and_the_next_command_goes_on(worker, ope
             check(model, stem)
 
 
-@pytest.mark.parametrize(
-    "last", [("soft", 0.5), ("import", 1), ("bars", (1, 0)), ("bars with plot", (1, 0)), ("hand, bars", (0, 0, 9))]
-)
+@pytest.mark.parametrize("last", [("soft", 0.5), ("import", 1), ("hand, bars", (0, 0, 9))])
 def test_every_step_of_a_take_can_be_the_last(worker, last):
     """The last take, killed before each of its file operations, and then gone to or asked for again."""
     killed = 0

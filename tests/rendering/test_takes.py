@@ -240,14 +240,14 @@ def ends_as_the_model_says(score, operations):
         check(model, stem)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(operations=st.lists(OPERATIONS, max_size=7))
 def test_any_sequence_ends_as_a_simple_model_says(two_bars, operations):
     ends_as_the_model_says(two_bars, operations)
 
 
 @pytest.mark.slow
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(operations=st.lists(ALL_OPERATIONS, max_size=12))
 def test_many_sequences_end_as_a_simple_model_says(two_bars, operations):
     ends_as_the_model_says(two_bars, operations)
