@@ -349,7 +349,9 @@ def _read_one(job: FoundScore, path: Path, run: _Run) -> Outcome | Piece | None:
     with suppress(PianistError):
         if (run.again or not order.force) and there():
             return Outcome(job.score, tuple(paths))
-    saved = Saved() if order.force else made_again(stem, identity, order.extras, order.expression, takes=order.takes)
+    saved = Saved()
+    if not order.force:
+        saved = made_again(stem, identity, order.extras, order.expression, takes=order.takes, claims=run.claims)
     return Outcome(job.score, saved.files, saved.worst_error_ms, take=saved.take, again=True) if saved.files else piece
 
 
@@ -358,7 +360,7 @@ def _write(job: FoundScore, source: str, rendering: Rendering, run: _Run) -> Out
     stem = order.folder / job.stem
     try:
         if order.takes:
-            saved = keep_take(rendering, stem, order.extras, force=order.force)
+            saved = keep_take(rendering, stem, order.extras, force=order.force, claims=run.claims)
         else:  # forced, as `_read_one` has asked what is in the way
             saved = save_rendering(rendering, stem, force=True, extras=order.extras)
         told = (saved.files, saved.worst_error_ms, rendering)

@@ -8,6 +8,7 @@ from typing import Any
 from pianist_jax.errors import PianistError
 from pianist_jax.performance.expression import NEUTRAL, Expression
 from pianist_jax.performance.shaping import express_all
+from pianist_jax.rendering.claims import Claims
 from pianist_jax.rendering.extras import Extras
 from pianist_jax.rendering.outputs import Saved, is_made, output_paths, save_rendering, wanted_paths
 from pianist_jax.rendering.stored import Stored, read_rendering
@@ -30,12 +31,21 @@ def at_hand(stem: Path, identity: dict[str, Any], extras: Extras, *, has_bars: b
     return False
 
 
-def made_again(stem: Path, identity: dict[str, Any], extras: Extras, expression: Expression, *, takes: bool) -> Saved:
+def made_again(
+    stem: Path,
+    identity: dict[str, Any],
+    extras: Extras,
+    expression: Expression,
+    *,
+    takes: bool,
+    claims: Claims | None = None,
+) -> Saved:
     """The files of the rendering with this `identity`, made without performing: none where that cannot be.
 
     From its own JSON file, where other files are missing or more are wanted; where `takes` are kept also from another
     take with these settings, or from one without any expression, whose notes the `expression` then changes as it would
-    have changed them when they were performed. `at_hand` has told before that nothing is in the way.
+    have changed them when they were performed. `at_hand` has told before that nothing is in the way. `claims`: those of
+    a run that is at it already.
     """
     path = output_paths(stem, 1)[1]
     if path.exists() and (stored := read_rendering(path)).rendering.identity == identity and not stored.by_hand:
@@ -47,13 +57,13 @@ def made_again(stem: Path, identity: dict[str, Any], extras: Extras, expression:
     plain = {**identity, "settings": {**settings, "expression": NEUTRAL.metadata()}}
     for take in list_takes(stem):
         if take.identity == identity:
-            return switch_to(stem, take.number, extras)
+            return switch_to(stem, take.number, extras, claims=claims)
     for take in list_takes(stem):
         if take.identity == plain and expression.tempo_scale == 1:
             bare = read_take(stem, take.number).rendering
             performances = tuple(express_all(bare.score, bare.grid, notes, expression) for notes in bare.performances)
             changed = dataclasses.replace(bare, performances=performances, identity=identity)
-            return keep_take(changed.with_room(expression), stem, extras)
+            return keep_take(changed.with_room(expression), stem, extras, claims=claims)
     return Saved()
 
 

@@ -27,7 +27,6 @@ from pianist_jax.rendering.outputs import (
     Numbered,
     Saved,
     body_hash,
-    make_folder,
     output_paths,
     renamed,
     save_rendering,
@@ -105,15 +104,17 @@ def keep_take(
     origin: Path | None = None,
     taken: Path | None = None,
     force: bool = False,
+    claims: Claims | None = None,
 ) -> Saved:
     """Make a rendering the current take at `stem`, a new one unless the same is there; `Saved` tells its number.
 
     Pictures and sound that the one before has are made for it too. `origin`: the JSON file whose edits by hand are in
     the rendering; others that wait in NAME.json are not lost for it. `taken`: a file whose edits are in it, which may
-    be one of its own and is kept beside the take (NAME.takes/N.from.mid). Raises PianistError, naming it, where a file
-    is in the way that is not as it was last written, unless `force` is set.
+    be one of its own and is kept beside the take (NAME.takes/N.from.mid). `claims`: those of a run that may be at it
+    already. Raises PianistError, naming it, where a file is in the way that is not as it was last written, unless
+    `force` is set.
     """
-    with _claimed(stem):
+    with _claimed(stem, claims):
         before = _current(stem, force=force)
         if before is not None and before.by_hand and before.path != origin and not force:
             raise PianistError(f"{printable(before.path)}: was edited; `pianist apply` keeps that as a take")
@@ -127,16 +128,19 @@ def keep_take(
         return _place(rendering, stem, extras, numbered, before, taken=taken, force=force)
 
 
-def switch_to(stem: Path, number: int, extras: Extras | None = None, *, force: bool = False) -> Saved:
+def switch_to(
+    stem: Path, number: int, extras: Extras | None = None, *, force: bool = False, claims: Claims | None = None
+) -> Saved:
     """Make a take the current one: its files are made again from its JSON file, with other `extras` where given.
 
     Pictures and sound that the current take has are made for it too. Edits by hand that wait in NAME.json become a take
-    first. Raises PianistError where there is no such take or a file was changed that would be lost.
+    first. `claims` as in `keep_take`. Raises PianistError where there is no such take or a file was changed that would
+    be lost.
     """
     stored = read_take(stem, number)
     if _json_path(stem).exists():
-        keep_edits(stem)
-    with _claimed(stem):
+        keep_edits(stem, claims)
+    with _claimed(stem, claims):
         before = _current(stem, force=force)
         return _place(stored.rendering, stem, extras or stored.extras, stored.take, before, force=force)
 
@@ -151,12 +155,12 @@ def undo(stem: Path, *, force: bool = False) -> Saved:
     return switch_to(stem, parent, force=force)
 
 
-def keep_edits(stem: Path) -> Saved | None:
-    """Make a take of edits by hand that wait in NAME.json, if there are any."""
+def keep_edits(stem: Path, claims: Claims | None = None) -> Saved | None:
+    """Make a take of edits by hand that wait in NAME.json, if there are any; `claims` as in `keep_take`."""
     stored = _require_current(stem)
     if not stored.by_hand:
         return None
-    return keep_take(apply_edits(stored), stem, stored.extras, origin=stored.path)
+    return keep_take(apply_edits(stored), stem, stored.extras, origin=stored.path, claims=claims)
 
 
 def name_take(stem: Path, number: int, name: str) -> None:
@@ -309,13 +313,17 @@ def _no_such(stem: Path, which: int | str) -> str:
 
 
 @contextmanager
-def _claimed(stem: Path) -> Iterator[None]:
-    """Nobody else may write this rendering meanwhile. Raises PianistError where somebody is at it."""
-    make_folder(stem.parent)
-    claims = Claims()
+def _claimed(stem: Path, claims: Claims | None) -> Iterator[None]:
+    """Nobody else may write this rendering meanwhile; where `claims` has it already, it keeps it.
+
+    Raises PianistError where somebody is at it.
+    """
+    claims = Claims() if claims is None else claims
+    had = stem in claims.held
     if not claims.take(stem):
         raise PianistError(f"{stem}: another process is at it; wait until it has ended")
     try:
         yield
     finally:
-        claims.release_all()
+        if not had:
+            claims.release(stem)

@@ -13,6 +13,9 @@ import pytest
 from pianist_jax.errors import PianistError
 from pianist_jax.rendering import claims
 from pianist_jax.rendering.claims import Claims, claim_path, clear_stale
+from pianist_jax.rendering.extras import Extras
+from pianist_jax.rendering.takes import keep_take, switch_to
+from tests.rendering.renderings import made_up_rendering
 
 
 def of_another(stem, pid, host=None, age=0.0):
@@ -123,3 +126,21 @@ def test_where_nothing_can_be_made(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(PianistError, match="no folder can be made there"):
         Claims().take(tmp_path / "file" / "a")
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_run_keeps_its_claim_while_a_take_is_written(tmp_path, again):
+    """Until it gives it up itself: what is claimed in between would be another's."""
+    stem, run = tmp_path / "x", Claims()
+    if again:
+        keep_take(made_up_rendering(), stem, Extras())
+        keep_take(made_up_rendering(seed=1), stem, Extras())
+    assert run.take(stem)
+    mine = claim_path(stem).read_bytes()
+    if again:
+        assert switch_to(stem, 1, claims=run).take == 1
+    else:
+        assert keep_take(made_up_rendering(), stem, Extras(), claims=run).files
+    assert claim_path(stem).read_bytes() == mine
+    run.release(stem)
+    assert not claim_path(stem).exists()
