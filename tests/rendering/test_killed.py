@@ -113,10 +113,10 @@ def test_a_killed_process_loses_no_take_and_the_next_command_goes_on(worker, ope
                 switch_to(stem, model.current, WITH_PLOT if model.plot else None)
             else:
                 command(operation, worker.score, stem)
-            check(model, stem)
+            check(model, stem, hidden=False)
         if predict(model, ("bars", (0, 0)), worker.score):
             operate(("bars", (0, 0)), worker.score, stem)
-            check(model, stem)
+            check(model, stem, hidden=False)
 
 
 @pytest.mark.parametrize("last", [("soft", 0.5), ("import", 1), ("hand, bars", (0, 0, 9))])
