@@ -36,7 +36,7 @@ def written_for_two_hands(path: Path, notes: Notes, middle: int = 60) -> Path:
     """A MIDI file of a score, the hands in tracks of their own."""
     hands = []
     for hand, own in (("Right hand", notes.pitch >= middle), ("Left hand", notes.pitch < middle)):
-        columns = (getattr(notes, name)[own] for name in ("pitch", "onset", "duration", "velocity"))
-        hands.append((hand, Notes(*columns, np.zeros(0, int), np.zeros(0, int))))
+        columns = {name: getattr(notes, name)[own] for name in ("pitch", "onset", "duration", "velocity")}
+        hands.append((hand, dataclasses.replace(notes, **columns)))
     write_parts(path, hands, ticks_per_quarter=500, tempo=[(0, DEFAULT_TEMPO)])
     return path

@@ -76,9 +76,8 @@ def worker(tmp_path_factory):
     score = written_for_two_hands(folder / "a.mid", made_up_score(14))
     save_weights(folder / "weights", NOTE, lively_params(NOTE), dtype="float32")
     run = [sys.executable, "-m", "tests.rendering.operating", str(folder / "weights")]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    kept = {**os.environ, "PIANIST_CACHE": str(folder)}
-    with subprocess.Popen(run, **pipes, cwd=ROOT, env=kept) as process:
+    kept, pipe = {**os.environ, "PIANIST_CACHE": str(folder)}, subprocess.PIPE
+    with subprocess.Popen(run, stdin=pipe, stdout=pipe, text=True, cwd=ROOT, env=kept) as process:
         yield Worker(process, score)
 
 
@@ -113,10 +112,10 @@ def test_a_killed_process_loses_no_take_and_the_next_command_goes_on(worker, ope
                 switch_to(stem, model.current, WITH_PLOT if model.plot else None)
             else:
                 command(operation, worker.score, stem)
-            check(model, stem, hidden=False)
+            check(model, stem)
         if predict(model, ("bars", (0, 0)), worker.score):
             operate(("bars", (0, 0)), worker.score, stem)
-            check(model, stem, hidden=False)
+            check(model, stem)
 
 
 @pytest.mark.parametrize("last", [("soft", 0.5), ("import", 1), ("hand, bars", (0, 0, 9))])
