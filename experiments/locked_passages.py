@@ -35,11 +35,11 @@ from pianist_jax.evaluation import statistics as stats
 from pianist_jax.evaluation.aligned import Reference, reference_of
 from pianist_jax.evaluation.dataset import load_pieces
 from pianist_jax.evaluation.folders import Aligner
-from pianist_jax.evaluation.pieces import curves_of, deal
+from pianist_jax.evaluation.pieces import curves_of
 from pianist_jax.inference.engine import load_model
 from pianist_jax.music.notes import Notes
 from pianist_jax.performance.fitting import ends
-from pianist_jax.performance.parameters import CURVES, time_map
+from pianist_jax.performance.parameters import CURVES, deal, time_map
 from pianist_jax.rendering.passages import TAKES, perform_bars
 from pianist_jax.rendering.renderer import read_piece, render_all
 from pianist_jax.score.bars import notes_in

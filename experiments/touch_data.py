@@ -16,9 +16,10 @@ import numpy as np
 from pianist_jax.data.pairs import LEAST_MATCHED
 from pianist_jax.evaluation.dataset import load_pieces
 from pianist_jax.evaluation.folders import Aligner
-from pianist_jax.evaluation.pieces import PlayedPiece, deal
+from pianist_jax.evaluation.pieces import PlayedPiece
 from pianist_jax.files import replacing
 from pianist_jax.performance.alignment import share_matched
+from pianist_jax.performance.parameters import deal
 from pianist_jax.score.load import load
 from pianist_jax.score.metre import metre
 

@@ -25,13 +25,14 @@ from pianist_jax.data.pairs import LEAST_MATCHED
 from pianist_jax.evaluation.aligned import Reference, reference_of
 from pianist_jax.evaluation.dataset import load_pieces
 from pianist_jax.evaluation.folders import Aligner
-from pianist_jax.evaluation.pedal import PedalUse, crossings, transition_f1
-from pianist_jax.evaluation.pieces import PlayedPiece, deal
+from pianist_jax.evaluation.pedal import PedalUse, transition_f1
+from pianist_jax.evaluation.pieces import PlayedPiece
 from pianist_jax.files import replace_file
 from pianist_jax.inference.engine import Model, load_model
 from pianist_jax.inference.predictions import predict
 from pianist_jax.performance.alignment import share_matched
-from pianist_jax.performance.parameters import Chords, chords_of, time_map
+from pianist_jax.performance.parameters import Chords, chords_of, deal, time_map
+from pianist_jax.performance.pedal_moves import crossings
 from pianist_jax.performance.pedalling import (
     EARLY,
     LAYERS,

@@ -58,8 +58,8 @@ from pianist_jax.errors import PianistError
 from pianist_jax.evaluation import statistics as stats
 from pianist_jax.evaluation.chords import ChordUse, chord_use
 from pianist_jax.evaluation.pedal import PedalUse, pedal_use, repedal_f1, transition_f1
-from pianist_jax.evaluation.pieces import Played, PlayedPiece, curves_of, deal
-from pianist_jax.performance.parameters import CURVES, Chords, TimeMap, chords_of, time_map
+from pianist_jax.evaluation.pieces import Played, PlayedPiece, curves_of
+from pianist_jax.performance.parameters import CURVES, Chords, TimeMap, chords_of, deal, time_map
 
 WINDOW, HOP, NEAR_SEAM = 512, 256, 16  # notes
 

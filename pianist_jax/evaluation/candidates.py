@@ -10,9 +10,9 @@ import numpy as np
 
 from pianist_jax.data.twins import twin_page
 from pianist_jax.errors import PianistError
-from pianist_jax.evaluation.pieces import Played, PlayedPiece, curves_of, deal
+from pianist_jax.evaluation.pieces import Played, PlayedPiece, curves_of
 from pianist_jax.performance.pace import Pace, on_clock
-from pianist_jax.performance.parameters import Chords, chords_of, time_map
+from pianist_jax.performance.parameters import Chords, chords_of, deal, time_map
 
 if TYPE_CHECKING:
     from pianist_jax.config import Sampling

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pianist_jax.evaluation.pieces import Dealt
-from pianist_jax.performance.parameters import Chords
+from pianist_jax.performance.parameters import Chords, Dealt, chord_asynchrony
 
 
 @dataclass(frozen=True)
@@ -24,18 +23,8 @@ class ChordUse:
 
 def chord_use(chords: Chords, playing: Dealt) -> ChordUse:
     """Of all onsets of the score with at least two notes that were played."""
-    played = np.isfinite(playing.onset)
-    group, onset = chords.of[played], playing.onset[played]
-    count = np.bincount(group, minlength=len(chords))
-    earliest, latest = np.full(len(chords), np.inf), np.full(len(chords), -np.inf)
-    np.minimum.at(earliest, group, onset)
-    np.maximum.at(latest, group, onset)
-    top = np.full(len(chords), np.nan)
-    upward = np.argsort(chords.pitch, kind="stable")
-    top[chords.of[upward]] = playing.onset[upward]  # the highest is written last
-    others = (np.bincount(group, onset, minlength=len(chords)) - top) / np.maximum(count - 1, 1)
-    several = count > 1
-    return ChordUse(_median((latest - earliest)[several]), _median((others - top)[several]))
+    spread, lead = chord_asynchrony(chords, playing.onset)
+    return ChordUse(_median(spread), _median(lead))
 
 
 def _median(values: np.ndarray) -> float:

@@ -36,10 +36,10 @@ from dataclasses import replace
 import numpy as np
 
 from pianist_jax.evaluation.distributions import as_tokens
-from pianist_jax.evaluation.pieces import Played, deal
+from pianist_jax.evaluation.pieces import Played
 from pianist_jax.music.notes import Notes
 from pianist_jax.music.tokens import FIRST_PITCH, PITCH, SLOTS
-from pianist_jax.performance.parameters import TimeMap, chord_onsets, chords_of, time_map
+from pianist_jax.performance.parameters import TimeMap, chord_onsets, chords_of, deal, time_map
 
 _SHAPES = ("velocity_r_single", "log_ioi_r_single", "log_articulation_r_single")
 _SIZES = ("velocity_variance_match", "log_ioi_variance_match", "log_articulation_variance_match")

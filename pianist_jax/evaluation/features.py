@@ -12,8 +12,8 @@ import numpy as np
 
 from pianist_jax.evaluation import statistics as stats
 from pianist_jax.evaluation.aligned import Performance, prepare
-from pianist_jax.evaluation.pieces import Dealt, Played, deal
-from pianist_jax.performance.parameters import Chords, chord_means, chord_onsets
+from pianist_jax.evaluation.pieces import Played
+from pianist_jax.performance.parameters import Chords, Dealt, chord_means, chord_onsets, deal
 
 WINDOW = 64  # score notes
 PLAYED = 0.5  # a window of which less is played says nothing

@@ -21,11 +21,11 @@ import numpy as np
 from pianist_jax.data.alignments import cached_align
 from pianist_jax.errors import PianistError
 from pianist_jax.evaluation.candidates import Candidates
-from pianist_jax.evaluation.pieces import Played, PlayedPiece, deal
+from pianist_jax.evaluation.pieces import Played, PlayedPiece
 from pianist_jax.music.midi import read_midi
 from pianist_jax.music.notes import Notes, normalise
 from pianist_jax.performance.alignment import AlignmentError
-from pianist_jax.performance.parameters import chords_of, time_map
+from pianist_jax.performance.parameters import chords_of, deal, time_map
 from pianist_jax.score.files import MIDI, NOTATION
 
 PERFORMANCE, DAW = ".performance", ".daw"

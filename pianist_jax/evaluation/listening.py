@@ -18,10 +18,10 @@ import numpy as np
 
 from pianist_jax.audio import load_piano
 from pianist_jax.evaluation.candidates import Candidates
-from pianist_jax.evaluation.pieces import Played, PlayedPiece, deal
+from pianist_jax.evaluation.pieces import Played, PlayedPiece
 from pianist_jax.files import replace_file
 from pianist_jax.music.notes import Notes
-from pianist_jax.performance.parameters import TimeMap, chords_of, time_map
+from pianist_jax.performance.parameters import TimeMap, chords_of, deal, time_map
 from pianist_jax.player import credit, fill, script_json, sound
 
 HUMAN, SCORE = "human", "score"

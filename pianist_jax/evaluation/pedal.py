@@ -9,9 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pianist_jax.evaluation.pieces import Dealt
-from pianist_jax.performance.parameters import Chords, TimeMap
-from pianist_jax.performance.pedalling import DOWN
+from pianist_jax.performance.parameters import Chords, Dealt, TimeMap
+from pianist_jax.performance.pedal_moves import DOWN, crossings, pedal_steps
 
 LONGEST_GAP = 4  # a longer run of unplayed notes is a stretch left out, as where training pairs are cut
 TOLERANCE = 100.0  # ms
@@ -42,6 +41,7 @@ def pedal_use(chords: Chords, playing: Dealt, mapped: TimeMap) -> PedalUse:
     own map.
     """
     first, last = mapped.span
+    held, value = pedal_steps(playing.pedal_time, playing.pedal_value, first, last)
     times, downward = crossings(playing.pedal_time, playing.pedal_value)
     inside = (times >= first) & (times <= last)
     again = ~downward & (np.diff(times, append=np.inf) <= CHANGE)
@@ -50,16 +50,9 @@ def pedal_use(chords: Chords, playing: Dealt, mapped: TimeMap) -> PedalUse:
         down=scored[downward[inside]],
         up=scored[~downward[inside]],
         changes=mapped.to_score(times[inside & again]),
-        share_down=_share_down(times, downward, first, last),
+        share_down=float(held[value >= DOWN].sum() / (last - first)) if last > first else 0.0,
         silent=_silent(chords, playing),
     )
-
-
-def crossings(time: np.ndarray, value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """float64 [K] ms, bool [K]: when a pedal crosses `DOWN`, down and up by turns, and whether it goes down then."""
-    state = np.concatenate([[False], value >= DOWN])
-    changed = np.flatnonzero(state[1:] != state[:-1])
-    return time[changed].astype(np.float64), state[changed + 1]
 
 
 def _silent(chords: Chords, playing: Dealt) -> np.ndarray:
@@ -67,14 +60,6 @@ def _silent(chords: Chords, playing: Dealt) -> np.ndarray:
     played = np.flatnonzero(np.isfinite(playing.onset))
     breaks = np.flatnonzero(np.diff(played) > LONGEST_GAP + 1)
     return np.stack([chords.start[played[breaks]], chords.start[played[breaks + 1]]], axis=1)
-
-
-def _share_down(times: np.ndarray, downward: np.ndarray, first: float, last: float) -> float:
-    # Transitions alternate, beginning with a downward one; a pedal never released is down to the end.
-    times = np.clip(times, first, last)
-    down, up = times[downward], times[~downward]
-    up = np.append(up, last)[: len(down)]
-    return float((up - down).sum() / (last - first)) if last > first else 0.0
 
 
 def transition_f1(candidate: PedalUse, human: PedalUse, human_map: TimeMap) -> float:

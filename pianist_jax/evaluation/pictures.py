@@ -12,8 +12,8 @@ import numpy as np
 from pianist_jax.evaluation import statistics as stats
 from pianist_jax.evaluation.candidates import Candidates
 from pianist_jax.evaluation.distributions import histograms
-from pianist_jax.evaluation.pieces import Played, PlayedPiece, deal
-from pianist_jax.performance.parameters import Chords, TimeMap, chords_of, time_map
+from pianist_jax.evaluation.pieces import Played, PlayedPiece
+from pianist_jax.performance.parameters import Chords, TimeMap, chords_of, deal, time_map
 from pianist_jax.plotting import FAINT, GRID, smoothed
 
 if TYPE_CHECKING:

@@ -18,6 +18,7 @@ from pianist_jax.performance.parameters import (
     CURVES,
     OUTLIER,
     Chords,
+    Dealt,
     TimeMap,
     bounded,
     chord_onsets,
@@ -70,38 +71,6 @@ class PlayedPiece:
         for human in self.humans:
             if human.match.shape != (len(self.score),) or human.match.max(initial=-1) >= len(human.notes):
                 raise PianistError(f"{self.name}: the alignment of {human.name} does not fit its notes; align it again")
-
-
-@dataclass(frozen=True, eq=False)
-class Dealt:
-    """A performance on the N notes of a score and its pedal events.
-
-    float64[N], NaN where a note was not played; onset and end in ms, velocity 0..127.
-    """
-
-    onset: np.ndarray
-    end: np.ndarray
-    velocity: np.ndarray
-    pedal_time: np.ndarray
-    pedal_value: np.ndarray
-
-
-def deal(notes: Notes, match: np.ndarray) -> Dealt:
-    """Deals a performance out on the notes of its score (`match` int64[N], −1 where one was not played)."""
-    played = match >= 0
-
-    def column(values: np.ndarray) -> np.ndarray:
-        dealt = np.full(len(match), np.nan)
-        dealt[played] = values[match[played]]
-        return dealt
-
-    return Dealt(
-        onset=column(notes.onset),
-        end=column(notes.end),
-        velocity=column(notes.velocity),
-        pedal_time=notes.pedal_time,
-        pedal_value=notes.pedal_value,
-    )
 
 
 Candidate = Played | Notes | np.ndarray

@@ -38,9 +38,10 @@ from pianist_jax.evaluation.distributions import (
     compare_pieces,
     human_baseline,
 )
-from pianist_jax.evaluation.pieces import Candidate, Played, PlayedPiece, as_played, deal
+from pianist_jax.evaluation.pieces import Candidate, Played, PlayedPiece, as_played
 from pianist_jax.evaluation.results import PieceResult, aggregate, copies, degenerate, result_of
 from pianist_jax.music.notes import Notes
+from pianist_jax.performance.parameters import deal
 
 Candidates = np.ndarray | Sequence[Candidate]
 Report = dict[str, Any]

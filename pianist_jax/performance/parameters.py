@@ -89,6 +89,38 @@ class Parameters:
     log_articulation: np.ndarray
 
 
+@dataclass(frozen=True, eq=False)
+class Dealt:
+    """A performance on the N notes of a score and its pedal events.
+
+    float64[N], NaN where a note was not played; onset and end in ms, velocity 0..127.
+    """
+
+    onset: np.ndarray
+    end: np.ndarray
+    velocity: np.ndarray
+    pedal_time: np.ndarray
+    pedal_value: np.ndarray
+
+
+def deal(notes: Notes, match: np.ndarray) -> Dealt:
+    """Deals a performance out on the notes of its score (`match` int64[N], −1 where one was not played)."""
+    played = match >= 0
+
+    def column(values: np.ndarray) -> np.ndarray:
+        dealt = np.full(len(match), np.nan)
+        dealt[played] = values[match[played]]
+        return dealt
+
+    return Dealt(
+        onset=column(notes.onset),
+        end=column(notes.end),
+        velocity=column(notes.velocity),
+        pedal_time=notes.pedal_time,
+        pedal_value=notes.pedal_value,
+    )
+
+
 def group_chords(onset: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """int64 [N] the chord of each note, int64 [C] the first note of each; written onsets (ms) ascend.
 
@@ -126,6 +158,26 @@ def chord_means(chords: Chords, values: np.ndarray) -> tuple[np.ndarray, np.ndar
     count = np.bincount(chords.of[known], minlength=len(chords))
     total = np.bincount(chords.of[known], values[known], minlength=len(chords))
     return np.where(count > 0, total / np.maximum(count, 1), np.nan), count
+
+
+def chord_asynchrony(chords: Chords, onset: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """float64 [K], float64 [K] ms, of the K chords of which at least two notes are played (`onset` [N], NaN: not).
+
+    From the first to the last note of a chord; and how much earlier than the mean of the others its highest one comes
+    (melody lead; negative where it comes later; NaN where the highest is not played).
+    """
+    played = np.isfinite(onset)
+    group, own = chords.of[played], onset[played]
+    count = np.bincount(group, minlength=len(chords))
+    earliest, latest = np.full(len(chords), np.inf), np.full(len(chords), -np.inf)
+    np.minimum.at(earliest, group, own)
+    np.maximum.at(latest, group, own)
+    top = np.full(len(chords), np.nan)
+    upward = np.argsort(chords.pitch, kind="stable")
+    top[chords.of[upward]] = onset[upward]  # the highest is written last
+    others = (np.bincount(group, own, minlength=len(chords)) - top) / np.maximum(count - 1, 1)
+    several = count > 1
+    return (latest - earliest)[several], (others - top)[several]
 
 
 def clock_of(chords: Chords, onset: np.ndarray) -> np.ndarray:

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+DOWN, TOP = 64, 127  # from which on a pedal is down; all of its way
 TURN = 12  # of 127
 QUARTILES = (0.25, 0.75)  # of a move's way, through which the straight line is drawn that it becomes
 SLOWEST = 20  # ms before an event tells of a value, in which it is reached
 STEP = 8  # ms between the events of a drawn move
-TOP = 127
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +28,19 @@ class Moves:
 
     def __len__(self) -> int:
         return len(self.begin)
+
+
+def pedal_steps(time: np.ndarray, value: np.ndarray, begin: float, end: float) -> tuple[np.ndarray, np.ndarray]:
+    """float64 [P + 1] ms, int64 [P + 1]: how long a pedal is how deep from `begin` to `end`; up before its P events."""
+    bounds = np.clip(np.concatenate([[begin], time, [end]]), begin, end)
+    return np.diff(bounds), np.concatenate([[0], value]).astype(np.int64)
+
+
+def crossings(time: np.ndarray, value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """float64 [K] ms, bool [K]: when a pedal crosses `DOWN`, down and up by turns, and whether it goes down then."""
+    state = np.concatenate([[False], value >= DOWN])
+    changed = np.flatnonzero(state[1:] != state[:-1])
+    return time[changed].astype(np.float64), state[changed + 1]
 
 
 def moves_of(time: np.ndarray, value: np.ndarray) -> Moves:

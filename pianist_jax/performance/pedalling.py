@@ -13,9 +13,9 @@ import numpy as np
 
 from pianist_jax.music.notes import Notes
 from pianist_jax.performance.parameters import Chords, chords_of, clock_of
+from pianist_jax.performance.pedal_moves import DOWN, TOP
 from pianist_jax.performance.playable import make_playable
 
-DOWN, FULL = 64, 127  # from which on a pedal is down; all of its way
 EARLY = 80.0  # ms before a chord, from which on a move is of the gap behind it
 OFFSET_UNIT = 200.0  # ms, in which the network names when a move comes
 # Chance of a move that is played. Without noise 0.3 gives as many moves as pianists make (`experiments.touch_pedal`);
@@ -120,7 +120,7 @@ def pedalled(
 def _depths(performance: Notes, begin: np.ndarray, end: np.ndarray) -> np.ndarray:
     """int16 [K]: how deep the pedal of a performance gets between each begin and end (ms); as usual where it is up."""
     time, value = performance.pedal_time, performance.pedal_value.astype(np.int64)
-    usual = int(np.median(value[value >= DOWN])) if (value >= DOWN).any() else FULL
+    usual = int(np.median(value[value >= DOWN])) if (value >= DOWN).any() else TOP
     first, last = np.maximum(np.searchsorted(time, begin) - 1, 0), np.searchsorted(time, end)
     deepest = [value[a:b].max(initial=0) for a, b in zip(first, last, strict=True)]
     return np.array([depth if depth >= DOWN else usual for depth in deepest], np.int16)

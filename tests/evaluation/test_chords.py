@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from pianist_jax.evaluation.chords import chord_use
-from pianist_jax.evaluation.pieces import deal
-from pianist_jax.performance.parameters import chords_of
+from pianist_jax.performance.parameters import chords_of, deal
 from tests.evaluation.pieces import notes
 
 # a chord of three, a single note, a chord of two, another of two

@@ -7,9 +7,9 @@ import pytest
 
 from pianist_jax.evaluation import controls
 from pianist_jax.evaluation.distributions import as_tokens
-from pianist_jax.evaluation.pieces import curves_of, deal
+from pianist_jax.evaluation.pieces import curves_of
 from pianist_jax.music.tokens import encode
-from pianist_jax.performance.parameters import chords_of, time_map
+from pianist_jax.performance.parameters import chords_of, deal, time_map
 from tests.evaluation.pieces import invented_piece
 
 

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from pianist_jax.evaluation.pedal import pedal_use, repedal_f1, transition_f1
-from pianist_jax.evaluation.pieces import deal
-from pianist_jax.performance.parameters import chords_of, time_map
+from pianist_jax.performance.parameters import chords_of, deal, time_map
 from tests.evaluation.pieces import notes
 
 SCORE = notes(np.arange(11) * 100)

@@ -6,7 +6,7 @@ import pytest
 from pianist_jax.errors import PianistError
 from pianist_jax.evaluation import pieces as c
 from pianist_jax.music.tokens import encode
-from pianist_jax.performance.parameters import chords_of, time_map
+from pianist_jax.performance.parameters import chords_of, deal, time_map
 from tests.evaluation.pieces import notes
 
 NAN = float("nan")
@@ -14,7 +14,7 @@ NAN = float("nan")
 
 def played(score, performance, match=None, human=True):
     chords = chords_of(score)
-    dealt = c.deal(performance, np.arange(len(score)) if match is None else np.asarray(match))
+    dealt = deal(performance, np.arange(len(score)) if match is None else np.asarray(match))
     mapped = time_map(chords, dealt.onset)
     return chords, dealt, mapped, c.curves_of(chords, dealt, mapped, human)
 
