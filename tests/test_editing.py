@@ -15,6 +15,7 @@ from pianist_jax.inference import engine as programs
 from pianist_jax.music.midi import read_midi, write_midi
 from pianist_jax.music.notes import normalise
 from pianist_jax.rendering.stored import read_rendering
+from pianist_jax.rendering.takes import read_take
 from pianist_jax.weights import save_weights
 from tests.model.helpers import lively_params
 from tests.rendering.models import NOTE, made_up_score
@@ -107,6 +108,12 @@ def test_samples_side_by_side_have_it_too(run):
         ["--strength", "loudness=2"],
         ["--strength", "timing=-1"],
         ["--keep", "timing", "--strength", "timing=2"],
+        ["--style", "rubato=4"],
+        ["--style", "swagger=1"],
+        ["--style", "rubato=1", "--style", "dynamics=1,rubato=-1"],
+        ["--style", "rubato=1", "--strength", "timing=2", "pedal=1"],
+        ["--keep", "velocity", "--style", "level=1"],
+        ["--variety", "-1"],
         ["--tempo-scale", "0"],
         ["--pedal-threshold", "200"],
         ["--bars", "4-2"],
@@ -210,6 +217,24 @@ def test_apply(run):
     flat = read_midi(f"flat/{CHORALE.stem}.performance.mid")
     assert len(set(flat.velocity.tolist())) == 1
     assert Path(f"flat/{CHORALE.stem}.png").exists()
+
+
+def test_style_on_the_command_line(run):
+    run("render", CHORALE, "-o", "out")
+    code, out, err = run("render", CHORALE, "-o", "out", "--style", "level=+1,pedal=-0.5", "articulation=1")
+    assert (code, err) == (0, [])
+    assert "from what was performed before (take 2" in out[-1]
+    first, second = (read_take(Path("out") / CHORALE.stem, n).rendering for n in (1, 2))
+    assert second.notes.velocity.mean() > first.notes.velocity.mean() + 2
+    run("apply", f"out/{CHORALE.stem}.json", "--style", "level=-1")
+    assert run("history", "out")[1][1:] == [
+        "   1: rendered, seed 0",
+        "   2 after 1: rendered, seed 0, style level +1 articulation +1 pedal -0.5",
+        "*  3 after 2: style level -1",
+    ]
+    assert run("render", CHORALE, "-o", "two", "--samples", "2", "--variety", "1")[0] == 0
+    one, other = (read_midi(f"two/{CHORALE.stem}-{n}.performance.mid") for n in (1, 2))
+    assert one.velocity.mean() != other.velocity.mean()
 
 
 def test_takes_on_the_command_line(run):

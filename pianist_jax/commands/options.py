@@ -146,6 +146,18 @@ class Shaped:
             help="timing=0.8 dynamics=1.2 articulation=1 pedal=1: less or more of it; timing=1.5@17-24: in these bars.",
         ),
     ] = None
+    style: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--style",
+            metavar="WORD=X",
+            help="rubato=+1 dynamics=-0.5 level articulation pedal depth spread lead: by so many deviations between "
+            "pianists (-3 to 3) from what it is by default.",
+        ),
+    ] = None
+    variety: Annotated[
+        float, typer.Option(metavar="0-3", help="Let samples differ in style besides; 1: as much as pianists do.")
+    ] = 0.0
     tempo: Annotated[
         str | None,
         typer.Option(
@@ -183,13 +195,23 @@ class Shaped:
 
     def with_words_among(self, paths: list[str]) -> "tuple[list[str], Shaped]":
         """The paths and what is wanted, where words like `dynamics=1.2` or `24=1:03` follow the one an option takes."""
-        if not (self.strength or self.balance or self.hit):
+        if not (self.strength or self.style or self.balance or self.hit):
             return paths, self
         from pianist_jax.performance.expression import is_strength
         from pianist_jax.performance.shaping import HIT, LEVEL
+        from pianist_jax.performance.style import is_style
 
         found: dict[str, Any] = {}
-        for name, is_one in (("strength", is_strength), ("hit", HIT.fullmatch), ("balance", LEVEL.fullmatch)):
+        kinds: dict[str, Callable[[str], object]] = {
+            "strength": is_strength,
+            "style": is_style,
+            "hit": HIT.fullmatch,
+            "balance": LEVEL.fullmatch,
+        }
+        for path in paths if self.strength and self.style else []:
+            if is_strength(path) and is_style(path):
+                raise PianistError(f"{path!r} may be of --strength or of --style; write which before it")
+        for name, is_one in kinds.items():
             if given := getattr(self, name):
                 more = [path for path in paths if is_one(path)]
                 paths = [path for path in paths if path not in more]
@@ -200,9 +222,10 @@ class Shaped:
         """What that is, but for the pace. Raises PianistError."""
         from pianist_jax.performance.expression import Expression, parse_strengths
         from pianist_jax.performance.shaping import parse_shape
+        from pianist_jax.performance.style import parse_style
 
         given = [part for text in self.strength or [] for part in text.replace(",", " ").split()]
-        strengths = parse_strengths([part for part in given if "@" not in part])
+        strengths: dict[str, Any] = {**parse_strengths([part for part in given if "@" not in part])}
         ranges = [part for part in given if "@" in part]
         return Expression(
             **strengths,
@@ -211,6 +234,7 @@ class Shaped:
             pedal_threshold=self.pedal_threshold,
             binary_pedal=self.binary_pedal,
             shape=parse_shape(self.balance or (), ranges, self.swing, self.lead_in, self.hit or ()),
+            style=parse_style(self.style or (), self.variety),
         )
 
     def pace(self) -> "Pace":

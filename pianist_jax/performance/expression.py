@@ -39,9 +39,16 @@ from pianist_jax.performance.parameters import (
 )
 from pianist_jax.performance.playable import drop_repeated_pedal, make_playable
 from pianist_jax.performance.shape import AS_PLAYED, Shape
+from pianist_jax.performance.style import AS_BY_DEFAULT, Style
 
 STRENGTHS = ("timing", "dynamics", "articulation", "pedal")
 KEEPS = {"velocity": "dynamics", "timing": "timing", "articulation": "articulation", "pedal": "pedal"}
+KEPT_FROM = {  # style, where that is kept as written
+    "velocity": ("dynamics", "level"),
+    "timing": ("rubato", "spread", "lead"),
+    "articulation": ("articulation",),
+    "pedal": ("pedal", "depth"),
+}
 STRONGEST = 4.0
 TEMPO_SCALES = (0.1, 10.0)
 EXAGGERATED = math.log(3.0)  # distance from the mean up to which timing and articulation are exaggerated
@@ -50,12 +57,12 @@ HALF = 64  # the pedal's middle
 
 @dataclass(frozen=True)
 class Expression:
-    """What becomes of a performance: strengths (1: as played, 0: none of it), what is kept, tempo, pedal.
+    """What becomes of a performance: strengths (1: as played, 0: none of it), what is kept, tempo, pedal, style.
 
     `keep` names what stays the score's own (`velocity`, `timing`, `articulation`, `pedal`); `tempo_scale` 1.1 is 10%
     faster. Pedal values below `pedal_threshold` are up; with `binary_pedal` those from there on are fully down, without
-    a threshold for as much of the time as the pedal is deep (`share_keeping`). Raises PianistError for what makes no
-    sense.
+    a threshold for as much of the time as the pedal is deep (`share_keeping`). The `style` comes first
+    (`performance.styling`), the `shape` last. Raises PianistError for what makes no sense.
 
     >>> Expression(dynamics=1.2).changes_time
     False
@@ -73,6 +80,7 @@ class Expression:
     pedal_threshold: int = 0
     binary_pedal: bool = False
     shape: Shape = AS_PLAYED
+    style: Style = AS_BY_DEFAULT
 
     def __post_init__(self) -> None:
         for name, times, _ in self.shape.ranges:
@@ -83,6 +91,9 @@ class Expression:
                 raise PianistError(f"{name!r} cannot be kept; choose {', '.join(KEEPS)}")
             if getattr(self, KEEPS[name]) != 1:
                 raise PianistError(f"{name} is kept as written, so the strength of {KEEPS[name]} means nothing")
+        for word, why in self.no_style.items():
+            if word in self.style.words:
+                raise PianistError(f"{why}, so the style {word} means nothing")
         for name in STRENGTHS:
             _require_strength(name, getattr(self, name))
         if not TEMPO_SCALES[0] <= self.tempo_scale <= TEMPO_SCALES[1]:
@@ -93,8 +104,10 @@ class Expression:
 
     def metadata(self) -> dict[str, Any]:
         """What a JSON file tells of it."""
-        told = {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name != "shape"}
-        return {**told, "keep": list(self.keep), **({"shape": self.shape.metadata()} if self.shape else {})}
+        finer: dict[str, Shape | Style] = {"shape": self.shape, "style": self.style}
+        told = {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name not in finer}
+        asked = {name: one.metadata() for name, one in finer.items() if one}
+        return {**told, "keep": list(self.keep), **asked}
 
     @classmethod
     def of(cls, metadata: Mapping[str, Any]) -> Expression:
@@ -102,7 +115,21 @@ class Expression:
         known = {field.name for field in dataclasses.fields(cls)}
         told = {key: value for key, value in metadata.items() if key in known}
         shape = Shape.of(told["shape"]) if "shape" in told else AS_PLAYED
-        return cls(**{**told, "keep": tuple(told["keep"]), "shape": shape})
+        style = Style.of(told.get("style", {}))
+        return cls(**{**told, "keep": tuple(told["keep"]), "shape": shape, "style": style})
+
+    @property
+    def no_style(self) -> dict[str, str]:
+        """The words of style that mean nothing, and why."""
+        kept = {word: f"{name} is kept as written" for name in self.keep for word in KEPT_FROM[name]}
+        return {**kept, **({"depth": "the pedal is up or fully down"} if self.binary_pedal else {})}
+
+    def drawn(self, key: np.ndarray) -> Expression:
+        """The expression of one sample: its style, where that has variety, drawn from `key`, uint32 [2]."""
+        if not self.style.variety:
+            return self
+        style = self.style.drawn(np.random.default_rng(key))
+        return dataclasses.replace(self, style=dataclasses.replace(style, **dict.fromkeys(self.no_style, 0.0)))
 
     @property
     def changes_time(self) -> bool:
@@ -164,7 +191,7 @@ def express(score: Notes, performance: Notes, expression: Expression, middle: fl
         onset, wanted = onset + late, wanted + late
     if e.changes_time or e.articulation != 1 or "articulation" in e.keep:
         duration = _durations(chords, duration, played, wanted, e)
-    velocity = score.velocity if "velocity" in e.keep else _contrast(performance.velocity, e.dynamics, middle)
+    velocity = score.velocity if "velocity" in e.keep else contrast(performance.velocity, e.dynamics, middle)
     pedal_time, pedal_value = performance.pedal_time, performance.pedal_value
     if "pedal" in e.keep:
         pedal_time, pedal_value = moved(score.pedal_time, chords.onset, wanted), score.pedal_value
@@ -187,10 +214,15 @@ def _paced(written: np.ndarray, played: np.ndarray, e: Expression) -> np.ndarray
     if "timing" in e.keep:
         gap = own
     elif e.timing != 1 and len(gap):
-        mean = gap.sum() / own.sum()
-        freed = own * mean * np.exp(_scaled(np.log(gap / (own * mean)), e.timing))
-        gap = freed * gap.sum() / freed.sum()
+        gap = freer(own, gap, e.timing)
     return played[0] + np.concatenate([[0.0], np.cumsum(gap / e.tempo_scale)])
+
+
+def freer(written: np.ndarray, gap: np.ndarray, strength: float) -> np.ndarray:
+    """float64 [C - 1] ms: the gaps between chords, their tempi so much further from the mean, as long in all."""
+    mean = gap.sum() / written.sum()
+    freed = written * mean * np.exp(_scaled(np.log(gap / (written * mean)), strength))
+    return freed * gap.sum() / freed.sum()
 
 
 def _onsets(chords: Chords, onset: np.ndarray, played: np.ndarray, wanted: np.ndarray, e: Expression) -> np.ndarray:
@@ -211,7 +243,7 @@ def _durations(chords: Chords, length: np.ndarray, played: np.ndarray, wanted: n
     return np.maximum(np.rint(after * np.exp(_scaled(articulation, strength))), 1).astype(np.int64)
 
 
-def _contrast(velocity: np.ndarray, strength: float, middle: float | None) -> np.ndarray:
+def contrast(velocity: np.ndarray, strength: float, middle: float | None = None) -> np.ndarray:
     """int16 [N]: velocities further from the middle (their mean), or nearer, by their log-odds."""
     if strength == 1:
         return velocity

@@ -29,6 +29,8 @@ from pianist_jax.performance.fitting import graft
 from pianist_jax.performance.parameters import carried, chords_of, clock_of, group_chords, log_odds, of_log_odds
 from pianist_jax.performance.playable import make_playable
 from pianist_jax.performance.shape import AS_PLAYED, HANDS, Shape
+from pianist_jax.performance.style import AS_BY_DEFAULT
+from pianist_jax.performance.styling import styled
 from pianist_jax.score.bars import notes_in, parse_bars, require_bars
 
 if TYPE_CHECKING:
@@ -98,8 +100,9 @@ def notes_of_hand(grid: ScoreGrid, hand: str) -> np.ndarray:
 def express_all(
     score: Notes, grid: ScoreGrid | None, performance: Notes, expression: Expression, middle: float | None = None
 ) -> Notes:
-    """`express`, and on top of it the expression's `shape`. Raises PianistError where that cannot be."""
-    plain = express(score, performance, dataclasses.replace(expression, shape=AS_PLAYED), middle)
+    """The expression's style, `express`, and on top of it its `shape`. Raises PianistError where that cannot be."""
+    performance = styled(score, performance, expression.style)
+    plain = express(score, performance, dataclasses.replace(expression, shape=AS_PLAYED, style=AS_BY_DEFAULT), middle)
     return shaped(score, grid, plain, expression.shape)
 
 

@@ -42,3 +42,9 @@ def file_hash(path: Path, hint: str = "check that it is there and may be read") 
 def json_hash(value: Any) -> str:
     """A hash of a value that JSON can hold."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def sample_key(seed: int, content: str, sample: int) -> np.ndarray:
+    """Key data uint32 [2] of one performance: it follows from seed, score and sample number alone."""
+    digest = hashlib.sha256(f"{seed} {content} {sample}".encode()).digest()
+    return np.frombuffer(digest[:8], ">u4").astype(np.uint32)

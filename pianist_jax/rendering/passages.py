@@ -37,7 +37,7 @@ from pianist_jax.performance.shaping import express_all, notes_of_hand, require_
 from pianist_jax.rendering.extras import Extras, check_plot
 from pianist_jax.rendering.outputs import DEFAULT_EXTRAS, Saved, is_made, wanted_paths
 from pianist_jax.rendering.renderer import Piece, Score, at_factor, at_own, model_identity, read_piece, sample_key
-from pianist_jax.rendering.result import Rendering
+from pianist_jax.rendering.result import Rendering, for_sample
 from pianist_jax.rendering.stored import apply_edits, read_rendering
 from pianist_jax.rendering.takes import keep_edits, keep_take, list_takes, require_unchanged, switch_to
 from pianist_jax.rendering.touch import head_hashes, heard_by_foot, touch
@@ -99,9 +99,11 @@ def perform_bars(
     parts = parts_of(piece, rendering, passage, expression)
     piece = at_factor(piece, rendering.report.get("tempo", {}).get("factor", 1.0))
     goes_on = None if hand is None or piece.grid is None else notes_of_hand(piece.grid, hand)
-    maker = _maker(piece, model, sampling, advance, expression, styles_of(rendering), goes_on)
+    any_maker = _maker(piece, model, sampling, advance, goes_on)
     performances = []
     for sample, notes in enumerate(rendering.performances):
+        own = for_sample(expression, seed, piece.content, sample)
+        maker = dataclasses.replace(any_maker, expression=own, styles=styles_of(rendering, sample))
         for free, (first, last) in zip(parts, passage.ranges or [(0, 0)], strict=True):
             name = f"{piece.content} bars {first}-{last}" + (f" {hand} hand" if hand else "")
             notes = maker.perform(notes, free, [sample_key(seed, f"{name} take {k}", sample) for k in range(takes)])
@@ -125,7 +127,7 @@ def fill_in(
 
     What stands in the place of what is missing says when it comes. The pedal stays.
     """
-    maker = _maker(piece, model, sampling, advance, goes_on=np.zeros(len(notes), bool))
+    maker = _maker(piece, model, sampling, advance, np.zeros(len(notes), bool))
     return maker.perform(notes, missing, [sample_key(seed, f"{piece.content} missing", 0)])
 
 
@@ -134,13 +136,11 @@ def _maker(
     model: Model,
     sampling: Sampling,
     advance: Advance | None,
-    expression: Expression = NEUTRAL,
-    styles: Sequence[Expression] = (),
     goes_on: np.ndarray | None = None,
 ) -> "_Maker":
     tokens = model.read(piece.tokens)
     agreed = predict(model, tokens) if sampling.residual_scale < 1 or model.config.page else Predicted()
-    return _Maker(piece, model, tokens, agreed, sampling, advance, expression, styles, goes_on)
+    return _Maker(piece, model, tokens, agreed, sampling, advance, goes_on)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -157,9 +157,9 @@ class _Maker:
     agreed: Predicted
     sampling: Sampling
     advance: Advance | None
-    expression: Expression
-    styles: Sequence[Expression]
     goes_on: np.ndarray | None
+    expression: Expression = NEUTRAL
+    styles: Sequence[Expression] = ()
 
     def perform(self, old: Notes, free: np.ndarray, keys: list[np.ndarray]) -> Notes:
         """The old performance with the notes of `free` bool [N] played anew, by the best of a take for each key."""
@@ -194,14 +194,15 @@ def without_passage(identity: dict[str, Any], passage: Passage) -> dict[str, Any
     return {**identity, "edits": edits[:-1]} if same else identity
 
 
-def styles_of(rendering: Rendering) -> list[Expression]:
-    """What has been asked of the whole rendering, one upon the other, but for its tempo."""
+def styles_of(rendering: Rendering, sample: int) -> list[Expression]:
+    """What has been asked of a sample of the whole rendering, one upon the other, but for its tempo."""
     identity = rendering.identity
     told = [
         identity["settings"]["expression"],
         *(own["expression"] for own in identity["edits"] if "expression" in own),
     ]
-    styles = [at_own(Expression.of(metadata)) for metadata in told]
+    drawn_by = identity["seed"], identity["score"]["content"], sample
+    styles = [for_sample(at_own(Expression.of(metadata)), *drawn_by) for metadata in told]
     return [dataclasses.replace(style, shape=style.shape.in_place()) for style in styles]
 
 

@@ -25,9 +25,9 @@ from pianist_jax.performance.limits import within_limits
 from pianist_jax.performance.pace import AS_WRITTEN, FREE, SCORE, Pace, at_pace, factor_of, sane
 from pianist_jax.performance.pace import to_pace as pace_performance
 from pianist_jax.performance.shaping import express_all
-from pianist_jax.rendering.hashes import content_hash
+from pianist_jax.rendering.hashes import content_hash, sample_key
 from pianist_jax.rendering.others import others_hash
-from pianist_jax.rendering.result import Rendering
+from pianist_jax.rendering.result import Rendering, for_sample
 from pianist_jax.rendering.touch import head_hashes, heard_by_foot, touch
 from pianist_jax.score.ensemble import OtherPart
 from pianist_jax.score.metre import metre
@@ -211,7 +211,8 @@ def render_all(
     playing = interpretations(prepared, model, seed, samples, sampling, timer, batch=batch, **hooks)
     for number, piece, played in playing:
         identity = identity_of(piece, model, seed, samples, sampling, _of(pace, number), expression)
-        expressed = [expressed_at(piece, one, _of(pace, number), expression) for one in played]
+        own = [for_sample(expression, seed, piece.content, k) for k in range(samples)]
+        expressed = [expressed_at(piece, one, _of(pace, number), e) for one, e in zip(played, own, strict=True)]
         yield number, _rendering(piece, expressed, identity, timer, kept)
 
 
@@ -320,12 +321,6 @@ def at_own(expression: Expression) -> Expression:
 def needed_draws(samples: int, sampling: Sampling) -> int:
     """How many performances are drawn of each score: samples share their draws."""
     return max(samples, sampling.averaged)
-
-
-def sample_key(seed: int, content: str, sample: int) -> np.ndarray:
-    """Key data uint32 [2] of one performance: it follows from seed, score and sample number alone."""
-    digest = hashlib.sha256(f"{seed} {content} {sample}".encode()).digest()
-    return np.frombuffer(digest[:8], ">u4").astype(np.uint32)
 
 
 def identity_of(

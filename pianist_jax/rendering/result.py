@@ -15,6 +15,7 @@ from pianist_jax.performance.ensemble import in_time, with_room
 from pianist_jax.performance.expression import NEUTRAL, Expression
 from pianist_jax.performance.pace import FREE, Pace, at_pace, factor_of, first_mark, note_value, to_pace
 from pianist_jax.performance.shaping import express_all
+from pianist_jax.rendering.hashes import sample_key
 
 if TYPE_CHECKING:
     from pianist_jax.score.ensemble import OtherPart
@@ -79,7 +80,11 @@ class Rendering:
 
     def edited(self, expression: Expression) -> "Rendering":
         """The same performances with another expression (`express`), on top of what they have already."""
-        performances = tuple(express_all(self.score, self.grid, notes, expression) for notes in self.performances)
+        seed, content = self.identity["seed"], self.identity["score"]["content"]
+        performances = tuple(
+            express_all(self.score, self.grid, notes, for_sample(expression, seed, content, k))
+            for k, notes in enumerate(self.performances)
+        )
         changed = self.replaced(performances, {"expression": expression.metadata()})
         if expression.tempo_scale != 1:
             factor = self.factor / expression.tempo_scale
@@ -154,3 +159,8 @@ class Rendering:
         form = parse_format("wav" if audio is True else audio) if audio else None
         extras = Extras(tempo_events, plot, form, plot_bars, tuple(map(os.fsdecode, overlay)), ppq, halved, page)
         return list(save_rendering(self, stem, force=force, extras=extras).files)
+
+
+def for_sample(expression: Expression, seed: int, content: str, sample: int) -> Expression:
+    """The expression of one sample, whose style may be its own; it follows from seed, score and sample number."""
+    return expression.drawn(sample_key(seed, f"{content} style", sample))

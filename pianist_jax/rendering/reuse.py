@@ -11,6 +11,7 @@ from pianist_jax.performance.shaping import express_all
 from pianist_jax.rendering.claims import Claims
 from pianist_jax.rendering.extras import Extras
 from pianist_jax.rendering.outputs import Saved, is_made, output_paths, save_rendering, wanted_paths
+from pianist_jax.rendering.result import for_sample
 from pianist_jax.rendering.stored import Stored, read_rendering
 from pianist_jax.rendering.takes import keep_take, list_takes, read_take, require_unchanged, switch_to
 
@@ -61,7 +62,10 @@ def made_again(
     for take in list_takes(stem):
         if take.identity == plain and expression.tempo_scale == 1:
             bare = read_take(stem, take.number).rendering
-            performances = tuple(express_all(bare.score, bare.grid, notes, expression) for notes in bare.performances)
+            told = identity["seed"], identity["score"]["content"]
+            own = [for_sample(expression, *told, k) for k in range(len(bare.performances))]
+            both = zip(bare.performances, own, strict=True)
+            performances = tuple(express_all(bare.score, bare.grid, notes, each) for notes, each in both)
             changed = dataclasses.replace(bare, performances=performances, identity=identity)
             return keep_take(changed.with_room(expression), stem, extras, claims=claims)
     return Saved()

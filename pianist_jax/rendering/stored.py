@@ -21,7 +21,6 @@ from pianist_jax.performance.expression import NEUTRAL, Expression
 from pianist_jax.performance.pace import Pace, at_pace
 from pianist_jax.performance.passage import Passage
 from pianist_jax.performance.playable import make_playable
-from pianist_jax.performance.shape import Shape
 from pianist_jax.rendering.extras import PPQ, Extras
 from pianist_jax.rendering.hashes import content_hash, file_hash, grid_hash
 from pianist_jax.rendering.others import others_hash, others_of
@@ -178,9 +177,10 @@ def recorded_in_words(settings: dict[str, Any]) -> str:
 
 def wanted_in_words(expression: dict[str, Any]) -> str:
     """What of an expression, as a JSON file tells it, is not neutral."""
-    neutral = NEUTRAL.metadata()
-    words = [f"{key} {value}" for key, value in expression.items() if key != "shape" and value != neutral.get(key)]
-    return ", ".join([*words, *([Shape.of(expression["shape"]).in_words()] if "shape" in expression else [])])
+    neutral, finer = NEUTRAL.metadata(), Expression.of({"keep": (), **expression})
+    told = {key: value for key, value in expression.items() if key not in ("style", "shape")}
+    words = [f"{key} {value}" for key, value in told.items() if value != neutral.get(key)]
+    return ", ".join([*words, *(one.in_words() for one in (finer.style, finer.shape) if one)])
 
 
 def as_written(stored: Stored) -> str | None:
