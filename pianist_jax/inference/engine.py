@@ -114,11 +114,12 @@ def make_model(
 
 
 def _arithmetic(params: Any, dtype: str) -> Any:
-    """Parameters on the device; what is multiplied by is cast once and not at every step, norms stay float32."""
+    """What is multiplied by is cast once and not at every step, norms stay float32."""
 
-    def cast(path: tuple[Any, ...], x: Any) -> jax.Array:
+    def cast(path: tuple[Any, ...], x: Any) -> Any:
         norm = jax.tree_util.keystr(path[-1:], simple=True) == "weight"
-        return jnp.asarray(x, jnp.float32 if norm else jnp.dtype(dtype))
+        wanted = jnp.dtype(jnp.float32 if norm else dtype)
+        return x if x.dtype == wanted else x.astype(wanted)
 
     return jax.tree_util.tree_map_with_path(cast, params)
 

@@ -107,8 +107,6 @@ def load_weights(path: Path | str) -> tuple[ModelConfig, Any]:
         if name.endswith(_SCALE) and name.removesuffix(_SCALE) in tensors:
             continue
         flat[name] = _restore(value, tensors.get(name + _SCALE), f"{path}: weight {name}")
-        if not np.isfinite(flat[name]).all():
-            raise PianistError(f"{path}: weight {name} is not a finite number; fetch or export the file again")
     try:
         return config, _unflatten(flat)
     except (TypeError, AttributeError, IndexError) as error:
@@ -151,11 +149,15 @@ def _restore(value: np.ndarray, scale: np.ndarray | None, what: str) -> np.ndarr
     if str(value.dtype) not in _STORED:
         raise PianistError(f"{what} is {value.dtype}, which is not read; give {', '.join(_STORED)}")
     if scale is None:
-        return value.astype(np.float32)
-    fits = scale.shape == (value.size // GROUP,) and not value.size % GROUP and scale.dtype == np.float16
-    if not (fits and np.isfinite(scale).all()):
+        whole = value.astype(np.float32)
+        if not np.isfinite(whole).all():
+            raise PianistError(f"{what} is not a finite number; fetch or export the file again")
+        return whole
+    fits = scale.shape == (value.size // GROUP,) and not value.size % GROUP
+    if not (fits and value.dtype == np.int8 and scale.dtype == np.float16 and np.isfinite(scale).all()):
         raise PianistError(f"{what} has a scale that does not fit; fetch or export the file again")
-    return (value.astype(np.float32).reshape(-1, GROUP) * scale.astype(np.float32)[:, None]).reshape(value.shape)
+    grouped = value.reshape(-1, GROUP), scale.astype(np.float32)[:, None]
+    return np.multiply(*grouped, dtype=np.float32).reshape(value.shape)
 
 
 def _flatten(tree: Any, prefix: str = "") -> dict[str, np.ndarray]:
