@@ -57,7 +57,7 @@ clean:
 $(INSTALLED): requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv --clear $(VENV)
-	$(PIP) install -r requirements.txt
+	$(PIP) install --no-compile -r requirements.txt
 	touch $@
 
 $(READY): $(INSTALLED) pyproject.toml
