@@ -222,6 +222,7 @@ def main() -> None:
     parser.add_argument("--hostile", type=int, default=50)
     parser.add_argument("--minutes", type=float, default=60.0)
     given = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it, and so would theirs
     ways: list[Callable[[list[Path], Path, float], Tally]] = [by_batch, by_studio, by_python]
     wrong = 0
     with tempfile.TemporaryDirectory() as temporary:
