@@ -127,7 +127,13 @@ def test_a_checkpoint_of_another_model_is_refused(windows: Windows, tmp_path) ->
             checkpoints.restore(manager, abstract_state(other, one_device()))
 
 
-def test_only_what_is_scored_counts(windows: Windows) -> None:
+@pytest.fixture(scope="module")
+def params() -> Any:
+    """Of a model that is to be pre-trained."""
+    return new_state(config(task="pretrain"))["params"]
+
+
+def test_only_what_is_scored_counts(params: Any) -> None:
     """Padding, and the pedal of pieces without one, change neither loss nor counts."""
     settings = config(task="pretrain")
     rng = np.random.default_rng(0)
@@ -143,19 +149,17 @@ def test_only_what_is_scored_counts(windows: Windows) -> None:
     changed[~mask] = 7
     changed[1, :, 4:] = 99
     changed[3, :, 4:] = 3
-    params, key = new_state(settings)["params"], jax.random.key(3)
-    loss = jax.jit(lambda batch: mean_loss(params, batch, settings, key, train=False))
-    one, sums = loss(batch)
-    other, _ = loss({**batch, "performance": changed})
+    key = jax.random.key(3)
+    loss = jax.jit(lambda params, batch: mean_loss(params, batch, settings, key, train=False))
+    one, sums = loss(params, batch)
+    other, _ = loss(params, {**batch, "performance": changed})
     np.testing.assert_allclose(one, other, rtol=1e-6)
     assert float(sums["pedal_count"]) <= 2 * 32 * 4
     assert float(sums["pitch_count"]) == 0
 
 
-def test_validation_does_not_depend_on_the_step(windows: Windows) -> None:
-    settings = config(task="pretrain")
-    params = new_state(settings)["params"]
-    validate = make_validate(settings, 1)
+def test_validation_does_not_depend_on_the_step(windows: Windows, params: Any) -> None:
+    validate = make_validate(config(task="pretrain"), 1)
     assert per_field(validate(params, windows)) == per_field(validate(params, windows))
 
 
