@@ -182,7 +182,7 @@ def sections(score: Notes, grid: ScoreGrid | None) -> list[int]:
         if chord == 0 or not changes:
             rate = mark.quarters_per_minute if chord == 0 else rate
             continue
-        before = _is_long(score, first, starts[-1], chord)
+        before = chord < len(first) and _is_long(score, first, starts[-1], chord)  # a mark may stand behind all notes
         if before and _is_long(score, first, chord, len(first) - 1):
             starts.append(chord)
             rate = mark.quarters_per_minute

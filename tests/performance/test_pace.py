@@ -137,6 +137,7 @@ def test_sections_begin_where_another_tempo_holds_for_long():
     assert sections(score, grid_of(100, at(0, 100.0))) == [0]
     assert sections(score, grid_of(100, at(0, 100.0), at(40, 60.0), at(70, 120.0))) == [0, 40, 70]
     assert sections(score, grid_of(100, at(0, 100.0), at(40, 101.0))) == [0], "the same tempo again"
+    assert sections(score, grid_of(100, at(0, 100.0), at(100, 50.0))) == [0], "behind the last note"
     ritardando = [at(40 + n, 100.0 - 8 * n) for n in range(6)]
     assert sections(score, grid_of(100, at(0, 100.0), *ritardando)) == [0, 41]
     assert sections(score, grid_of(100, at(0, 100.0), at(95, 50.0))) == [0], "a slower end is rubato's"
