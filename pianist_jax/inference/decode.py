@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from pianist_jax.inference.sampling import Knobs, draw_value, uniforms
+from pianist_jax.inference.steady import Clock, gone_on, steadied
 from pianist_jax.music.tokens import (
     BOS,
     DURATION,
@@ -97,25 +98,31 @@ def perform(
     key_B: jax.Array,
     number_B: jax.Array,
     knobs: Knobs,
+    clock: Clock | None = None,
     *,
     likelihood: bool = False,
 ) -> tuple[Carry, jax.Array]:
     """Perform the next N notes of every row; returns the carry after them and their ids, int32 [B, N, 8].
 
     `low_BNS` and `high_BNS` bound the values of these notes (`value_bounds`), `number_B` is the number of the first
-    of them in the row's piece, `key_B` are the rows' keys and `knobs` come from `Sampling.knobs`. With `likelihood`
+    of them in the row's piece, `key_B` are the rows' keys and `knobs` come from `sampling.knobs_of`. A `clock` keeps
+    the performance near the tempo of the score (`steady`). With `likelihood`
     the second result is the pair (ids, float32 [B, N, 8] nats of every value under the model itself, 0 for pitch).
     """
-    notes = low_BNS.shape[1]
+    rows, notes = low_BNS.shape[:2]
+    nothing = jnp.zeros((rows, notes), jnp.int32), jnp.ones((rows, 2), jnp.float32)
+    expected_BN, begun_B2 = nothing if clock is None else (jnp.asarray(known) for known in clock)
 
-    def note(carry: Carry, given: tuple[jax.Array, ...]) -> tuple[Carry, Any]:
-        low_BS, high_BS, uniform_BS2 = given
+    def note(state: tuple[Carry, jax.Array], given: tuple[jax.Array, ...]) -> tuple[tuple[Carry, jax.Array], Any]:
+        (carry, times_B2), (low_BS, high_BS, uniform_BS2, expected_B) = state, given
         nats = [jnp.zeros(low_BS.shape[0], jnp.float32)] * NOTE_TOKENS
 
         def choose(slot: int, logits_BR: jax.Array, low_R: jax.Array, width_R: jax.Array) -> jax.Array:
             allowed_BR = logits_BR
             if slot == IOI:  # what must not be is not drawn: held at the bound it would be the likeliest value
                 allowed_BR = _within(logits_BR, low_R, width_R, low_BS[:, slot], high_BS[:, slot])
+                if clock is not None:
+                    allowed_BR = steadied(allowed_BR, low_R, width_R, times_B2, expected_B, jnp.asarray(knobs["firm"]))
             drawn_B = draw_value(allowed_BR, low_R, width_R, uniform_BS2[:, slot], slot, knobs)
             value_B = jnp.clip(drawn_B, low_BS[:, slot], high_BS[:, slot])
             if likelihood:
@@ -123,12 +130,13 @@ def perform(
             return value_B
 
         pitch_B = low_BS[:, PITCH] + FIRST_PITCH
-        state, note_BS = step(params, carry["state"], carry["n"], carry["previous"], pitch_B, choose)
-        carry = {"state": state, "n": carry["n"] + 1, "previous": note_BS}
-        return carry, (note_BS, jnp.stack(nats, axis=-1)) if likelihood else note_BS
+        after, note_BS = step(params, carry["state"], carry["n"], carry["previous"], pitch_B, choose)
+        carry = {"state": after, "n": carry["n"] + 1, "previous": note_BS}
+        times_B2 = gone_on(times_B2, expected_B, note_BS[:, IOI] - SLOT_START[IOI])
+        return (carry, times_B2), (note_BS, jnp.stack(nats, axis=-1)) if likelihood else note_BS
 
-    given = (_notes_first(low_BNS), _notes_first(high_BNS), uniforms(key_B, number_B, notes))
-    carry, performed = jax.lax.scan(note, carry, given)
+    given = (_notes_first(low_BNS), _notes_first(high_BNS), uniforms(key_B, number_B, notes), expected_BN.T)
+    (carry, _), performed = jax.lax.scan(note, (carry, begun_B2), given)
     return carry, jax.tree.map(_notes_first, performed)
 
 

@@ -13,6 +13,7 @@ from pianist_jax.inference.engine import Model
 from pianist_jax.inference.padding import encoded_once, pad_batch
 from pianist_jax.inference.programs import ProgramKey, divided
 from pianist_jax.inference.sampling import knobs_of
+from pianist_jax.inference.steady import Clock, expected_gaps, gaps_of, times_until
 from pianist_jax.inference.windows import Span
 from pianist_jax.model.sizes import num_params
 from pianist_jax.music.tokens import NOTE_TOKENS
@@ -91,7 +92,12 @@ class Decoder:
         scores = encoded_once(batch, start.scores)
         carry, told_SNC = self._program(start)(self.model.params, *scores, *known)
         played = [batch["prompt"][:, :behind]]
-        knobs = knobs_of(self.sampling)
+        if self.model.config.consensus:
+            told = np.asarray(told_SNC)
+            for row, (span, number) in enumerate(zip(spans, scores[2], strict=False)):
+                curves, _ = divided(self.model.config, told[number, : span.score.size])
+                batch["expected"][row, : span.score.size] = expected_gaps(gaps_of(span.score.notes), curves[:, 0])
+        knobs = knobs_of(self.sampling, steady=self.model.config.anchored)
         for n in range(behind, notes, CHUNK):
             wanted = self._choose_reach(key, n + CHUNK, reach) if n > behind else reach
             if wanted != reach:
@@ -99,8 +105,10 @@ class Decoder:
                 carry, reach = self._program(grow)(carry), wanted
             low, high = (batch[name][:, n : n + CHUNK] for name in ("low", "high"))
             play = self._program(dataclasses.replace(key, reach=reach))
-            first = batch["first"] + np.int32(n)
-            carry, ids_BNS = play(self.model.params, carry, low, high, batch["key"], first, knobs)
+            first, expected = batch["first"] + np.int32(n), batch["expected"]
+            times = times_until(expected[:, :n], gaps_of(np.concatenate(played, axis=1)))
+            clock = Clock(expected[:, n : n + CHUNK], times)
+            carry, ids_BNS = play(self.model.params, carry, low, high, batch["key"], first, knobs, clock)
             played.append(np.asarray(ids_BNS))
             self._count(sum(_fresh_between(span, n, n + CHUNK) for span in spans))
         if self.on_prediction is not None:  # now that nothing waits for it

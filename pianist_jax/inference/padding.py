@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from pianist_jax.inference.decode import CHUNK, value_bounds
+from pianist_jax.inference.steady import gaps_of
 from pianist_jax.inference.windows import Span
 from pianist_jax.music.tokens import NOTE_TOKENS, PAD, ScoreTokens, score_shapes
 
@@ -23,12 +24,12 @@ def pad_scores(scores: Sequence[ScoreTokens], length: int) -> tuple[ScoreTokens,
 def pad_batch(spans: list[Span], batch: int, length: int, *, anchored: bool = False) -> dict[str, Any]:
     """Arrays of the spans, rows padded with PAD to `length` notes and the batch with copies of its first row.
 
-    The bounds go a chunk further: the last one may begin anywhere. `score_of_row` int32 [B] tells scores apart: rows
-    that perform the same notes of one piece have the same number, counted in the order of the rows. `anchored` as in
-    `value_bounds`.
+    Bounds and `expected` gaps (ms, as written) go a chunk further: the last one may begin anywhere. `score_of_row`
+    int32 [B] tells scores apart: rows that perform the same notes of one piece have the same number, counted in the
+    order of the rows. `anchored` as in `value_bounds`.
     """
     low = np.zeros((batch, length + CHUNK, NOTE_TOKENS), np.int32)
-    high = np.zeros_like(low)
+    high, expected = np.zeros_like(low), np.zeros(low.shape[:2], np.int32)
     prompt = np.full((batch, length, NOTE_TOKENS), PAD, np.int32)
     filled = [*spans, *[spans[0]] * (batch - len(spans))]
     score, mask = pad_scores([span.score for span in filled], length)
@@ -38,12 +39,14 @@ def pad_batch(spans: list[Span], batch: int, length: int, *, anchored: bool = Fa
         n, opening = span.score.size, span.first == 0
         limits = span.limits or value_bounds(span.score.notes, span.prompt, opening=opening, anchored=anchored)
         low[row, :n], high[row, :n] = limits
+        expected[row, :n] = gaps_of(span.score.notes)
         prompt[row, : len(span.prompt)] = span.prompt
     key = np.stack([span.key for span in filled]).astype(np.uint32)
     first = np.array([span.first for span in filled], np.int32)
     score_of_row = np.array([numbers[place] for place in places], np.int32)
     scores = {"score": score, "mask": mask, "score_of_row": score_of_row}
-    return {**scores, "low": low, "high": high, "key": key, "first": first, "prompt": prompt}
+    bounds = {"low": low, "high": high, "expected": expected}
+    return {**scores, **bounds, "key": key, "first": first, "prompt": prompt}
 
 
 def encoded_once(batch: dict[str, Any], scores: int) -> tuple[ScoreTokens, np.ndarray, np.ndarray]:

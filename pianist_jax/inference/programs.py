@@ -15,6 +15,7 @@ from pianist_jax.config import ModelConfig, Sampling
 from pianist_jax.inference.compilation import kept_or_compiled
 from pianist_jax.inference.decode import CHUNK, Carry, open_carry, perform
 from pianist_jax.inference.sampling import knobs_of
+from pianist_jax.inference.steady import Clock
 from pianist_jax.music.tokens import NOTE_TOKENS, ScoreTokens, score_shapes
 from pianist_jax.parallel import batch_sharding, replicated
 from pianist_jax.performance.parameters import PREDICTED
@@ -121,7 +122,9 @@ def _compile_perform(programs: Programs, key: ProgramKey) -> Callable[..., Any]:
         return perform(step, params, carry, low, high, jax.random.wrap_key_data(key_data), *rest)
 
     carry, bounds = _carry(programs, key), rows((key.rows, CHUNK, NOTE_TOKENS))
-    drawing = rows((key.rows, 2), np.uint32), rows((key.rows,)), jax.eval_shape(partial(knobs_of, Sampling()))
+    clock = Clock(rows((key.rows, CHUNK)), rows((key.rows, 2), np.float32))  # type: ignore[arg-type]
+    knobs = jax.eval_shape(partial(knobs_of, Sampling()))
+    drawing = rows((key.rows, 2), np.uint32), rows((key.rows,)), knobs, clock
     shardings = _shardings(carry), batch_sharding(programs.mesh)
     jitted = jax.jit(play, donate_argnums=1, out_shardings=shardings)
     return jitted.lower(_params(programs), carry, bounds, bounds, *drawing).compile()

@@ -19,13 +19,14 @@ _COLDEST = 1e-5  # the temperature that stands for 0
 _BITS = 31  # of a positive float32
 
 
-def knobs_of(sampling: Sampling) -> Knobs:
-    """The settings for each slot as arrays [8], so that one program serves them all."""
+def knobs_of(sampling: Sampling, *, steady: bool = False) -> Knobs:
+    """The settings for each slot as arrays [8], so that one program serves them all; `firm` of `steady.steadied`."""
     pedal = [slot >= PEDAL for slot in range(NOTE_TOKENS)]
     return {
         "temperature": np.full(NOTE_TOKENS, sampling.temperature, np.float32),
         "top_p": np.array([sampling.pedal_top_p if p else sampling.top_p for p in pedal], np.float32),
         "top_k": np.array([0 if p else sampling.top_k for p in pedal], np.int32),
+        "firm": np.array(steady, np.float32),
     }
 
 
