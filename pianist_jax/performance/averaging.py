@@ -3,13 +3,14 @@
 A performance drawn from the model is an interpretation with a residual on top, which is chance. The mean of many keeps
 what they share, and people like it: a quantitatively average performance was rated among the best of its kind (Repp
 1997, Music Perception 14, 419-444). A model with a consensus head predicts that mean besides, for all pianists that it
-has learnt from; it counts as much as `WORTH` drawn performances. But a mean is flatter than any of them, so its size is
-brought back to theirs.
+has learnt from; it counts as much as `WORTH` drawn performances. But a mean is flatter than any of them, and flattest
+in what pianists do each in his own way: from note to note.
 
 * timing: the log-IOI ratios; the whole takes as long as the draws do on average.
 * dynamics: the log-odds of velocities. articulation: the log-articulation.
-  Of these three (`performance.parameters`) the mean, with a share `residual_scale` of a performance's own distance from
-  it, is scaled about its own mean to the standard deviation of pianists: that of single draws `FLATTER` times.
+  These three (`performance.parameters`) are divided: what rises with the pitch, what goes over `PHRASE` chords, what
+  changes from chord to chord, and how the notes of a chord differ. Of each part the mean is played and so much of what
+  the performance has beside it, as `residual_scale` and `OWN` say, as large as pianists' (`LARGER` than that of draws).
 * spread of chords: the performance's own; a mean of spreads sounds like no hand.
 * pedal: in every passage of `PASSAGE` chords that of the draw which is nearest to what all agree on, their median,
   drawn towards the performance's own by a share `OWN_PEDAL`, so that no two samples pedal alike. A median of pedals
@@ -30,6 +31,7 @@ from pianist_jax.performance.parameters import (
     TimeMap,
     bounded,
     carried,
+    chord_means,
     chords_of,
     clock_of,
     log_odds,
@@ -40,9 +42,14 @@ from pianist_jax.performance.parameters import (
 from pianist_jax.performance.playable import make_playable
 
 WORTH = 16  # drawn performances
-# By so much log-IOI, log-odds of velocity and log-articulation of single draws are flatter than pianists': top-p cuts
+PHRASE = 6.0  # chords, the deviation of the bell that is the weight of those around
+Parts = tuple[float, ...]  # of pitch, of a phrase, of chords in it, of the notes of a chord; a gap has the middle two
+# Single draws are flatter than pianists by so much in log-IOI, log-odds of velocity and log-articulation: top-p cuts
 # the tails. Chosen on ASAP's validation pieces, told the tempo, so that the mean ratio of variances is 1.
-FLATTER = (1.15, 1.08, 1.12)
+LARGER: tuple[Parts, ...] = ((1.5, 1.42), (0.93, 1.02, 1.25, 1.2), (1.1, 1.1, 1.12, 1.12))
+# How much more of a part is one's own than of the whole: chosen on training pieces.
+OWN: tuple[Parts, ...] = ((0.44, 1.0), (1.0, 0.44, 0.7, 1.7), (1.0, 0.44, 1.0, 1.3))
+SAME = 1e-9  # less is the rounding of numbers
 NEAR = 0.2  # |log| of a draw's time over the written one
 PASSAGE = 4  # chords, in which the pedal is one draw's
 OWN_PEDAL = 0.2
@@ -71,14 +78,14 @@ def averaged(
     residual_scale: float,
     consensus: np.ndarray | None = None,
     *,
-    larger: tuple[float, float, float] = FLATTER,
+    larger: tuple[Parts, ...] = LARGER,
 ) -> Notes:
     """What the first `count` of `draws` agree on, with a rest of draw number `own`; note n plays score note n.
 
     `consensus` float32 [N, 4] is `model.consensus`'s of the score; of [N, 8] the last four are what it would be if
     nobody read the page. Draws do not hear the page: what it changes is added to them whole. What comes out is so many
-    times `larger` than single draws, of each of the three. With all of its residual, scale 1, or where there is nothing
-    that it could agree with, a draw is played as it is but for that.
+    times `larger` than single draws, by the parts of each of the three. With all of its residual, scale 1, or where
+    there is nothing that it could agree with, a draw is played as it is but for that.
     """
     hears = consensus is not None and consensus.shape[1] > len(PREDICTED)
     if not len(score) or ((residual_scale == 1 or (count == 1 and consensus is None)) and not hears):
@@ -90,7 +97,8 @@ def averaged(
     drawn = [_curves(chords, one, clock) for one, clock in zip(draws, clocks, strict=True)]
     heard = [_consensus_curve(consensus, chords, k) for k in range(3)]
     log_ioi, odds, articulation = (
-        _mixed([one[k] for one in drawn[:count]], drawn[own][k], residual_scale, larger[k], *heard[k]) for k in range(3)
+        _mixed(chords, [one[k] for one in drawn[:count]], drawn[own][k], residual_scale, larger[k], OWN[k], *heard[k])
+        for k in range(3)
     )
     articulation = bounded(articulation, OUTLIER["log_articulation"], drop=False)
     wanted = _clock(np.exp(log_ioi) * np.diff(chords.onset), clocks[:count], clocks[own], residual_scale)
@@ -122,28 +130,73 @@ def _consensus_curve(
 
 
 def _mixed(
+    chords: Chords,
     draws: Sequence[np.ndarray],
     own: np.ndarray,
     residual_scale: float,
-    larger: float,
+    larger: Parts,
+    shares: Parts,
     predicted: np.ndarray | None,
     change: np.ndarray | None,
 ) -> np.ndarray:
-    """The mean of curves float64 [N] and a share of what `own` has beside it, `larger` times as large as a single one.
+    """The mean of curves and what `own` has beside it, part by part, each `larger` times as large as that of draws.
 
-    What is `predicted`, and its `change` by the page, are counted in units of that standard deviation.
+    Curves are float64 [C - 1] of gaps or [N] of notes. What is `predicted`, and its `change` by the page, are counted
+    in units of the draws' standard deviation.
     """
     if not len(own):
         return own
-    mean, size = np.mean(draws, axis=0), larger * np.mean([one.std() for one in draws])
+    mean, size = np.mean(draws, axis=0), np.mean([one.std() for one in draws])
+    level = mean.mean()
     if predicted is not None:
-        curve = mean.mean() + size * (predicted - predicted.mean())
+        curve = level + size * (predicted - predicted.mean())
         mean = (len(draws) * mean + WORTH * curve) / (len(draws) + WORTH)
-    mixed = mean + residual_scale * (own - mean)
     if change is not None:
-        mixed = mixed + size * change
-    times = size / mixed.std() if mixed.std() > 0 else 1.0
-    return mixed.mean() + times * (mixed - mixed.mean())
+        mean = mean + size * change
+    mixed = np.full(len(own), level)
+    of_mean, of_own, *of_draws = (_parts(chords, one) for one in (mean, own, *draws))
+    for k, (times, share) in enumerate(zip(larger, shares, strict=True)):
+        wanted = times * float(np.mean([parts[k].std() for parts in of_draws]))
+        mixed += wanted * _unit(_with_own(of_mean[k], of_own[k], share * residual_scale**2, 1 - residual_scale**2))
+    return mixed
+
+
+def _parts(chords: Chords, curve: np.ndarray) -> list[np.ndarray]:
+    """A curve float64 [C - 1] of gaps or [N] of notes divided into parts, each about 0, which make it up again."""
+    if len(curve) != chords.notes:
+        phrase = _smoothed(curve)
+        return [phrase - phrase.mean(), curve - phrase]
+    height = chords.pitch - chords.pitch.mean()
+    rising = height * (height @ (curve - curve.mean()) / max(height @ height, 1.0))
+    level = chord_means(chords, curve - rising)[0]
+    phrase = _smoothed(level)
+    parts = [part[chords.of] for part in (phrase - phrase[chords.of].mean(), level - phrase)]
+    return [rising, *parts, curve - rising - level[chords.of]]
+
+
+def _smoothed(curve: np.ndarray) -> np.ndarray:
+    """The mean of what is around, by a bell that is `PHRASE` wide."""
+    reach = int(3 * PHRASE)
+    bell = np.exp(-0.5 * (np.arange(-reach, reach + 1) / PHRASE) ** 2)
+    weight = np.convolve(np.ones(len(curve)), bell)[reach:-reach]
+    return np.convolve(curve, bell)[reach:-reach] / weight
+
+
+def _with_own(mean: np.ndarray, own: np.ndarray, mine: float, ours: float) -> np.ndarray:
+    """The mean and what `own` has beside it, whose variances are as `ours` to `mine`."""
+    common = _unit(mean)
+    rest = own - own.mean()
+    size, rest = float(rest.std()), rest - (rest * common).mean() * common
+    if rest.std() <= SAME * size:
+        return common
+    return np.sqrt(ours) * common + np.sqrt(mine) * _unit(rest)
+
+
+def _unit(curve: np.ndarray) -> np.ndarray:
+    """About 0 with a deviation of 1; one without any stays 0."""
+    curve = curve - curve.mean()
+    deviation = float(curve.std())
+    return curve / deviation if deviation > SAME else np.zeros(len(curve))
 
 
 def _clock(gap: np.ndarray, draws: Sequence[np.ndarray], own: np.ndarray, residual_scale: float) -> np.ndarray:
