@@ -3,7 +3,8 @@
     python -m experiments.touch_pedal ASAP -o pianist_jax/weights/touch/pedal.safetensors --cache pairs/cache
 
 Of every gap between the chords of a performance it learns whether the pedal (controller 64, across 64) comes up and
-goes down in it, and when, from the encoder's states of the chords around, read at their own tempo. An eighth
+goes down in it, and when, from the encoder's states of the chords around, read at their own tempo. When is a matter of
+the pianist too: a few numbers of each performance, held near 0, are learnt beside the network. An eighth
 of the training compositions is set aside to tell what `LEAST` gives as many moves as pianists make, without chance.
 Told at the end: how well the moves of validation pieces agree with each human's (`evaluation.pedal.transition_f1`),
 at the humans' usual tempo and without chance, beside the humans' own agreement.
@@ -35,25 +36,31 @@ from pianist_jax.performance.parameters import Chords, chords_of, deal, time_map
 from pianist_jax.performance.pedal_moves import crossings
 from pianist_jax.performance.pedalling import (
     EARLY,
+    KINDS,
     LAYERS,
-    OFFSET_UNIT,
+    LIFTS,
+    TIMES,
     chosen_moves,
+    depths_of,
+    drawn_times,
     gap_features,
     moves_expected,
 )
 from pianist_jax.rendering.renderer import at_factor, read_piece
 
 SET_ASIDE = 8  # every so many-th composition
-BATCH, RATE, WIDTHS = 1024, 2e-3, (192, 96, 4)
+BATCH, RATE, WIDTHS = 1024, 2e-3, (192, 96, int(KINDS[-1]) + len(LIFTS) - 1)
+PIANIST, PRIOR = 6, 0.05  # numbers; how they are held near 0
+TIMING = 0.3  # weight of the nats of each time
 DEAF, FORGETFUL = 0.2, 0.3  # dropout of the features and of the first layer
-LATEST = 10 * OFFSET_UNIT  # ms
 
 
 @dataclass(frozen=True, eq=False)
 class Read:
     """A piece as the encoder reads it: states float32 [N, D], its chords, and its performances' clocks and pedals.
 
-    Clocks float64 [C] ms; a pedal's moves up and down float64 ms each. `slowness`: usual performed over written time.
+    Clocks float64 [C] ms; a pedal's moves up and down float64 ms each, and its `depths_of`. `slowness`: usual performed
+    over written time.
     """
 
     composition: str
@@ -61,6 +68,7 @@ class Read:
     chords: Chords
     clocks: list[np.ndarray]
     moves: list[tuple[np.ndarray, np.ndarray]]
+    depths: list[np.ndarray]
     slowness: float
     reference: Reference | None
 
@@ -69,7 +77,8 @@ def collect(pieces: Sequence[PlayedPiece], model: Model, judged: bool) -> Iterat
     """The pieces, read at the usual tempo of the performances that are worth learning from."""
     for piece in pieces:
         assert piece.source is not None
-        chords, clocks, moves = chords_of(piece.score), list[np.ndarray](), list[tuple[np.ndarray, np.ndarray]]()
+        chords, clocks, depths = chords_of(piece.score), list[np.ndarray](), list[np.ndarray]()
+        moves: list[tuple[np.ndarray, np.ndarray]] = []
         for human in piece.humans:
             if share_matched(human.match) >= LEAST_MATCHED:
                 playing = deal(human.notes, human.match)
@@ -78,6 +87,7 @@ def collect(pieces: Sequence[PlayedPiece], model: Model, judged: bool) -> Iterat
                 clocks.append(np.maximum.accumulate(clock - steps) + steps)
                 times, downward = crossings(playing.pedal_time, playing.pedal_value)
                 moves.append((times[~downward], times[downward]))
+                depths.append(depths_of(playing.pedal_time, playing.pedal_value) if len(times) else np.zeros((2, 0)))
         if not clocks:
             continue
         written = max(chords.onset[-1] - chords.onset[0], 1.0)
@@ -85,34 +95,44 @@ def collect(pieces: Sequence[PlayedPiece], model: Model, judged: bool) -> Iterat
         states = predict(model, at_factor(read_piece(piece.source), slowness).tokens).states
         assert states is not None
         reference = reference_of(piece) if judged else None
-        yield Read(piece.composition, states, chords, clocks, moves, slowness, reference)
+        yield Read(piece.composition, states, chords, clocks, moves, depths, slowness, reference)
 
 
 def targets(clock: np.ndarray, moves: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-    """float32 [C - 1, 4]: whether a pedal first comes up and goes down in each gap, and when, in `OFFSET_UNIT`."""
-    found = np.zeros((len(clock) - 1, 4), np.float32)
+    """int8 [C - 1, 5]: whether a pedal first comes up and goes down in each gap; which of `TIMES` each is, which of
+    `LIFTS` lies between the two; -1 where there is none.
+    """
+    when = np.full((len(clock) - 1, 2), np.nan)
     for kind, times in enumerate(moves):
         gap = np.searchsorted(clock, times + EARLY, side="right") - 1
         for place, time in zip(gap.tolist(), times.tolist(), strict=True):
-            if 0 <= place < len(found) and not found[place, kind]:
-                found[place, kind] = 1
-                found[place, 2 + kind] = min(max(time - clock[place], -OFFSET_UNIT), LATEST) / OFFSET_UNIT
-    return found
+            if 0 <= place < len(when) and np.isnan(when[place, kind]):
+                when[place, kind] = time - clock[place]
+    lift = when[:, 1] - when[:, 0]
+    bins = [_bin(when[:, 0], TIMES), _bin(when[:, 1], TIMES), _bin(np.where(lift > 0, lift, np.nan), LIFTS)]
+    return np.stack([*np.isfinite(when).T, *bins], axis=1).astype(np.int8)
 
 
-def rows(read: Sequence[Read]) -> tuple[np.ndarray, np.ndarray]:
-    """Features float16 and targets of every gap of every performance with a pedal."""
-    x, y = [], []
+def _bin(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    inside = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, len(edges) - 2)
+    return np.where(np.isfinite(values), inside, -1)
+
+
+def rows(read: Sequence[Read]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Features float16, targets and the number of the performance of every gap of those with a pedal; their depths."""
+    x, y, depths = [], [], []
     for piece in read:
-        for clock, moves in zip(piece.clocks, piece.moves, strict=True):
+        for clock, moves, depth in zip(piece.clocks, piece.moves, piece.depths, strict=True):
             if len(moves[0]) + len(moves[1]):
+                depths.append(depth)
                 x.append(gap_features(piece.states, piece.chords, clock).astype(np.float16))
                 y.append(targets(clock, moves))
-    return np.concatenate(x), np.concatenate(y)
+    of = np.repeat(np.arange(len(y)), [len(one) for one in y])
+    return np.concatenate(x), np.concatenate(y), of, np.stack(depths)
 
 
-def apply(params: Any, x: Any, key: Any = None) -> Any:
-    """Log-odds and times [B, 4] of normalised features, with dropout where there is a key."""
+def apply(params: Any, x: Any, pianist: Any = None, key: Any = None) -> Any:
+    """What is said [B, ·] of normalised features (`pedalling.moves_expected`), with dropout where there is a key."""
     if key is not None:
         x = x * jax.random.bernoulli(key, 1 - DEAF, x.shape) / (1 - DEAF)
     for layer in LAYERS:
@@ -121,40 +141,56 @@ def apply(params: Any, x: Any, key: Any = None) -> Any:
         if key is not None and layer == LAYERS[0]:
             kept = jax.random.bernoulli(jax.random.fold_in(key, 1), 1 - FORGETFUL, x.shape)
             x = x * kept / (1 - FORGETFUL)
-    return x
+    return x if pianist is None else x.at[:, KINDS[0] :].add(pianist @ params["own"])
 
 
-def losses(params: Any, x: Any, y: Any, key: Any = None) -> Any:
-    """float32 [4]: cross-entropies of up and down, and mean distances of their times, in `OFFSET_UNIT`."""
-    out = apply(params, x, key)
-    entropy = optax.sigmoid_binary_cross_entropy(out[:, :2], y[:, :2]).mean(axis=0)
-    distance = (jnp.abs(out[:, 2:] - y[:, 2:]) * y[:, :2]).sum(axis=0) / (y[:, :2].sum(axis=0) + 1)
-    return jnp.concatenate([entropy, distance])
+def losses(said: Any, y: Any) -> Any:
+    """float32 [5]: nats of up and down, and of the times of each and between them, where they are."""
+    odds, *times = jnp.split(said, KINDS, axis=1)
+    entropy = optax.sigmoid_binary_cross_entropy(odds, y[:, :2].astype(jnp.float32)).mean(axis=0)
+    found = []
+    for kind, one in enumerate(times, 2):
+        there = y[:, kind] >= 0
+        nats = optax.softmax_cross_entropy_with_integer_labels(one, jnp.maximum(y[:, kind], 0).astype(jnp.int32))
+        found.append((nats * there).sum() / (there.sum() + 1))
+    return jnp.concatenate([entropy, jnp.stack(found)])
 
 
-def train(x: np.ndarray, y: np.ndarray, steps: int, seed: int) -> dict[str, np.ndarray]:
-    """Weights of the network over features as they are: their normalisation is part of the first layer."""
-    rng, keys = np.random.default_rng(seed), jax.random.split(jax.random.key(seed), len(LAYERS))
-    some = x[rng.integers(0, len(x), 50_000)].astype(np.float32)
-    mean, deviation = some.mean(axis=0), some.std(axis=0) + 1e-3
-    params: dict[str, Any] = {}
+def initial(x: np.ndarray, performances: int, seed: int) -> dict[str, Any]:
+    """Weights to begin with."""
+    keys, params = jax.random.split(jax.random.key(seed), len(LAYERS) + 2), dict[str, Any]()
     for layer, inputs, outputs, key in zip(LAYERS, (x.shape[1], *WIDTHS), WIDTHS, keys, strict=False):
         scale = 0.05 if layer == LAYERS[-1] else inputs**-0.5
         params |= {layer: scale * jax.random.normal(key, (inputs, outputs)), f"{layer}_bias": jnp.zeros(outputs)}
-    params["out_bias"] = jnp.array([-1.0, -1.0, 0.0, 1.0])
+    params["out_bias"] = params["out_bias"].at[:2].set(-1.0)
+    params["own"] = 0.1 * jax.random.normal(keys[-1], (PIANIST, WIDTHS[-1] - KINDS[0]))
+    return params | {"pianists": 0.1 * jax.random.normal(keys[-2], (performances, PIANIST))}
+
+
+def train(x: np.ndarray, y: np.ndarray, of: np.ndarray, steps: int, seed: int) -> dict[str, np.ndarray]:
+    """Weights of the network over features as they are: their normalisation is part of the first layer."""
+    rng = np.random.default_rng(seed)
+    some = x[rng.integers(0, len(x), 50_000)].astype(np.float32)
+    mean, deviation = some.mean(axis=0), some.std(axis=0) + 1e-3
+    params = initial(x, int(of.max()) + 1, seed)
     optimizer = optax.adamw(optax.cosine_decay_schedule(RATE, steps), weight_decay=0.05)
-    state = optimizer.init(params)
+    state, share = optimizer.init(params), PRIOR * (int(of.max()) + 1) / len(y)
 
     @jax.jit
-    def step(params: Any, state: Any, x: Any, y: Any, key: Any) -> Any:
-        weight = jnp.array([1.0, 1.0, 0.5, 0.5])
-        value, gradients = jax.value_and_grad(lambda p: jnp.sum(weight * losses(p, x, y, key)))(params)
+    def step(params: Any, state: Any, x: Any, y: Any, of: Any, key: Any) -> Any:
+        def loss(params: Any) -> Any:
+            pianist = params["pianists"][of] * jax.random.bernoulli(jax.random.fold_in(key, 2), 0.9, (len(of), 1))
+            prior = share * 0.5 * jnp.sum(params["pianists"][of] ** 2, axis=1).mean()
+            weight = jnp.array([1.0, 1.0, TIMING, TIMING, TIMING])
+            return jnp.sum(weight * losses(apply(params, x, pianist, key), y)) + prior
+
+        value, gradients = jax.value_and_grad(loss)(params)
         updates, state = optimizer.update(gradients, state, params)
         return optax.apply_updates(params, updates), state, value
 
     for number in range(steps):
         at = rng.integers(0, len(y), BATCH)
-        batch = (x[at].astype(np.float32) - mean) / deviation, y[at]
+        batch = (x[at].astype(np.float32) - mean) / deviation, y[at], of[at]
         params, state, value = step(params, state, *batch, jax.random.key(number))
         if number % 500 == 499:
             print(f"step {number + 1}: {float(value):.3f}", flush=True)
@@ -164,15 +200,25 @@ def train(x: np.ndarray, y: np.ndarray, steps: int, seed: int) -> dict[str, np.n
     return {name: value.astype(np.float16 if value.ndim == 2 else np.float32) for name, value in found.items()}
 
 
+def usual_nats(y: np.ndarray, other_y: np.ndarray) -> np.ndarray:
+    """float64 [5]: nats of other targets by how often each is among `y`."""
+    share = y[:, :2].mean(axis=0)
+    found = list(-(other_y[:, :2] * np.log(share) + (1 - other_y[:, :2]) * np.log(1 - share)).mean(axis=0))
+    for kind, count in enumerate(np.diff(KINDS, append=WIDTHS[-1]), 2):
+        often = np.bincount(y[y[:, kind] >= 0, kind], minlength=count) + 1
+        found.append(-np.log(often / often.sum())[other_y[other_y[:, kind] >= 0, kind]].mean())
+    return np.array(found)
+
+
 def agreement(read: Sequence[Read], weights: dict[str, np.ndarray]) -> tuple[float, float, float]:
     """F1 of the moves with each human's, of the humans' with each other's, and moves for one of a human."""
     ours, theirs, count = [], [], []
     for piece in read:
         assert piece.reference is not None
         clock, score = piece.chords.onset * piece.slowness, piece.chords.onset
-        odds, offset = moves_expected(gap_features(piece.states, piece.chords, clock), weights)
-        offset = np.clip(offset, -EARLY, np.diff(clock)[:, None])
-        moves = chosen_moves(1 / (1 + np.exp(-odds)), offset)
+        said = moves_expected(gap_features(piece.states, piece.chords, clock), weights)
+        offset, _ = drawn_times(said[:, 2:], np.diff(clock), None)
+        moves = chosen_moves(1 / (1 + np.exp(-said[:, :2])), offset)
         time = [
             np.sort([score[k] + offset[k, int(d)] / piece.slowness for k, d in moves if d == way]) for way in (1, 0)
         ]
@@ -208,18 +254,15 @@ def main() -> None:
         )
     compositions = sorted({one.composition for one in read["train"]})
     aside = set(compositions[SET_ASIDE - 1 :: SET_ASIDE])
-    x, y = rows([one for one in read["train"] if one.composition not in aside])
-    other_x, other_y = rows([one for one in read["train"] if one.composition in aside])
-    weights = train(x, y, options.steps, options.seed)
-    odds, offset = moves_expected(other_x.astype(np.float32), weights)
-    chance = 1 / (1 + np.exp(-odds))
-    entropy = -(other_y[:, :2] * np.log(chance) + (1 - other_y[:, :2]) * np.log(1 - chance)).mean(axis=0)
-    share = y[:, :2].mean(axis=0)
-    usual = -(other_y[:, :2] * np.log(share) + (1 - other_y[:, :2]) * np.log(1 - share)).mean(axis=0)
-    played = len(chosen_moves(chance, offset)) / other_y[:, :2].sum()
-    print(
-        f"set aside: {entropy.round(4)} nats up, down ({usual.round(4)} by how often), {played:.2f} moves for one made"
-    )
+    x, y, of, depths = rows([one for one in read["train"] if one.composition not in aside])
+    other_x, other_y, *_ = rows([one for one in read["train"] if one.composition in aside])
+    weights = train(x, y, of, options.steps, options.seed) | {"depths": depths}
+    said = moves_expected(other_x.astype(np.float32), weights)
+    nats = np.asarray(losses(jnp.asarray(said), jnp.asarray(other_y)))
+    offset, _ = drawn_times(said[:, 2:], np.full(len(said), np.inf), None)
+    played = len(chosen_moves(1 / (1 + np.exp(-said[:, :2])), offset)) / other_y[:, :2].sum()
+    print(f"set aside, nats: {nats.round(4)} up, down, when up, when down, lift; {played:.2f} moves for one made")
+    print(f"    by how often each is: {usual_nats(y, other_y).round(4)}")
     ours, theirs, count = agreement(read["validation"], weights)
     print(f"validation: F1 {ours:.3f}, humans {theirs:.3f}; {count:.2f} moves for one of a human's")
     weights["encoder"] = np.frombuffer(model.hash.encode(), np.uint8)

@@ -12,7 +12,7 @@ from pianist_jax.performance.pedalling import pedalled
 from pianist_jax.performance.voicing import voiced
 from pianist_jax.weights.heads import load_head
 
-FOOT_SHARE = 2 / 3  # of the residual: of the foot's chance; with more it moves as no pianist does (validation pieces)
+FOOT_SHARE = 0.5  # of the residual: of the foot's chance; with more it moves as no pianist does
 
 
 def touch(

@@ -7,7 +7,21 @@ import pytest
 
 from pianist_jax.music.notes import Notes
 from pianist_jax.performance.parameters import chords_of
-from pianist_jax.performance.pedalling import APART, EARLY, LAYERS, LEAST, chosen_moves, gap_features, pedalled
+from pianist_jax.performance.pedalling import (
+    APART,
+    EARLY,
+    KINDS,
+    LAYERS,
+    LEAST,
+    LIFTS,
+    SHARES,
+    TIMES,
+    chosen_moves,
+    depths_of,
+    drawn_times,
+    gap_features,
+    pedalled,
+)
 
 
 def melody(count: int, gap: int = 500) -> Notes:
@@ -18,12 +32,19 @@ def melody(count: int, gap: int = 500) -> Notes:
 
 
 def foot(width: int, up: float, down: float) -> dict[str, np.ndarray]:
-    """A network that says the same of every gap: the pedal comes up at 0 ms and goes down 200 ms later."""
-    sizes, weights = (3 * width + 3, 4, 4, 4), dict[str, np.ndarray]()
+    """A network that says the same of every gap: the pedal comes up 10 ms after its chord and goes down 225 ms after.
+
+    Behind an up it goes down 185 ms later. One pianist's pedal is 100 deep and lifted whole, another's 70, up to 40.
+    """
+    outputs = int(KINDS[-1]) + len(LIFTS) - 1
+    sizes, weights = (3 * width + 3, 4, 4, outputs), dict[str, np.ndarray]()
     for name, rows, columns in zip(LAYERS, sizes, sizes[1:], strict=False):
         weights |= {name: np.zeros((rows, columns), np.float32), f"{name}_bias": np.zeros(columns, np.float32)}
-    weights["out_bias"] = np.array([up, down, 0.0, 1.0], np.float32)
-    return weights
+    likeliest = (TIMES, 0), (TIMES, 200), (LIFTS, 170)
+    said = [np.log(np.where(edges[:-1] == begin, 1e9, 1.0)) for edges, begin in likeliest]
+    weights["out_bias"] = np.concatenate([[up, down], *said]).astype(np.float32)
+    depths = np.repeat([[100, 0], [70, 40]], len(SHARES)).reshape(2, 2, -1).astype(np.uint8)
+    return weights | {"pianists": np.zeros((2, 6)), "own": np.zeros((6, outputs - 2)), "depths": depths}
 
 
 def worth(moves: list[tuple[int, bool]], chance: np.ndarray) -> float:
@@ -52,7 +73,7 @@ def test_no_other_sequence_of_moves_is_worth_more() -> None:
 def test_the_pedal_is_changed_behind_every_chord_as_deep_as_it_was_drawn() -> None:
     score = melody(8)
     played = pedalled(score, score, np.zeros((8, 5), np.float32), foot(5, 3.0, 3.0), None, 0.3)
-    assert played.pedal_time[:3].tolist() == [200, 500, 700]
+    assert played.pedal_time[:3].tolist() == [225, 510, 695]
     assert played.pedal_value[:3].tolist() == [90, 0, 90]
     assert played.pedal_value[-1] == 0
     assert (np.diff(played.pedal_time) > 0).all()
@@ -75,6 +96,32 @@ def test_chance_makes_pedals_of_their_own_that_a_seed_repeats() -> None:
 
     assert one(1) == one(1)
     assert one(1) != one(2)
+
+
+def test_each_pedal_goes_as_deep_as_one_pianist_s() -> None:
+    score, states = melody(60), np.zeros((60, 5), np.float32)
+    found = set()
+    for seed in range(8):
+        played = pedalled(score, score, states, foot(5, 3.0, 3.0), np.random.default_rng(seed), 0.1)
+        found.add(tuple(np.unique(played.pedal_value[:-1]).tolist()))
+    assert found == {(0, 100), (40, 70)}
+
+
+def test_how_deep_a_pedal_is_and_how_far_it_comes_up() -> None:
+    time, value = 100 * np.arange(9), np.array([0, 80, 100, 50, 20, 90, 0, 64, 0], np.int16)
+    deep, shallow = depths_of(time, value)
+    assert (deep[0], deep[4], deep[-1]) == (64, 90, 100)
+    assert (shallow[0], shallow[4], shallow[-1]) == (0, 10, 20)
+
+
+def test_no_move_is_drawn_beyond_its_gap() -> None:
+    rng = np.random.default_rng(0)
+    said, gap = rng.normal(size=(500, int(KINDS[-1]) + len(LIFTS) - 3)), rng.uniform(30, 2_000, 500)
+    for chance in (None, rng):
+        times, lift = drawn_times(said, gap, chance)
+        assert (times >= -EARLY).all()
+        assert (times <= np.maximum(gap - EARLY, TIMES[1])[:, None]).all()
+        assert (lift >= 0).all()
 
 
 def test_a_gap_is_seen_with_the_chords_around_it() -> None:

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from pianist_jax.config import DEFAULT_SAMPLING
-from pianist_jax.performance.pedalling import LAYERS
+from pianist_jax.performance.pedalling import KINDS, LAYERS, LIFTS
 from pianist_jax.rendering.renderer import read_piece, render, sample_key
 from pianist_jax.rendering.touch import head_hashes, heard_by_foot, touch
 from pianist_jax.weights import bundled, load_weights
@@ -18,7 +18,7 @@ def test_the_bundled_foot_is_of_the_bundled_model() -> None:
     weights, _ = load_head("pedal")
     assert weights["encoder"].tobytes().decode() == default.hash
     assert weights[LAYERS[0]].shape[0] == 3 * load_weights(default.path)[0].width + 3
-    assert weights[LAYERS[-1]].shape[1] == 4
+    assert weights[LAYERS[-1]].shape[1] == KINDS[-1] + len(LIFTS) - 1
 
 
 def test_the_foot_hears_the_encoder_that_it_has_learnt_from() -> None:
