@@ -221,7 +221,7 @@ class Sampling:
     top_p: float = 0.98
     top_k: int = 0
     pedal_top_p: float = 1.0
-    draws: int = 2
+    draws: int = 1
     residual_scale: float = 0.45
     hand: bool = True
     foot: bool = True

@@ -312,7 +312,7 @@ def test_the_same_alone_as_among_many(here):
     outcomes = list(render_scores(jobs, order, tally=tally, advance=counted.append))
     assert len(outcomes) == 24
     assert tally.expected == tally.notes == 4 * 370
-    assert sum(counted) == Sampling.draws * tally.notes
+    assert sum(counted) == max(2, Sampling.draws) * tally.notes
     list(make("s/004.mid", folder=Path("alone"), samples=2))
     for k in (1, 2):
         name = f"004-{k}.performance.mid"
