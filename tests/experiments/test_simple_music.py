@@ -34,8 +34,8 @@ def test_they_are_played_at_their_tempo(paths):
     assert set(found) == {piece.name for piece in SIMPLE}
     default, before = np.array([ratios[0][:2] for ratios in found.values()]).T
     assert np.abs(np.log(default)).max() < np.log(1.02)
-    # It was .22–.87; of eight draws, not two, the nearest strays less: .76–1.19 (experiments/validation.md).
-    assert before.min() > 0.6, dict(zip(found, before.round(2).tolist(), strict=True))
-    assert before.max() < 1.3, dict(zip(found, before.round(2).tolist(), strict=True))
+    # It was .22–.87; of three seeds it is .93–1.10 (experiments/validation.md).
+    assert before.min() > 0.85, dict(zip(found, before.round(2).tolist(), strict=True))
+    assert before.max() < 1.18, dict(zip(found, before.round(2).tolist(), strict=True))
     lengths = {path.stem: span(load(path).notes) for path in paths}
     assert lengths["ballad-66"] == 2 * lengths["ballad-132"]
