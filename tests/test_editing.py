@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import fastjsonschema
+import numpy as np
 import pytest
 
 from pianist_jax import cli
@@ -18,6 +19,7 @@ from pianist_jax.rendering.stored import read_rendering
 from pianist_jax.rendering.takes import read_take
 from pianist_jax.weights import save_weights
 from tests.model.helpers import lively_params
+from tests.performance.test_style import played_by_somebody
 from tests.rendering.models import NOTE, made_up_score
 from tests.rendering.renderings import made_up_rendering
 from tests.rendering.songs import HEAD, instrument, melody, score_of, song
@@ -235,6 +237,26 @@ def test_style_on_the_command_line(run):
     assert run("render", CHORALE, "-o", "two", "--samples", "2", "--variety", "1")[0] == 0
     one, other = (read_midi(f"two/{CHORALE.stem}-{n}.performance.mid") for n in (1, 2))
     assert one.velocity.mean() != other.velocity.mean()
+
+
+def test_in_the_style_of_a_recording(run):
+    mine = played_by_somebody(made_up_rendering().score)
+    write_midi("mine.mid", mine)
+    write_midi("other.mid", SCORE)
+    for wrong in (["other.mid"], ["missing.mid"], ["mine.mid", "--style", "rubato=1"], ["mine.mid", "--bars", "2-3"]):
+        code, _, err = run("render", CHORALE, "-o", "out", "--style-of", *wrong)
+        assert (code, len(err)) == (2, 1), wrong
+        assert not Path("out").exists()
+    code, _, err = run("render", CHORALE, CHORALE.with_suffix(".musicxml"), "--style-of", "mine.mid")
+    assert (code, err) == (2, ["pianist: --style-of is a recording of one score, and 2 are given; give one"])
+    for _ in range(2):
+        code, out, err = run("render", CHORALE, "-o", "out", "--style-of", "mine.mid", "--tempo", "free")
+        assert (code, err) == (0, [])
+        assert any("in the style of mine.mid: style " in line for line in out)
+    _, second = run("history", "out")[1][1:]
+    assert second.startswith("*  2 after 1: in the style of mine.mid: style ")
+    made = read_take(Path("out") / CHORALE.stem, 2).rendering.notes
+    assert np.ptp(made.onset) == pytest.approx(np.ptp(mine.onset), rel=0.02), "at its tempo, too"
 
 
 def test_takes_on_the_command_line(run):

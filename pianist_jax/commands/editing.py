@@ -54,11 +54,12 @@ def apply(
         None if edited is None else Path(edited),
         None if output is None else Path(output),
         force,
+        None if shaped.style_of is None else Path(shaped.style_of),
     )
     errors: list[PianistError | None] = []
     for name in renderings:
         try:
-            _apply_to(name, wanted)
+            apply_to(name, wanted)
         except PianistError as error:
             errors.append(error)
             continue
@@ -77,10 +78,12 @@ class Wanted:
     edited: Path | None
     folder: Path | None
     force: bool
+    style_of: Path | None = None
 
 
-def _apply_to(name: str, wanted: Wanted) -> None:
-    from pianist_jax.rendering.stored import apply_edits, read_rendering
+def apply_to(name: str, wanted: Wanted) -> None:
+    """Do it to a rendering, and say so. Raises PianistError."""
+    from pianist_jax.rendering.stored import apply_edits, edit_in_words, read_rendering
     from pianist_jax.rendering.takes import keep_take
 
     stored = read_rendering(Path(name))
@@ -92,7 +95,13 @@ def _apply_to(name: str, wanted: Wanted) -> None:
 
         taken = take_in(stored, wanted.edited)
         stored = dataclasses.replace(stored, rendering=taken.rendering, by_hand=False)
-    rendering = apply_edits(stored, wanted.expression, wanted.pace)
+    like, pace = None, wanted.pace
+    if wanted.style_of is not None:
+        from pianist_jax.rendering.likeness import read_likeness
+
+        like = read_likeness(wanted.style_of, stored.rendering.score, stored.rendering.factor)
+        pace = None if pace is None else like.pace(pace)
+    rendering = apply_edits(stored, wanted.expression, pace, like)
     stem = stored.stem if wanted.folder is None else wanted.folder / stored.stem.name
     saved = keep_take(rendering, stem, extras, origin=stored.path, taken=wanted.edited, force=wanted.force)
     say(f"{printable(name)} -> {' '.join(map(str, saved.files))}{options.take_in_words(saved.take)}")
@@ -100,6 +109,8 @@ def _apply_to(name: str, wanted: Wanted) -> None:
         say(f"  {printable(str(wanted.edited))}: {taken.in_words()}")
     if stored.released:
         say(f"  {stored.released} notes are released earlier, where their key is struck again")
+    if like is not None:
+        say(f"  {edit_in_words(rendering.identity['edits'][-1])}")
     options.tell_others(rendering, extras)
     options.tell_error(rendering, saved.worst_error_ms, saved.beyond)
 

@@ -155,6 +155,14 @@ class Shaped:
             "pianists (-3 to 3) from what it is by default.",
         ),
     ] = None
+    style_of: Annotated[
+        str | None,
+        typer.Option(
+            "--style-of",
+            metavar="MIDI",
+            help="In the style of this recording of the piece; with --tempo free also at its tempo.",
+        ),
+    ] = None
     variety: Annotated[
         float, typer.Option(metavar="0-3", help="Let samples differ in style besides; 1: as much as pianists do.")
     ] = 0.0
@@ -219,7 +227,9 @@ class Shaped:
         return paths, dataclasses.replace(self, **found)
 
     def expression(self) -> "Expression":
-        """What that is, but for the pace. Raises PianistError."""
+        """What that is, but for the pace and the style of a recording. Raises PianistError."""
+        if self.style_of is not None and (self.style or self.variety):
+            raise PianistError("--style-of takes the whole style from a recording; leave --style and --variety out")
         from pianist_jax.performance.expression import Expression, parse_strengths
         from pianist_jax.performance.shaping import parse_shape
         from pianist_jax.performance.style import parse_style

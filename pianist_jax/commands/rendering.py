@@ -75,10 +75,13 @@ def render(
         log=options.log_of(log),
     )
     if spread.runner:
-        _render_on_beam(scores, make_order, model, spread, whole=anew == options.Anew())
+        whole = anew == options.Anew() and shaped.style_of is None
+        _render_on_beam(scores, make_order, model, spread, whole=whole)
         return
     order = make_order(model=options.ready_model(model))
-    if anew.performance is not None:
+    if shaped.style_of is not None:
+        _render_in_style(scores, order, Path(shaped.style_of), whole=anew == options.Anew())
+    elif anew.performance is not None:
         _take_recording(scores, order, Path(anew.performance), plain=passage is None)
     elif passage is None:
         _render_scores(scores, order, spread.shard)
@@ -99,7 +102,9 @@ def _render_on_beam(
     from pianist_jax.rendering.finding import find_scores
 
     if spread.shard or not whole:
-        raise PianistError("--runner performs whole scores; leave --bars, --hand, --performance and --shard out")
+        raise PianistError(
+            "--runner performs whole scores; leave --bars, --hand, --performance, --style-of and --shard out"
+        )
     jobs, wrong = find_scores(scores)
     _tell_twins(jobs)
     silent = dataclasses.replace(make_order.keywords["extras"], on_sound=None)  # elsewhere nobody listens
@@ -208,6 +213,30 @@ def _take_recording(scores: list[str], order: "Order", recording: Path, *, plain
     if rendering is not None:
         say(f"  {recording_in_words(rendering.report['counts'])}")
         options.tell_error(rendering, saved.worst_error_ms, saved.beyond)
+
+
+def _render_in_style(scores: list[str], order: "Order", recording: Path, *, whole: bool) -> None:
+    """Perform one score as ever, then make a take of that in the style of a recording."""
+    from pianist_jax.commands.editing import Wanted, apply_to
+    from pianist_jax.performance.expression import NEUTRAL
+    from pianist_jax.rendering.finding import find_scores, shelf
+    from pianist_jax.rendering.likeness import read_likeness
+    from pianist_jax.rendering.renderer import at_own, read_piece
+
+    jobs, wrong = find_scores(scores)
+    conclude([error for _, error in wrong])
+    if len(jobs) != 1:
+        raise PianistError(f"--style-of is a recording of one score, and {len(jobs)} are given; give one")
+    if not whole:
+        raise PianistError("--style-of is of whole performances; leave --bars, --hand and --performance out")
+    (job,) = jobs
+    with shelf() as file_of:
+        like = read_likeness(recording, read_piece(file_of(job), order.reading).score)
+    asked, by_default = at_own(order.expression), dataclasses.replace(NEUTRAL, tempo_scale=order.expression.tempo_scale)
+    _render_scores(scores, dataclasses.replace(order, pace=like.pace(order.pace), expression=by_default), "1/1")
+    made = order.folder / f"{job.stem}.json"
+    wanted = Wanted(asked, None, order.extras, order.extras.tempo_events, None, None, order.force, recording)
+    apply_to(str(made), wanted)
 
 
 def _render_passage(scores: list[str], order: "Order", passage: "Passage", tempo_events: str | None) -> None:

@@ -76,6 +76,11 @@ class TimeMap:
         """Performed time in ms of the first and the last knot."""
         return float(self.performed[0]), float(self.performed[-1])
 
+    @property
+    def slowness(self) -> float:
+        """How many times slower than written it goes from the first to the last knot; 1 where there is but one."""
+        return float(np.ptp(self.performed) / np.ptp(self.score)) if len(self.score) > 1 else 1.0
+
 
 @dataclass(frozen=True, eq=False)
 class Parameters:

@@ -38,9 +38,7 @@ def laid_on(score: Notes, played: Notes, match: np.ndarray) -> tuple[Notes, floa
         played.pedal_time,
         played.pedal_value,
     )
-    (first, last), (begin, end) = mapped.span, (mapped.score[0], mapped.score[-1])
-    slowness = (last - first) / (end - begin) if end > begin else 1.0
-    return make_playable(notes, as_struck=True), float(np.clip(slowness, FASTEST, SLOWEST))
+    return make_playable(notes, as_struck=True), float(np.clip(mapped.slowness, FASTEST, SLOWEST))
 
 
 def _in_order(score: Notes, played: Notes, match: np.ndarray) -> np.ndarray:

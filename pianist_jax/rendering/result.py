@@ -18,6 +18,7 @@ from pianist_jax.performance.shaping import express_all
 from pianist_jax.rendering.hashes import sample_key
 
 if TYPE_CHECKING:
+    from pianist_jax.rendering.likeness import Likeness
     from pianist_jax.score.ensemble import OtherPart
     from pianist_jax.score.grid import ScoreGrid
 
@@ -78,19 +79,40 @@ class Rendering:
         """int64: numbers of the score notes at which one window of the decoder takes over from another."""
         return window_boundaries(len(self.score), Windowing(**self.identity["settings"]["windows"]))
 
-    def edited(self, expression: Expression) -> "Rendering":
-        """The same performances with another expression (`express`), on top of what they have already."""
+    def edited(self, expression: Expression, like: "Likeness | None" = None) -> "Rendering":
+        """The same performances with another expression (`express`), on top of what they have already.
+
+        `like` is the recording that the expression's style was taken from.
+        """
         seed, content = self.identity["seed"], self.identity["score"]["content"]
         performances = tuple(
             express_all(self.score, self.grid, notes, for_sample(expression, seed, content, k))
             for k, notes in enumerate(self.performances)
         )
-        changed = self.replaced(performances, {"expression": expression.metadata()})
+        source = {} if like is None else {"style_of": like.metadata()}
+        changed = self.replaced(performances, {"expression": expression.metadata(), **source})
         if expression.tempo_scale != 1:
             factor = self.factor / expression.tempo_scale
             report = {**changed.report, "tempo": {**self.report.get("tempo", {}), "factor": factor}}
             changed = dataclasses.replace(changed, score=at_pace(normalise(self.raw)[0], factor), report=report)
         return changed.with_room(expression)
+
+    def like(self, recording: str | os.PathLike[str], expression: Expression = NEUTRAL) -> "Rendering":
+        """The same performances in the style of a recording of the piece (MIDI), else as `expression` wants them.
+
+        Where that recording was the last to be taken after, its style stays as it was found. Raises PianistError for a
+        file that cannot be read, plays less than half of the score's notes, or plays them in strict time.
+        """
+        from pianist_jax.rendering.likeness import read_likeness  # only files need a MIDI library
+
+        return self.in_likeness(read_likeness(Path(recording), self.score, self.factor), expression)
+
+    def in_likeness(self, like: "Likeness", expression: Expression = NEUTRAL) -> "Rendering":
+        """As `like`, of a recording that was read already."""
+        style, last = like.style(self.score, self.performances), (self.identity["edits"] or [{}])[-1]
+        if last.get("style_of") == like.metadata():
+            style = Expression.of(last["expression"]).style
+        return self.edited(dataclasses.replace(expression, style=style), like)
 
     def at(self, pace: Pace, scale: float = 1.0) -> "Rendering":
         """The same performances at another pace (`performance.pace`), `scale` times as fast.

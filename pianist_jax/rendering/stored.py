@@ -23,6 +23,7 @@ from pianist_jax.performance.passage import Passage
 from pianist_jax.performance.playable import make_playable
 from pianist_jax.rendering.extras import PPQ, Extras
 from pianist_jax.rendering.hashes import content_hash, file_hash, grid_hash
+from pianist_jax.rendering.likeness import Likeness
 from pianist_jax.rendering.others import others_hash, others_of
 from pianist_jax.rendering.outputs import FIRST, FORMAT, Numbered, files_made, json_text, output_paths, renamed
 from pianist_jax.rendering.result import Rendering
@@ -93,11 +94,13 @@ def read_rendering(path: Path) -> Stored:
     return Stored(rendering, path, made, extras, by_hand, released, take, content)
 
 
-def apply_edits(stored: Stored, expression: Expression = NEUTRAL, pace: Pace | None = None) -> Rendering:
+def apply_edits(
+    stored: Stored, expression: Expression = NEUTRAL, pace: Pace | None = None, like: Likeness | None = None
+) -> Rendering:
     """The stored rendering with its edits by hand told in its identity, and another pace and expression on top of them.
 
-    Where the same pace and expression were the last to be applied, that is how it stays. Raises PianistError for a pace
-    that cannot be had.
+    The style is that of `like`, where that is given. Where the same were the last to be applied, that is how it stays.
+    Raises PianistError for a pace that cannot be had.
     """
     rendering = stored.rendering
     if stored.by_hand and rendering.identity["edits"][-1:] != [BY_HAND]:
@@ -106,7 +109,10 @@ def apply_edits(stored: Stored, expression: Expression = NEUTRAL, pace: Pace | N
     if pace is not None:
         changed = changed.at(pace, expression.tempo_scale)
         expression = dataclasses.replace(expression, tempo_scale=1.0)
-    changed = changed if expression == NEUTRAL else changed.edited(expression)
+    if like is not None:
+        changed = changed.in_likeness(like, expression)
+    elif expression != NEUTRAL:
+        changed = changed.edited(expression)
     before, after = rendering.identity["edits"], changed.identity["edits"]
     asked = after[len(before) :]
     return rendering if not stored.by_hand and asked and before[-len(asked) :] == asked else changed
@@ -163,6 +169,9 @@ def edit_in_words(edit: dict[str, Any]) -> str:
         return f"{Passage.told(edit).in_words()} performed anew (seed {edit['seed']})"
     if "pace" in edit:
         return "tempo " + (f"{edit['pace']['tempo']}" if edit["pace"]["duration"] is None else "by duration")
+    if "style_of" in edit:
+        how = wanted_in_words(edit["expression"]) or "as it is"
+        return f"in the style of {printable(str(edit['style_of']['file']))}: {how}"
     if "expression" in edit:
         return wanted_in_words(edit["expression"])
     if "from" in edit:
