@@ -3,8 +3,8 @@
     OMP_NUM_THREADS=1 taskset -c 0 python -m experiments.piano_speed --asap ASAP --minutes 60
 
 Performances of ASAP are played one after another as one piece until it lasts so long: seconds of music for each second
-of the processor (loudness measured besides, nothing encoded), and the highest resident memory in the end. On a core of a
-busy AMD EPYC: an hour of 33 755 notes at 67 times real time in 406 MiB.
+of the processor (loudness measured besides, nothing encoded), and the highest resident memory in the end. On a core
+of a busy AMD EPYC: an hour of 33 755 notes at 67 times real time in 406 MiB.
 """
 
 import argparse

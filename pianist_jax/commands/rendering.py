@@ -57,14 +57,12 @@ def render(
     from pianist_jax.rendering.batch import Order
 
     scores, shaped = shaped.with_words_among(scores)
-    if samples < 1:
-        raise PianistError(f"samples is {samples}, but it must be 1 or more")
     passage = anew.passage(shaped)
     make_order = partial(
         Order,
         _folder(output),
         seed=seed,
-        samples=samples,
+        samples=_some(samples),
         pace=shaped.pace(),
         sampling=drawn.sampling(),
         expression=shaped.expression(),
@@ -87,6 +85,12 @@ def render(
         _render_scores(scores, order, spread.shard)
     else:
         _render_passage(scores, order, passage, files.tempo_events)
+
+
+def _some(samples: int) -> int:
+    if samples < 1:
+        raise PianistError(f"samples is {samples}, but it must be 1 or more")
+    return samples
 
 
 def _folder(output: str) -> Path:
