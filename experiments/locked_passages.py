@@ -40,7 +40,8 @@ from pianist_jax.inference.engine import load_model
 from pianist_jax.music.notes import Notes
 from pianist_jax.performance.fitting import ends
 from pianist_jax.performance.parameters import CURVES, deal, time_map
-from pianist_jax.rendering.passages import TAKES, perform_bars
+from pianist_jax.performance.passage import Passage
+from pianist_jax.rendering.passages import TAKES, perform_passage
 from pianist_jax.rendering.renderer import read_piece, render_all
 from pianist_jax.score.bars import notes_in
 
@@ -80,7 +81,9 @@ def main() -> None:
                     if free.sum() < 2 * NEAR:
                         continue
                     seed = options.seed + 1
-                    new = perform_bars(score, old, model, bars, seed=seed, sampling=sampling, takes=takes)
+                    new = perform_passage(
+                        score, old, model, Passage((bars,)), seed=seed, sampling=sampling, takes=takes
+                    )
                     _require_locked(old.notes, new.notes, free)
                     rows.append(_measure(reference, old.notes, new.notes, free))
             print(f"{piece.name}: {len(rows)} passages so far", flush=True)

@@ -1,9 +1,10 @@
 """`pianist render`: scores in, performances out."""
 
 import dataclasses
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -13,11 +14,12 @@ from pianist_jax.errors import PianistError, in_words
 from pianist_jax.terminal import conclude, once_in, progress, say
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from pianist_jax.performance.passage import Passage
-    from pianist_jax.rendering.batch import Order, Outcome
+    from pianist_jax.rendering.batch import Outcome
     from pianist_jax.rendering.finding import FoundScore
+    from pianist_jax.rendering.order import Order
 
 commands = typer.Typer(rich_markup_mode=None)
 NAMED = 10  # scores that are left alone; the others are counted
@@ -54,10 +56,12 @@ def render(
     another take of a single score (`pianist history`). Several scores are told of in DIR/manifest.jsonl. Scores also
     come in tar archives and in lists (.txt, one path a line).
     """
-    from pianist_jax.rendering.batch import Order
-
     scores, shaped = shaped.with_words_among(scores)
-    passage = anew.passage(shaped)
+    kept_log = options.log_of(log)
+    found = _find(scores, kept_log)
+    from pianist_jax.rendering.order import Order  # brings JAX
+
+    passage, whole = anew.passage(shaped), anew == options.Anew()
     make_order = partial(
         Order,
         _folder(output),
@@ -70,21 +74,53 @@ def render(
         takes=takes,
         force=force,
         reading=read.reading(),
-        log=options.log_of(log),
+        log=kept_log,
     )
     if spread.runner:
-        whole = anew == options.Anew() and shaped.style_of is None
-        _render_on_beam(scores, make_order, model, spread, whole=whole)
+        _render_on_beam(found, make_order, model, spread, whole=whole and shaped.style_of is None)
         return
     order = make_order(model=options.ready_model(model))
     if shaped.style_of is not None:
-        _render_in_style(scores, order, Path(shaped.style_of), whole=anew == options.Anew())
+        _render_in_style(found, order, Path(shaped.style_of), whole=whole)
     elif anew.performance is not None:
-        _take_recording(scores, order, Path(anew.performance), plain=passage is None)
+        _take_recording(found, order, Path(anew.performance), plain=passage is None)
     elif passage is None:
-        _render_scores(scores, order, spread.shard)
+        _render_scores(found, order, spread.shard)
     else:
-        _render_passage(scores, order, passage, files.tempo_events)
+        _render_passage(found, order, passage, files.tempo_events)
+
+
+class _Found(NamedTuple):
+    """The scores that are meant, and what is wrong with what else was given."""
+
+    scores: "list[FoundScore]"
+    errors: list[PianistError]
+
+    def only(self, option: str) -> "FoundScore":
+        """The one that there is. Raises PianistError where an `option` that is of one score is given several."""
+        if (count := len(self.scores) + len(self.errors)) != 1:
+            raise PianistError(f"{option} is a recording of one score, and {count} are given; give one")
+        return self.scores[0]
+
+
+def _find(given: list[str], log: Path | None) -> _Found:
+    """What is meant; where none of it is there the command ends here, before a model is loaded for it."""
+    from pianist_jax.rendering.finding import find_scores, require_there
+
+    scores, wrong = find_scores(given)
+    errors, lost = [error for _, error in wrong], []
+    for job in scores:
+        try:
+            require_there(job)
+            break
+        except PianistError as error:
+            lost.append((job, error))
+    else:
+        conclude([*errors, *(in_words(job.score, error, log) for job, error in lost)])
+    for job in scores:
+        if job.twins:
+            say(f"{job.score}: performed instead of {', '.join(map(str, job.twins))}, taken for the same score")
+    return _Found(scores, errors)
 
 
 def _some(samples: int) -> int:
@@ -100,38 +136,30 @@ def _folder(output: str) -> Path:
 
 
 def _render_on_beam(
-    scores: list[str], make_order: "partial[Order]", model: str, spread: options.Spread, *, whole: bool
+    found: _Found, make_order: "partial[Order]", model: str, spread: options.Spread, *, whole: bool
 ) -> None:
     from pianist_jax.rendering.beam import render_on_beam
-    from pianist_jax.rendering.finding import find_scores
 
     if spread.shard or not whole:
         raise PianistError(
             "--runner performs whole scores; leave --bars, --hand, --performance, --style-of and --shard out"
         )
-    jobs, wrong = find_scores(scores)
-    _tell_twins(jobs)
     silent = dataclasses.replace(make_order.keywords["extras"], on_sound=None)  # elsewhere nobody listens
-    errors = (
-        render_on_beam(jobs, partial(make_order, extras=silent), model, spread.runner, spread.runner_option or ())
-        if jobs
-        else []
-    )
+    make_order = partial(make_order, extras=silent)
+    errors = render_on_beam(found.scores, make_order, model, spread.runner, spread.runner_option or ())
     say(f"{errors.count(None)} scores performed, or left alone as they were")
-    conclude([*[error for _, error in wrong], *errors])
+    conclude([*found.errors, *errors])
 
 
-def _render_scores(scores: list[str], order: "Order", share: str | None) -> None:
+def _render_scores(found: _Found, order: "Order", share: str | None) -> None:
     from pianist_jax.rendering import batch
-    from pianist_jax.rendering.finding import find_scores, own_share
+    from pianist_jax.rendering.finding import own_share
     from pianist_jax.rendering.renderer import needed_draws
 
-    share = share or own_share()
-    jobs, wrong = find_scores(scores)
+    jobs, share = found.scores, share or own_share()
     order = dataclasses.replace(order, takes=order.takes or len(jobs) == 1)
     draws = needed_draws(order.samples, order.sampling)
-    _tell_twins(jobs)
-    errors, count, tally = [error for _, error in wrong], len(wrong), batch.Tally()
+    errors, count, tally = list(found.errors), len(found.errors), batch.Tally()
     left_alone, performed, files = 0, 0, tuple[Path, ...]()
     with progress(f"performing with {order.model.name}", lambda: tally.expected) as (advance, tell):
         for outcome in batch.render_scores(jobs, order, share=share, tally=tally, advance=once_in(advance, draws)):
@@ -180,116 +208,75 @@ def _tell_what_to_open(performed: int, files: tuple[Path, ...], folder: Path) ->
     say(f"{', '.join(named)}; `pianist apply {files[-1]}` changes it")
 
 
-def _tell_twins(jobs: "list[FoundScore]") -> None:
-    for job in jobs:
-        if job.twins:
-            say(f"{job.score}: performed instead of {', '.join(map(str, job.twins))}, taken for the same score")
+@contextmanager
+def _performing(order: "Order") -> "Iterator[tuple[Callable[[int], None], Callable[[int], None]]]":
+    """Progress: two functions, to tell how many notes are to be performed, and of every so many that are."""
+    tally: list[int] = []
+    with progress(f"performing with {order.model.name}", lambda: sum(tally)) as (advance, _):
+        yield tally.append, advance
 
 
-def _take_recording(scores: list[str], order: "Order", recording: Path, *, plain: bool) -> None:
+def _take_recording(found: _Found, order: "Order", recording: Path, *, plain: bool) -> None:
     from pianist_jax.performance.expression import NEUTRAL
     from pianist_jax.performance.pace import AS_WRITTEN
-    from pianist_jax.rendering.finding import find_scores, shelf
+    from pianist_jax.rendering.finding import shelf
     from pianist_jax.rendering.recordings import recording_in_words, take_recording
 
-    jobs, wrong = find_scores(scores)
-    if (count := len(jobs) + len(wrong)) != 1:
-        raise PianistError(f"--performance is a recording of one score, and {count} are given; give one")
+    job = found.only("--performance")
     if not plain or order.samples > 1 or (order.pace, order.expression) != (AS_WRITTEN, NEUTRAL):
         raise PianistError("--performance takes a recording as it is; `pianist apply` and --bars shape it afterwards")
-    conclude([error for _, error in wrong])
-    (job,), tally = jobs, list[int]()
-    with shelf() as file_of, progress(f"performing with {order.model.name}", lambda: sum(tally)) as (advance, _):
-        saved, rendering = take_recording(
-            file_of(job),
-            order.folder / job.stem,
-            order.model,
-            recording,
-            seed=order.seed,
-            sampling=order.sampling,
-            extras=order.extras,
-            force=order.force,
-            reading=order.reading,
-            on_start=tally.append,
-            advance=advance,
-        )
+    stem = order.folder / job.stem
+    with shelf() as file_of, _performing(order) as (start, advance):
+        saved, rendering = take_recording(file_of(job), stem, order, recording, on_start=start, advance=advance)
     say(f"{recording} -> {' '.join(map(str, saved.files))}{options.take_in_words(saved.take)}")
     if rendering is not None:
         say(f"  {recording_in_words(rendering.report['counts'])}")
         options.tell_error(rendering, saved.worst_error_ms, saved.beyond)
 
 
-def _render_in_style(scores: list[str], order: "Order", recording: Path, *, whole: bool) -> None:
+def _render_in_style(found: _Found, order: "Order", recording: Path, *, whole: bool) -> None:
     """Perform one score as ever, then make a take of that in the style of a recording."""
     from pianist_jax.commands.editing import Wanted, apply_to
     from pianist_jax.performance.expression import NEUTRAL
-    from pianist_jax.rendering.finding import find_scores, shelf
+    from pianist_jax.rendering.finding import shelf
     from pianist_jax.rendering.likeness import read_likeness
     from pianist_jax.rendering.renderer import at_own, read_piece
 
-    jobs, wrong = find_scores(scores)
-    conclude([error for _, error in wrong])
-    if len(jobs) != 1:
-        raise PianistError(f"--style-of is a recording of one score, and {len(jobs)} are given; give one")
+    job = found.only("--style-of")
     if not whole:
         raise PianistError("--style-of is of whole performances; leave --bars, --hand and --performance out")
-    (job,) = jobs
     with shelf() as file_of:
         like = read_likeness(recording, read_piece(file_of(job), order.reading).score)
     asked, by_default = at_own(order.expression), dataclasses.replace(NEUTRAL, tempo_scale=order.expression.tempo_scale)
-    _render_scores(scores, dataclasses.replace(order, pace=like.pace(order.pace), expression=by_default), "1/1")
+    _render_scores(found, dataclasses.replace(order, pace=like.pace(order.pace), expression=by_default), "1/1")
     made = order.folder / f"{job.stem}.json"
     wanted = Wanted(asked, None, order.extras, order.extras.tempo_events, None, None, order.force, recording)
     apply_to(str(made), wanted)
 
 
-def _render_passage(scores: list[str], order: "Order", passage: "Passage", tempo_events: str | None) -> None:
-    from pianist_jax.rendering.batch import Outcome
-    from pianist_jax.rendering.finding import find_scores
+def _render_passage(found: _Found, order: "Order", passage: "Passage", tempo_events: str | None) -> None:
+    """Perform it anew; `tempo_events`: what the command line says of them, None: nothing."""
+    from pianist_jax.rendering.finding import shelf
+    from pianist_jax.rendering.passages import rerender_file
 
     if order.samples > 1:
         what = "--bars perform" if passage.ranges else "--hand performs"
         raise PianistError(f"{what} anew what every performance of a rendering has there; leave --samples out")
-    jobs, wrong = find_scores(scores)
-    outcomes = [Outcome(path, error=error) for path, error in wrong]
-    _tell_twins(jobs)
-    for job in jobs:
-        outcome = _passage_of(job, order, passage, tempo_events)
-        outcomes.append(outcome)
-        files = " ".join(map(str, outcome.files))
-        if outcome.rendering:
-            say(f"{outcome.score}, {passage.in_words()} -> {files}{options.take_in_words(outcome.take)}")
-            options.tell_error(outcome.rendering, outcome.worst_error_ms, outcome.beyond)
-        elif outcome.files:
-            say(f"{outcome.score}, {passage.in_words()}: made before with these settings ({files})")
-    conclude([outcome.error for outcome in outcomes])
-
-
-def _passage_of(job: "FoundScore", order: "Order", passage: "Passage", tempo_events: str | None) -> "Outcome":
-    """What becomes of a rendering; `tempo_events`: what the command line says of them, None: nothing."""
-    from pianist_jax.rendering.batch import Outcome
-    from pianist_jax.rendering.finding import shelf
-    from pianist_jax.rendering.passages import rerender_file
-
-    tally: list[int] = []
-    try:
-        with shelf() as file_of, progress(f"performing with {order.model.name}", lambda: sum(tally)) as (advance, _):
-            saved, rendering = rerender_file(
-                file_of(job),
-                order.folder / job.stem,
-                order.model,
-                passage.ranges or None,
-                hand=passage.hand,
-                seed=order.seed,
-                sampling=order.sampling,
-                expression=order.expression,
-                extras=order.extras,
-                tempo_events=tempo_events,
-                force=order.force,
-                reading=order.reading,
-                on_start=tally.append,
-                advance=advance,
-            )
-    except Exception as error:  # one bad score never stops the others
-        return Outcome(job.score, error=in_words(job.score, error, order.log))
-    return Outcome(job.score, saved.files, saved.worst_error_ms, rendering, take=saved.take, beyond=saved.beyond)
+    errors: list[PianistError | None] = [*found.errors]
+    for job in found.scores:
+        stem = order.folder / job.stem
+        try:
+            with shelf() as file_of, _performing(order) as (start, advance):
+                told: dict[str, Any] = {"tempo_events": tempo_events, "on_start": start, "advance": advance}
+                saved, rendering = rerender_file(file_of(job), stem, order, passage, **told)
+        except Exception as error:  # one bad score never stops the others
+            errors.append(in_words(job.score, error, order.log))
+            continue
+        errors.append(None)
+        files = " ".join(map(str, saved.files))
+        if rendering is not None:
+            say(f"{job.score}, {passage.in_words()} -> {files}{options.take_in_words(saved.take)}")
+            options.tell_error(rendering, saved.worst_error_ms, saved.beyond)
+        else:
+            say(f"{job.score}, {passage.in_words()}: made before with these settings ({files})")
+    conclude(errors)

@@ -12,72 +12,24 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from pianist_jax.config import DEFAULT_SAMPLING, Sampling
 from pianist_jax.errors import PianistError, in_words
-from pianist_jax.inference.engine import Model
-from pianist_jax.performance.expression import NEUTRAL, Expression
-from pianist_jax.performance.pace import AS_WRITTEN, Pace
 from pianist_jax.performance.shaping import require_shape
 from pianist_jax.rendering.ahead import ahead, in_background
-from pianist_jax.rendering.apart import Rendered, rendered_apart
 from pianist_jax.rendering.claims import Claims, clear_stale
-from pianist_jax.rendering.extras import Extras, check_plot, plot_options
+from pianist_jax.rendering.extras import check_plot
 from pianist_jax.rendering.finding import FoundScore, place, share_of, shelf
 from pianist_jax.rendering.hashes import file_hash, json_hash
 from pianist_jax.rendering.manifest import Manifests, hashes, is_whole, manifest_path
-from pianist_jax.rendering.outputs import DEFAULT_EXTRAS, FORMAT, Saved, save_rendering, wanted_paths
-from pianist_jax.rendering.renderer import (
-    Piece,
-    Rendering,
-    check_pace,
-    identity_of,
-    model_identity,
-    read_piece,
-    render_all,
-)
+from pianist_jax.rendering.order import Order
+from pianist_jax.rendering.outputs import Saved, save_rendering, wanted_paths
+from pianist_jax.rendering.renderer import Piece, Rendering, check_pace, read_piece
 from pianist_jax.rendering.reuse import at_hand, made_again
 from pianist_jax.rendering.takes import keep_take
-from pianist_jax.rendering.touch import head_hashes
-from pianist_jax.score.reading import AS_IT_STANDS, Reading
 
 READ_AHEAD = 32  # scores that wait, ready to be performed
 LONGEST_NAME = 255  # bytes, of a file
 PATIENCE = 1.0  # seconds until one looks again what others have done
 WRITTEN_BEHIND = 8  # renderings that wait to be written
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Order:
-    """What is to be made of scores, in which folder; `takes`: what was made before is kept (`takes`)."""
-
-    folder: Path
-    model: Model
-    seed: int = 0
-    samples: int = 1
-    sampling: Sampling = DEFAULT_SAMPLING
-    pace: Pace = AS_WRITTEN
-    expression: Expression = NEUTRAL
-    extras: Extras = DEFAULT_EXTRAS
-    force: bool = False
-    log: Path | None = None
-    takes: bool = False
-    reading: Reading = AS_IT_STANDS
-
-    def digest(self) -> str:
-        """A hash of all but the folder, the log and whether takes are kept."""
-        options = {
-            "format": FORMAT,
-            "model": model_identity(self.model),
-            "window": self.model.config.window,
-            "seed": self.seed,
-            "samples": self.samples,
-            "sampling": {**dataclasses.asdict(self.sampling), "heads": head_hashes(self.model, self.sampling)},
-            "pace": self.pace.metadata(),
-            "expression": self.expression.metadata(),
-            **self.reading.metadata(),
-            "extras": {**self.extras.settings, **plot_options(self.extras)},
-        }
-        return json_hash(options)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -196,10 +148,10 @@ def _performed(
         notebook.note(job, finished[-1], source)
         run.claims.release(order.folder / job.stem)
 
-    numbers = itertools.count()
+    numbers, rendered = itertools.count(), functools.partial(order.rendered, advance=advance)
     with in_background() as submit:
         writing: deque[Future[Outcome]] = deque()
-        for number, rendering in rendered_apart(pieces(), _rendered(order, advance), set_aside):
+        for number, rendering in _rendered_apart(pieces(), rendered, set_aside):
             job, source = waiting.pop(number)
             writing.append(submit(_write, job, source, rendering, run))
             run.claims.touch()
@@ -213,17 +165,52 @@ def _performed(
             yield writing.popleft().result()
 
 
-def _rendered(order: Order, advance: Callable[[int], None] | None) -> Rendered:
-    return functools.partial(
-        render_all,
-        model=order.model,
-        seed=order.seed,
-        samples=order.samples,
-        sampling=order.sampling,
-        pace=order.pace,
-        expression=order.expression,
-        advance=advance,
-    )
+def _rendered_apart(
+    pieces: Iterator[Piece],
+    rendered: Callable[[Iterable[Piece]], Iterator[tuple[int, Rendering]]],
+    set_aside: Callable[[int, Exception], None],
+) -> Iterator[tuple[int, Rendering]]:
+    """What is `rendered`, but a piece that cannot be performed is `set_aside` (its number, why) and the others go on.
+
+    Pieces are performed side by side: which of them failed is found out by performing those at hand one by one, which
+    gives the same performances.
+    """
+    at_hand: dict[int, Piece] = {}
+    count, ended, broken = 0, False, False
+
+    def taken() -> Iterator[Piece]:
+        nonlocal count, ended, broken
+        while not ended:
+            try:
+                piece = next(pieces, None)
+            except BaseException:  # of the run, not of a piece
+                broken = True
+                raise
+            if piece is None:
+                ended = True
+                return
+            at_hand[count] = piece
+            count += 1
+            yield piece
+
+    while not ended:
+        first = count
+        try:
+            for number, rendering in rendered(taken()):
+                del at_hand[first + number]
+                yield first + number, rendering
+            continue
+        except Exception:
+            if broken or not at_hand:
+                raise
+        for number, piece in list(at_hand.items()):
+            del at_hand[number]
+            try:
+                ((_, rendering),) = rendered([piece])
+            except Exception as error:
+                set_aside(number, error)
+            else:
+                yield number, rendering
 
 
 @dataclasses.dataclass
@@ -327,7 +314,7 @@ def _noted(job: FoundScore, outcome: Outcome, source: str, run: _Run) -> bool:
 def _read_one(job: FoundScore, path: Path, run: _Run) -> Outcome | Piece | None:
     order = run.order
     stem = order.folder / job.stem
-    piece = read_piece(path) if order.reading == AS_IT_STANDS else read_piece(path, order.reading)
+    piece = read_piece(path, order.reading)
     check_pace(piece, order.pace, order.expression)
     check_plot(piece.grid, order.extras)
     require_shape(piece.grid, order.expression.shape)
@@ -338,8 +325,7 @@ def _read_one(job: FoundScore, path: Path, run: _Run) -> Outcome | Piece | None:
             raise PianistError(f"{job.score}: its name is too long for {wanted.suffix} files named after it; rename it")
         if place(wanted) in run.inputs:
             raise PianistError(f"{wanted}: is itself a score to render; choose another folder with -o")
-    settings = (order.sampling, order.pace, order.expression)
-    identity = identity_of(piece, order.model, order.seed, order.samples, *settings)
+    identity = order.identity_of(piece)
     there = functools.partial(at_hand, stem, identity, order.extras, has_bars=has_bars, takes=order.takes)
     if not order.force and there():
         return Outcome(job.score, tuple(paths))

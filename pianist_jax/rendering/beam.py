@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 from pianist_jax.errors import PianistError
 from pianist_jax.inference.engine import load_model
-from pianist_jax.rendering.batch import Order, render_scores
+from pianist_jax.rendering.batch import render_scores
 from pianist_jax.rendering.finding import FoundScore, place
 from pianist_jax.rendering.manifest import append_line, manifest_path, told_in
+from pianist_jax.rendering.order import Order
 from pianist_jax.runners import pipeline_options
 
 if TYPE_CHECKING:

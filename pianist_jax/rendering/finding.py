@@ -15,7 +15,6 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pianist_jax.errors import PianistError
-from pianist_jax.parallel import initialise_distributed
 from pianist_jax.rendering.archives import (
     ARCHIVES,
     close_archive,
@@ -83,6 +82,8 @@ def own_share() -> str:
         number, processes = os.environ.get(index, ""), os.environ.get(count, "")
         if number.isdecimal() and processes.isdecimal():
             return f"{int(number) + 1}/{processes}"
+    from pianist_jax.parallel import initialise_distributed  # brings JAX, which looking for scores can do without
+
     if initialise_distributed():
         import jax
 
@@ -106,6 +107,12 @@ def place(path: Path) -> str:
     return os.path.abspath(path)  # noqa: PTH100 - links are not followed: two names are two scores
 
 
+def require_there(job: FoundScore) -> None:
+    """Raises PianistError for a score that is no file, or larger than one is; archives are opened when they are due."""
+    if job.archive is None:
+        require_regular(job.score, MAX_BYTES, "one score")
+
+
 @contextmanager
 def shelf() -> Iterator[Callable[[FoundScore], Path]]:
     """A function that gives the file of a job; a member of an archive is taken out until the next one is asked for.
@@ -118,8 +125,8 @@ def shelf() -> Iterator[Callable[[FoundScore], Path]]:
 
         def file_of(job: FoundScore) -> Path:
             nonlocal archive, of
+            require_there(job)
             if job.archive is None:
-                require_regular(job.score, MAX_BYTES, "one score")
                 return job.score
             if archive is None or of != job.archive:
                 if archive is not None:

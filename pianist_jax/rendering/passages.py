@@ -34,15 +34,15 @@ from pianist_jax.performance.fitting import alone, ends, graft, knit, lead_back
 from pianist_jax.performance.parameters import log_odds
 from pianist_jax.performance.passage import Passage
 from pianist_jax.performance.shaping import express_all, notes_of_hand, require_shape
-from pianist_jax.rendering.extras import Extras, check_plot
-from pianist_jax.rendering.outputs import DEFAULT_EXTRAS, Saved, is_made, wanted_paths
+from pianist_jax.rendering.extras import check_plot
+from pianist_jax.rendering.order import Order
+from pianist_jax.rendering.outputs import Saved, is_made, wanted_paths
 from pianist_jax.rendering.renderer import Piece, Score, at_factor, at_own, model_identity, read_piece, sample_key
 from pianist_jax.rendering.result import Rendering, for_sample
 from pianist_jax.rendering.stored import apply_edits, read_rendering
 from pianist_jax.rendering.takes import keep_edits, keep_take, list_takes, require_unchanged, switch_to
 from pianist_jax.rendering.touch import head_hashes, heard_by_foot, touch
 from pianist_jax.score.bars import Bars
-from pianist_jax.score.reading import AS_IT_STANDS, Reading
 
 TAKES = 8
 HEARD = 32  # notes behind the passage by which the takes are judged
@@ -78,16 +78,15 @@ def render_bars(
     """
     sampling = Sampling(temperature, top_p, top_k, pedal_top_p, residual_scale=residual_scale)
     asked: dict[str, Any] = {"seed": seed, "sampling": sampling, "expression": expression, "takes": takes}
-    return perform_bars(read_piece(score), rendering, model, bars, hand=hand, **asked)
+    return perform_passage(read_piece(score), rendering, model, Passage.of(bars, hand), **asked)
 
 
-def perform_bars(
+def perform_passage(
     piece: Piece,
     rendering: Rendering,
     model: Model,
-    bars: Bars | Sequence[Bars] | None = None,
+    passage: Passage,
     *,
-    hand: str | None = None,
     seed: int = 0,
     sampling: Sampling = DEFAULT_SAMPLING,
     expression: Expression = NEUTRAL,
@@ -95,8 +94,7 @@ def perform_bars(
     advance: Advance | None = None,
 ) -> Rendering:
     """As `render_bars`, of a piece that is read already; `advance` is told of every so many notes performed."""
-    passage = Passage.of(bars, hand)
-    parts = parts_of(piece, rendering, passage, expression)
+    parts, hand = parts_of(piece, rendering, passage, expression), passage.hand
     piece = at_factor(piece, rendering.report.get("tempo", {}).get("factor", 1.0))
     goes_on = None if hand is None or piece.grid is None else notes_of_hand(piece.grid, hand)
     any_maker = _maker(piece, model, sampling, advance, goes_on)
@@ -209,40 +207,33 @@ def styles_of(rendering: Rendering, sample: int) -> list[Expression]:
 def rerender_file(
     score: Path,
     stem: Path,
-    model: Model,
-    bars: Bars | Sequence[Bars] | None = None,
+    order: Order,
+    passage: Passage,
     *,
-    hand: str | None = None,
-    seed: int = 0,
-    sampling: Sampling = DEFAULT_SAMPLING,
-    expression: Expression = NEUTRAL,
-    extras: Extras = DEFAULT_EXTRAS,
     tempo_events: str | None = None,
-    force: bool = False,
     takes: int = TAKES,
-    reading: Reading = AS_IT_STANDS,
     on_start: Advance | None = None,
     advance: Advance | None = None,
 ) -> tuple[Saved, Rendering | None]:
-    """Perform bars, or a hand, of the rendering at `stem` (a path without suffix) anew and write its files again.
+    """Perform a passage of the rendering at `stem` (a path without suffix) anew and write its files again.
 
-    What was edited in its JSON file counts, and is a take of its own before these bars become one. Extras that were
-    there are written again, `extras` added. `on_start` is told how many notes are to be performed, `advance` of every
-    so many that are. Gives the files and the rendering, or None in its place where these bars were made so before.
-    Raises PianistError.
+    What was edited in its JSON file counts, and is a take of its own before the passage becomes one. Extras that were
+    there are written again, those of the `order` added; `tempo_events`, if given, take the place of those there.
+    `on_start` is told how many notes are to be performed, `advance` of every so many that are. Gives the files and the
+    rendering, or None in its place where the passage was made so before. Raises PianistError.
     """
     path = stem.with_name(stem.name + ".json")
     if not path.exists():
         raise PianistError(f"{path}: no rendering there; render the whole score first, or name its folder with -o")
-    passage, piece, stored = Passage.of(bars, hand), read_piece(score, reading), read_rendering(path)
+    piece, stored, force = read_piece(score, order.reading), read_rendering(path), order.force
     there = stored.extras
-    extras = dataclasses.replace(there.also(extras), tempo_events=tempo_events or there.tempo_events)
+    extras = dataclasses.replace(there.also(order.extras), tempo_events=tempo_events or there.tempo_events)
     old = apply_edits(stored)
     if piece.others and not old.others:
         raise PianistError(f"{path}: has no parts beside the pianist's; render the whole score with --accompany first")
-    parts = parts_of(piece, old, passage, expression)
+    parts = parts_of(piece, old, passage, order.expression)
     check_plot(old.grid, extras)
-    edit = edit_of(model, passage, seed, sampling, expression)
+    edit = edit_of(order.model, passage, order.seed, order.sampling, order.expression)
     if old.identity["edits"][-1:] == [edit]:
         if is_made(stem, old.identity, extras, has_bars=True):
             return Saved((path,), take=stored.take.number), None
@@ -255,8 +246,8 @@ def rerender_file(
     require_unchanged(stem, stored, wanted_paths(stem, len(old.performances), extras, has_bars=True)[:-1], force=force)
     if on_start is not None:
         on_start(len(old.performances) * sum(stop - first for first, stop in map(played_over, parts)))
-    asked: dict[str, Any] = {"seed": seed, "sampling": sampling, "expression": expression, "takes": takes}
-    new = perform_bars(piece, old, model, bars, hand=hand, advance=advance, **asked)
+    asked: dict[str, Any] = {"seed": order.seed, "sampling": order.sampling, "expression": order.expression}
+    new = perform_passage(piece, old, order.model, passage, **asked, takes=takes, advance=advance)
     keep_edits(stem)
     return keep_take(new, stem, extras, force=force), new
 

@@ -10,14 +10,14 @@ from pianist_jax.config import DEFAULT_SAMPLING, Sampling
 from pianist_jax.errors import PianistError
 from pianist_jax.inference.engine import Model
 from pianist_jax.performance.recording import laid_on
-from pianist_jax.rendering.extras import Extras, check_plot, read_recording
+from pianist_jax.rendering.extras import check_plot, read_recording
 from pianist_jax.rendering.hashes import file_hash
-from pianist_jax.rendering.outputs import DEFAULT_EXTRAS, Saved
+from pianist_jax.rendering.order import Order
+from pianist_jax.rendering.outputs import Saved
 from pianist_jax.rendering.passages import Advance, fill_in, played_over
 from pianist_jax.rendering.renderer import Piece, Score, at_factor, identity_of, read_piece
 from pianist_jax.rendering.result import Rendering
 from pianist_jax.rendering.takes import keep_edits, keep_take, list_takes, switch_to
-from pianist_jax.score.reading import AS_IT_STANDS, Reading
 
 
 def render_recording(score: Score, recording: str | os.PathLike[str], model: Model, *, seed: int = 0) -> Rendering:
@@ -76,14 +76,9 @@ def recording_identity(piece: Piece, recording: Path, model: Model, seed: int, s
 def take_recording(
     score: Path,
     stem: Path,
-    model: Model,
+    order: Order,
     recording: Path,
     *,
-    seed: int = 0,
-    sampling: Sampling = DEFAULT_SAMPLING,
-    extras: Extras = DEFAULT_EXTRAS,
-    force: bool = False,
-    reading: Reading = AS_IT_STANDS,
     on_start: Advance | None = None,
     advance: Advance | None = None,
 ) -> tuple[Saved, Rendering | None]:
@@ -91,19 +86,19 @@ def take_recording(
 
     Raises PianistError, and nothing is written, for a recording of something else.
     """
-    piece = read_piece(score, reading)
+    piece = read_piece(score, order.reading)
     if piece.grid is None:
         raise PianistError(f"{piece.name}: notes without bars; give a score file")
-    check_plot(piece.grid, extras)
-    identity = recording_identity(piece, recording, model, seed, sampling)
+    check_plot(piece.grid, order.extras)
+    identity = recording_identity(piece, recording, order.model, order.seed, order.sampling)
     for take in list_takes(stem):
         if take.identity == identity and not take.edited:
-            return switch_to(stem, take.number, extras, force=force), None
+            return switch_to(stem, take.number, order.extras, force=order.force), None
     told: dict[str, Any] = {"on_start": on_start, "advance": advance}
-    rendering = perform_recording(piece, recording, model, seed=seed, sampling=sampling, **told)
+    rendering = perform_recording(piece, recording, order.model, seed=order.seed, sampling=order.sampling, **told)
     if stem.with_name(f"{stem.name}.json").exists():
         keep_edits(stem)
-    return keep_take(rendering, stem, extras, force=force), rendering
+    return keep_take(rendering, stem, order.extras, force=order.force), rendering
 
 
 def recording_in_words(counts: dict[str, int]) -> str:

@@ -48,6 +48,7 @@ def perform_bars(stem: Path, score: Path, wish: Wish) -> Callable[["Model", "Job
     """A job that performs bars, or a hand, of the current take anew, as `pianist render --bars --hand` does."""
 
     def run(model: "Model", job: "Job") -> None:
+        from pianist_jax.performance.passage import Passage
         from pianist_jax.rendering import passages
         from pianist_jax.rendering.renderer import read_piece
         from pianist_jax.rendering.stored import apply_edits, read_rendering
@@ -56,11 +57,12 @@ def perform_bars(stem: Path, score: Path, wish: Wish) -> Callable[["Model", "Job
         piece, stored = read_piece(score), read_rendering(stem.with_name(f"{stem.name}.json"))
         rendering = apply_edits(stored)
         wanted = [wish.bars] if wish.bars is not None else unlocked(piece, wish.locked, wish.hand) or None
-        parts = passages.parts_of(piece, rendering, passages.Passage.of(wanted, wish.hand))
+        passage = Passage.of(wanted, wish.hand)
+        parts = passages.parts_of(piece, rendering, passage)
         spans = [passages.played_over(part) for part in parts]
         job.expected = len(rendering.performances) * sum(stop - first for first, stop in spans)
         settings: dict[str, Any] = {"seed": wish.seed, "expression": wish.expression, "advance": job.advance}
-        rendering = passages.perform_bars(piece, rendering, model, wanted, hand=wish.hand, **settings)
+        rendering = passages.perform_passage(piece, rendering, model, passage, **settings)
         job.check()
         keep_edits(stem)
         keep_take(rendering, stem, stored.extras)

@@ -10,6 +10,8 @@ from pianist_jax.config import preset
 from pianist_jax.inference.engine import Model, make_model
 from pianist_jax.music.midi import DEFAULT_TEMPO, write_parts
 from pianist_jax.music.notes import Notes
+from pianist_jax.performance.passage import Passage
+from pianist_jax.rendering.passages import perform_passage
 from tests.model.helpers import lively_params
 
 NOTE = dataclasses.replace(preset("note-tiny"), window=64)  # windows of 64 notes, each 40 further, prompts of 19
@@ -20,6 +22,11 @@ TOKEN = dataclasses.replace(preset("tiny"), encoder_layers=2, window=64)
 def lively_model() -> Model:
     """A note-decoder model with opinions; its programs stay compiled for the whole process."""
     return make_model(NOTE, lively_params(NOTE), name="lively")
+
+
+def perform_bars(piece, rendering, model, bars=None, *, hand=None, **asked):
+    """These bars, of both hands or of one, performed anew."""
+    return perform_passage(piece, rendering, model, Passage.of(bars, hand), **asked)
 
 
 def made_up_score(notes: int, seed: int = 0) -> Notes:

@@ -17,18 +17,20 @@ from pianist_jax.config import Sampling
 from pianist_jax.music.midi import read_midi, write_midi
 from pianist_jax.music.notes import Notes, normalise
 from pianist_jax.performance.expression import NEUTRAL, Expression
-from pianist_jax.rendering.batch import Order, render_scores
+from pianist_jax.performance.passage import Passage
+from pianist_jax.rendering.batch import render_scores
 from pianist_jax.rendering.extras import Extras
 from pianist_jax.rendering.finding import FoundScore
 from pianist_jax.rendering.hashes import content_hash, file_hash
+from pianist_jax.rendering.order import Order
 from pianist_jax.rendering.outputs import files_made
-from pianist_jax.rendering.passages import perform_bars, rerender_file
+from pianist_jax.rendering.passages import rerender_file
 from pianist_jax.rendering.reimport import take_in
 from pianist_jax.rendering.renderer import read_piece, render
 from pianist_jax.rendering.stored import apply_edits, read_rendering
 from pianist_jax.rendering.takes import keep_take, list_takes, read_take, switch_to, undo
 from tests.music.helpers import assert_same
-from tests.rendering.models import lively_model
+from tests.rendering.models import lively_model, perform_bars
 
 PLAIN, WITH_PLOT = Extras(), Extras(plot=True)
 SAMPLING = Sampling(draws=1, residual_scale=1.0)
@@ -52,8 +54,8 @@ def perform(score, stem, seed, model=lively_model):
 
 def perform_anew(score, stem, passage, seed, extras=PLAIN, model=lively_model):
     """As the command performs bars or a hand."""
-    asked = {**PASSAGES[passage], "seed": seed, "sampling": SAMPLING, "takes": 1}
-    rerender_file(score, stem, model(), **asked, extras=extras)
+    order = Order(stem.parent, model(), seed, sampling=SAMPLING, extras=extras)
+    rerender_file(score, stem, order, Passage.of(**PASSAGES[passage]), takes=1)
 
 
 def edited(stem, velocity):

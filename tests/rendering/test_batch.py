@@ -15,11 +15,12 @@ from pianist_jax.config import Sampling
 from pianist_jax.errors import PianistError
 from pianist_jax.music.midi import write_midi
 from pianist_jax.rendering import batch, manifest, renderer
-from pianist_jax.rendering.batch import Order, Tally, render_scores
+from pianist_jax.rendering.batch import Tally, render_scores
 from pianist_jax.rendering.claims import claim_path
 from pianist_jax.rendering.finding import find_scores, own_share
 from pianist_jax.rendering.hashes import json_hash
 from pianist_jax.rendering.manifest import Manifests, append_line, manifest_path
+from pianist_jax.rendering.order import Order
 from pianist_jax.weights import save_weights
 from tests.model.helpers import lively_params
 from tests.rendering.models import NOTE, lively_model, made_up_score
@@ -91,10 +92,10 @@ def test_whatever_happens_to_one_score_the_others_are_made(here, monkeypatch):
             raise error
         return call(*given, **named)
 
-    def reading(path):
+    def reading(path, how):
         if "memory" in str(path):
             raise MemoryError
-        return fails("reading", IndexError("list index out of range"), read, path)
+        return fails("reading", IndexError("list index out of range"), read, path, how)
 
     def expressing(score, grid, played, expression):
         if len(score) == 7:
@@ -337,8 +338,8 @@ def test_memory_is_let_go(here, monkeypatch):
 
     read = batch.read_piece
 
-    def reading(path):
-        piece = read(path)
+    def reading(path, how):
+        piece = read(path, how)
         object.__setattr__(piece, "counted", Counted())
         return piece
 

@@ -13,10 +13,11 @@ from pianist_jax.errors import PianistError
 from pianist_jax.inference import engine
 from pianist_jax.music.midi import write_midi
 from pianist_jax.rendering import beam as beam_room
-from pianist_jax.rendering.batch import Order, render_scores
+from pianist_jax.rendering.batch import render_scores
 from pianist_jax.rendering.beam import Share, below, divide, gather, perform, render_on_beam
 from pianist_jax.rendering.finding import FoundScore, find_scores
 from pianist_jax.rendering.manifest import told_in
+from pianist_jax.rendering.order import Order
 from pianist_jax.weights import save_weights
 from tests.model.helpers import lively_params
 from tests.rendering.models import NOTE, made_up_score

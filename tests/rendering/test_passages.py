@@ -14,14 +14,16 @@ from pianist_jax.music.tokens import NOTE_TOKENS
 from pianist_jax.performance.expression import Expression
 from pianist_jax.performance.fitting import ends
 from pianist_jax.performance.parameters import group_chords
+from pianist_jax.performance.passage import Passage
 from pianist_jax.rendering import passages
+from pianist_jax.rendering.order import Order
 from pianist_jax.rendering.outputs import Saved
-from pianist_jax.rendering.passages import known_tokens, perform_bars, render_bars, rerender_file
+from pianist_jax.rendering.passages import known_tokens, render_bars, rerender_file
 from pianist_jax.rendering.renderer import read_piece, render, sample_key
 from pianist_jax.rendering.touch import touch
 from pianist_jax.score.bars import notes_in
 from pianist_jax.score.hands import RIGHT_HAND
-from tests.rendering.models import lively_model, made_up_score
+from tests.rendering.models import lively_model, made_up_score, perform_bars
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 CHORALE = EXAMPLES / "chopin-prelude-op28-20.mid"
@@ -215,22 +217,23 @@ def test_what_cannot_be(piece, chorale):
 
 
 def test_files(chorale, tmp_path):
-    model = lively_model()
+    stem, passage = tmp_path / "x", Passage(((3, 4),))
+    orders = [Order(tmp_path, lively_model(), seed=seed) for seed in (4, 5)]
     with pytest.raises(PianistError, match=r"x\.json: no rendering there"):
-        rerender_file(CHORALE, tmp_path / "x", model, (3, 4))
+        rerender_file(CHORALE, stem, orders[0], passage)
     chorale.save(tmp_path, name="x", plot=True)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
-    saved, made = rerender_file(CHORALE, tmp_path / "x", model, (3, 4), seed=4, takes=2)
+    saved, made = rerender_file(CHORALE, stem, orders[0], passage, takes=2)
     assert made is not None
     assert sorted(path.name for path in saved.files) == ["x.daw.mid", "x.json", "x.performance.mid", "x.png"]
     assert all(path.read_bytes() != before[path.name] for path in saved.files)
     after = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
-    assert rerender_file(CHORALE, tmp_path / "x", model, (3, 4), seed=4, takes=2) == (
+    assert rerender_file(CHORALE, stem, orders[0], passage, takes=2) == (
         Saved((tmp_path / "x.json",), take=2),
         None,
     )
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == after
     (tmp_path / "x.performance.mid").write_bytes(b"mine")
     with pytest.raises(PianistError, match=r"x\.performance\.mid: was changed"):
-        rerender_file(CHORALE, tmp_path / "x", model, (3, 4), seed=5, takes=2)
+        rerender_file(CHORALE, stem, orders[1], passage, takes=2)
     assert (tmp_path / "x.performance.mid").read_bytes() == b"mine"

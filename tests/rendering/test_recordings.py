@@ -8,6 +8,8 @@ import pytest
 from pianist_jax.errors import PianistError
 from pianist_jax.music.midi import read_midi, write_midi
 from pianist_jax.music.notes import Notes
+from pianist_jax.performance.passage import Passage
+from pianist_jax.rendering.order import Order
 from pianist_jax.rendering.passages import rerender_file
 from pianist_jax.rendering.recordings import perform_recording, recording_in_words, render_recording, take_recording
 from pianist_jax.rendering.renderer import read_piece
@@ -70,8 +72,9 @@ def test_what_was_played_stays_and_the_rest_is_performed(recording, missing):
 
 
 def test_a_take_in_which_bars_are_replaced(recording, tmp_path):
-    model, stem = lively_model(), tmp_path / "out" / "prelude"
-    saved, made = take_recording(CHORALE, stem, model, recording)
+    stem = tmp_path / "out" / "prelude"
+    order = Order(stem.parent, lively_model(), seed=0)
+    saved, made = take_recording(CHORALE, stem, order, recording)
     assert made is not None
     assert {path.name for path in saved.files} == {"prelude.performance.mid", "prelude.daw.mid", "prelude.json"}
     stored = read_rendering(stem.with_suffix(".json"))
@@ -79,10 +82,10 @@ def test_a_take_in_which_bars_are_replaced(recording, tmp_path):
     np.testing.assert_array_equal(stored.rendering.score.onset, made.score.onset)
     assert ("recording", "as played in mine.mid") in describe_rendering(stem.with_suffix(".json"))
     before = {path: path.read_bytes() for path in saved.files}
-    again, nothing = take_recording(CHORALE, stem, model, recording)
+    again, nothing = take_recording(CHORALE, stem, order, recording)
     assert nothing is None
     assert (again.take, {path: path.read_bytes() for path in again.files}) == (1, before)
-    _, anew = rerender_file(CHORALE, stem, model, (5, 6), seed=1, takes=2)
+    _, anew = rerender_file(CHORALE, stem, dataclasses.replace(order, seed=1), Passage(((5, 6),)), takes=2)
     assert anew is not None
     assert anew.grid is not None
     free = notes_in(anew.grid, (5, 6))
@@ -96,10 +99,10 @@ def test_of_something_else_nothing_is_written(tmp_path):
     write_midi(other, made_up_score(286, seed=4))
     out = tmp_path / "out" / "prelude"
     with pytest.raises(PianistError, match=r"other\.mid: plays \d+% of the score's notes, too few"):
-        take_recording(CHORALE, out, lively_model(), other)
+        take_recording(CHORALE, out, Order(out.parent, lively_model()), other)
     empty = tmp_path / "empty.mid"
     played = made_up_rendering().notes
     write_midi(empty, recording_of(played, np.ones(len(played), bool), 0))
     with pytest.raises(PianistError, match=r"empty\.mid: "):
-        take_recording(CHORALE, out, lively_model(), empty)
+        take_recording(CHORALE, out, Order(out.parent, lively_model()), empty)
     assert not out.parent.exists()

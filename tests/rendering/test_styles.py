@@ -8,14 +8,13 @@ import pytest
 from pianist_jax.performance.expression import NEUTRAL, Expression
 from pianist_jax.performance.parameters import chords_of
 from pianist_jax.performance.style import UNITS, Style, measured_of
-from pianist_jax.rendering.passages import perform_bars
 from pianist_jax.rendering.renderer import content_hash, read_piece, render, render_all
 from pianist_jax.rendering.result import for_sample
 from pianist_jax.rendering.reuse import made_again
 from pianist_jax.rendering.stored import apply_edits, read_rendering, wanted_in_words
 from pianist_jax.rendering.takes import keep_take
 from pianist_jax.score.bars import notes_in
-from tests.rendering.models import lively_model
+from tests.rendering.models import lively_model, perform_bars
 from tests.rendering.renderings import CHORALE, made_up_rendering
 from tests.rendering.test_takes import PLAIN
 
