@@ -57,8 +57,7 @@ def render(
     come in tar archives and in lists (.txt, one path a line).
     """
     scores, shaped = shaped.with_words_among(scores)
-    kept_log = options.log_of(log)
-    found = _find(scores, kept_log)
+    found = _find(scores, options.log_of(log))
     from pianist_jax.rendering.order import Order  # brings JAX
 
     passage, whole = anew.passage(shaped), anew == options.Anew()
@@ -74,7 +73,7 @@ def render(
         takes=takes,
         force=force,
         reading=read.reading(),
-        log=kept_log,
+        log=options.log_of(log),
     )
     if spread.runner:
         _render_on_beam(found, make_order, model, spread, whole=whole and shaped.style_of is None)
