@@ -24,21 +24,22 @@ from pianist_jax.evaluation.pieces import Played, PlayedPiece
 from pianist_jax.inference.engine import load_model
 from pianist_jax.music.notes import Notes
 from pianist_jax.music.tokens import ScoreTokens
+from pianist_jax.performance.parameters import Chords, chords_of
 from pianist_jax.rendering.renderer import read_piece
 from pianist_jax.rendering.touch import touch
 
-Change = Callable[[Notes, ScoreTokens, Notes, np.ndarray], Notes]
+Change = Callable[[Chords, ScoreTokens, Notes, np.ndarray], Notes]
 
 
 def changed(pieces: Sequence[PlayedPiece], played: Sequence[Sequence[Played]], change: Change) -> list[list[Played]]:
-    """The performances of each piece after a `change` of (score, its tokens, performance, key of a chance)."""
+    """The performances of each piece after a `change` of (its chords, tokens, performance, key of a chance)."""
     made = []
     for piece, own in zip(pieces, played, strict=True):
-        tokens = read_piece(piece.source or piece.score).tokens
+        chords, tokens = chords_of(piece.score), read_piece(piece.source or piece.score).tokens
         keys = [np.array([number, 17], np.uint32) for number in range(len(own))]
         made.append(
             [
-                dataclasses.replace(one, notes=change(piece.score, tokens, one.notes, key))
+                dataclasses.replace(one, notes=change(chords, tokens, one.notes, key))
                 for one, key in zip(own, keys, strict=True)
             ]
         )

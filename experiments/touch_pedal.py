@@ -40,6 +40,7 @@ from pianist_jax.performance.pedalling import (
     LAYERS,
     LIFTS,
     TIMES,
+    chord_states,
     chosen_moves,
     depths_of,
     drawn_times,
@@ -95,6 +96,7 @@ def collect(pieces: Sequence[PlayedPiece], model: Model, judged: bool) -> Iterat
         states = predict(model, at_factor(read_piece(piece.source), slowness).tokens).states
         assert states is not None
         reference = reference_of(piece) if judged else None
+        states = chord_states(states, chords)
         yield Read(piece.composition, states, chords, clocks, moves, depths, slowness, reference)
 
 
@@ -125,7 +127,7 @@ def rows(read: Sequence[Read]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.n
         for clock, moves, depth in zip(piece.clocks, piece.moves, piece.depths, strict=True):
             if len(moves[0]) + len(moves[1]):
                 depths.append(depth)
-                x.append(gap_features(piece.states, piece.chords, clock).astype(np.float16))
+                x.append(gap_features(piece.states, clock).astype(np.float16))
                 y.append(targets(clock, moves))
     of = np.repeat(np.arange(len(y)), [len(one) for one in y])
     return np.concatenate(x), np.concatenate(y), of, np.stack(depths)
@@ -216,7 +218,7 @@ def agreement(read: Sequence[Read], weights: dict[str, np.ndarray]) -> tuple[flo
     for piece in read:
         assert piece.reference is not None
         clock, score = piece.chords.onset * piece.slowness, piece.chords.onset
-        said = moves_expected(gap_features(piece.states, piece.chords, clock), weights)
+        said = moves_expected(gap_features(piece.states, clock), weights)
         offset, _ = drawn_times(said[:, 2:], np.diff(clock), None)
         moves = chosen_moves(1 / (1 + np.exp(-said[:, :2])), offset)
         time = [

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from pianist_jax.music.notes import Notes
-from pianist_jax.performance.parameters import chords_of, clock_of, placed
+from pianist_jax.performance.parameters import Chords, clock_of, placed
 from pianist_jax.performance.playable import make_playable
 
 FINE, WIDE, FURTHEST = 3, 10, 200  # ms: width of near bins, of those beyond `NEAR`, and the last edge
@@ -93,7 +93,7 @@ def bins_of(offset: np.ndarray) -> np.ndarray:
 
 
 def touched(
-    score: Notes,
+    chords: Chords,
     performance: Notes,
     hand: np.ndarray | None,
     head: Mapping[str, np.ndarray],
@@ -108,13 +108,12 @@ def touched(
 
     The mean onset of each chord stays, but for the first one: what begins the performance begins when it did.
     """
-    if not len(score):
+    if not len(performance):
         return performance
-    chords = chords_of(score)
     clock = clock_of(chords, performance.onset)
-    hands = np.zeros(len(score), np.int64) if hand is None else hand
+    hands = np.zeros(len(performance), np.int64) if hand is None else hand
     notes = chord_notes(performance.pitch, hands, chords.of, performance.velocity, clock)
-    offset = np.empty(len(score))
+    offset = np.empty(len(performance))
     offset[notes.order] = draw_offsets(notes, head, rng)
     offset -= (np.bincount(chords.of, offset) / np.bincount(chords.of))[chords.of]
     onset = placed(chords, clock, offset)

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from pianist_jax.music.notes import Notes
-from pianist_jax.performance.parameters import Chords, chords_of, clock_of
+from pianist_jax.performance.parameters import Chords, clock_of
 from pianist_jax.performance.pedal_moves import DOWN, TOP
 from pianist_jax.performance.playable import make_playable
 
@@ -34,17 +34,20 @@ LAYERS = ("in", "hidden", "out")
 NEVER = -1e9
 
 
-def gap_features(states: np.ndarray, chords: Chords, clock: np.ndarray) -> np.ndarray:
+def chord_states(states: np.ndarray, chords: Chords) -> np.ndarray:
+    """float32 [C, D]: the mean of the encoder's states float32 [N, D] of each chord's notes."""
+    total = np.zeros((len(chords), states.shape[1]), np.float32)
+    np.add.at(total, chords.of, states)
+    return total / np.bincount(chords.of)[:, None]
+
+
+def gap_features(each: np.ndarray, clock: np.ndarray) -> np.ndarray:
     """float32 [C - 1, 3 D + 3]: what the network sees of each gap between chords.
 
     Args:
-        states: float32 [N, D], the encoder's of the notes.
-        chords: of the score. clock: float64 [C] ms, when they are played.
+        each: float32 [C, D], the `chord_states`.
+        clock: float64 [C] ms, when the chords are played.
     """
-    count = np.bincount(chords.of)[:, None]
-    total = np.zeros((len(chords), states.shape[1]), np.float32)
-    np.add.at(total, chords.of, states)
-    each = total / count
     gap = np.log(np.maximum(np.diff(clock), 1.0) + 10.0) - 5.5
     before, after = np.append(0.0, gap[:-1]), np.append(gap[1:], 0.0)
     earlier = np.concatenate([np.zeros((1, each.shape[1]), np.float32), each[:-2]])
@@ -120,23 +123,23 @@ def chosen_moves(chance: np.ndarray, offset: np.ndarray) -> list[tuple[int, bool
 
 
 def pedalled(
-    score: Notes,
+    chords: Chords,
     performance: Notes,
-    states: np.ndarray,
+    heard: np.ndarray,
     weights: Mapping[str, np.ndarray],
     rng: np.random.Generator | None,
     chance: float,
 ) -> Notes:
     """The performance (note n plays note n of the score) with the pedal that pianists would use.
 
-    `rng` draws whose foot it is, when each move comes, how deep it goes, and logistic noise on the log-odds, times
-    `chance`; without it there is no chance, and it goes as deep as it was drawn. A piece of one chord stays as it is.
+    `heard` float32 [C, D] are the `chord_states`. `rng` draws whose foot it is, when each move comes, how deep it goes,
+    and logistic noise on the log-odds, times `chance`; without it there is no chance, and it goes as deep as it was
+    drawn. A piece of one chord stays as it is.
     """
-    chords = chords_of(score)
     if len(chords) < 2:
         return performance
     clock = clock_of(chords, performance.onset)
-    said = moves_expected(gap_features(states, chords, clock), weights)
+    said = moves_expected(gap_features(heard, clock), weights)
     odds, times, gap = said[:, :2], said[:, 2:], np.diff(clock)
     offset, lift = usual, _ = drawn_times(times, gap, None)
     if rng is not None:

@@ -11,20 +11,20 @@ import dataclasses
 import numpy as np
 
 from pianist_jax.music.notes import Notes
-from pianist_jax.performance.parameters import group_chords
+from pianist_jax.performance.parameters import Chords
 from pianist_jax.performance.playable import make_playable
 
 ROLLED = 60  # ms from first to last from which a chord is rolled, not struck
 
 
-def voiced(score: Notes, performance: Notes) -> Notes:
+def voiced(chords: Chords, performance: Notes) -> Notes:
     """The performance (note n plays note n of the score) with the onsets of each chord dealt out, the loudest first.
 
     Of notes equally loud the highest comes first.
     """
-    if not len(score):
+    if not len(performance):
         return performance
-    chord, first = group_chords(score.onset)
+    chord, first = chords.of, chords.first
     spread = np.maximum.reduceat(performance.onset, first) - np.minimum.reduceat(performance.onset, first)
     struck = (spread < ROLLED)[chord]
     loudest_first = np.lexsort((-performance.pitch.astype(np.int64), -performance.velocity.astype(np.int64), chord))

@@ -31,7 +31,7 @@ from pianist_jax.performance.averaging import averaged
 from pianist_jax.performance.detokenize import detokenize
 from pianist_jax.performance.expression import NEUTRAL, Expression
 from pianist_jax.performance.fitting import alone, ends, graft, knit, lead_back
-from pianist_jax.performance.parameters import log_odds
+from pianist_jax.performance.parameters import chords_of, log_odds
 from pianist_jax.performance.passage import Passage
 from pianist_jax.performance.shaping import express_all, notes_of_hand, require_shape
 from pianist_jax.rendering.extras import check_plot
@@ -41,7 +41,7 @@ from pianist_jax.rendering.renderer import Piece, Score, at_factor, at_own, mode
 from pianist_jax.rendering.result import Rendering, for_sample
 from pianist_jax.rendering.stored import apply_edits, read_rendering
 from pianist_jax.rendering.takes import keep_edits, keep_take, list_takes, require_unchanged, switch_to
-from pianist_jax.rendering.touch import head_hashes, heard_by_foot, touch
+from pianist_jax.rendering.touch import chords_heard, head_hashes, touch
 from pianist_jax.score.bars import Bars
 
 TAKES = 8
@@ -167,9 +167,10 @@ class _Maker:
         known = known_tokens(old if woven else _begun_with_its_first(old, free))
         played = _play_takes(tokens, known, free, drawn, keys, Decoder(self.model, sampling, Timer(), self.advance))
         common = (0, 1, sampling.residual_scale, self.agreed.curves)
-        states = heard_by_foot(self.model, sampling, self.agreed.states)
+        chords = chords_of(piece.score)
+        heard = chords_heard(self.model, sampling, chords, self.agreed.states)
         steady = (averaged(piece.score, [detokenize(piece.score, take)], *common) for take in played)
-        struck = (touch(piece.score, piece.tokens, *own, sampling, states) for own in zip(steady, keys, strict=False))
+        struck = (touch(chords, piece.tokens, *own, sampling, heard) for own in zip(steady, keys, strict=False))
         led = (self._in_style(old, notes, free) for notes in struck)
         new = (express_all(piece.score, piece.grid, notes, self.expression) for notes in led)
         fitted = [(knit if woven else graft)(old, take, piece.score, free) for take in new]

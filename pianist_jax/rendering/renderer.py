@@ -24,11 +24,12 @@ from pianist_jax.performance.expression import NEUTRAL, Expression
 from pianist_jax.performance.limits import within_limits
 from pianist_jax.performance.pace import AS_WRITTEN, FREE, SCORE, Pace, at_pace, factor_of, sane
 from pianist_jax.performance.pace import to_pace as pace_performance
+from pianist_jax.performance.parameters import chords_of
 from pianist_jax.performance.shaping import express_all
 from pianist_jax.rendering.hashes import content_hash, sample_key
 from pianist_jax.rendering.others import others_hash
 from pianist_jax.rendering.result import Rendering, for_sample
-from pianist_jax.rendering.touch import head_hashes, heard_by_foot, touch
+from pianist_jax.rendering.touch import chords_heard, head_hashes, heard_by_foot, touch
 from pianist_jax.score.ensemble import OtherPart
 from pianist_jax.score.metre import metre
 from pianist_jax.score.page import page
@@ -286,10 +287,11 @@ def agreed(
         steady, kept = in_tempo(piece.score, drawn[:shared])
         drawn, shared = [*steady, *drawn[shared:]], kept
     common = (shared, sampling.residual_scale, predicted.curves)
-    states = heard_by_foot(model, sampling, predicted.states)
+    chords = chords_of(piece.score)
+    heard = chords_heard(model, sampling, chords, predicted.states)
     meant = (averaged(piece.score, drawn, k, *common) for k in range(samples))
     hands = [sample_key(seed, f"{piece.content} touch", k) for k in range(samples)]
-    struck = (touch(piece.score, piece.tokens, *own, sampling, states) for own in zip(meant, hands, strict=True))
+    struck = (touch(chords, piece.tokens, *own, sampling, heard) for own in zip(meant, hands, strict=True))
     return [within_limits(piece.score, one) for one in struck]
 
 

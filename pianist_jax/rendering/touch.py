@@ -8,7 +8,8 @@ from pianist_jax.music.notes import Notes
 from pianist_jax.music.tokens import METRE, ScoreTokens
 from pianist_jax.performance.chord_touch import touched
 from pianist_jax.performance.foot import eased
-from pianist_jax.performance.pedalling import pedalled
+from pianist_jax.performance.parameters import Chords
+from pianist_jax.performance.pedalling import chord_states, pedalled
 from pianist_jax.performance.voicing import voiced
 from pianist_jax.weights.heads import load_head
 
@@ -16,28 +17,29 @@ FOOT_SHARE = 0.5  # of the residual: of the foot's chance; with more it moves as
 
 
 def touch(
-    score: Notes,
+    chords: Chords,
     tokens: ScoreTokens,
     performance: Notes,
     key: np.ndarray,
     sampling: Sampling,
-    states: np.ndarray | None = None,
+    heard: np.ndarray | None = None,
 ) -> Notes:
     """The performance (note n plays note n of the score) with its chords struck and its pedal moved as `sampling` says.
 
-    With `states` float32 [N, D] (`heard_by_foot`) the foot moves when pianists would, else when it was drawn to.
+    With what the foot has `heard`, float32 [C, D] (`chords_heard`), it moves when pianists would, else when it was
+    drawn to.
     `key` uint32 [2] is all that its chance follows from; at temperature 0 there is none.
     """
     rng = np.random.default_rng(key) if sampling.temperature > 0 else None
     if sampling.hand:
         hand = None if tokens.metre is None else tokens.metre[:, METRE.index("hand")]
-        performance = touched(score, performance, hand, load_head("chords")[0], rng)
+        performance = touched(chords, performance, hand, load_head("chords")[0], rng)
     else:
-        performance = voiced(score, performance)
+        performance = voiced(chords, performance)
     if sampling.foot:
-        if states is not None:
+        if heard is not None:
             chance = FOOT_SHARE * sampling.residual_scale
-            performance = pedalled(score, performance, states, load_head("pedal")[0], rng, chance)
+            performance = pedalled(chords, performance, heard, load_head("pedal")[0], rng, chance)
         performance = eased(performance, rng)
     return performance
 
@@ -50,6 +52,12 @@ def heard_by_foot(model: Model, sampling: Sampling, states: np.ndarray | None) -
     if states is None or not sampling.foot or sampling.residual_scale == 1:
         return None
     return states if model.hash.encode() == load_head("pedal")[0]["encoder"].tobytes() else None
+
+
+def chords_heard(model: Model, sampling: Sampling, chords: Chords, states: np.ndarray | None) -> np.ndarray | None:
+    """float32 [C, D]: what the foot goes by (`heard_by_foot`) of each chord, the same for all performances."""
+    heard = heard_by_foot(model, sampling, states)
+    return None if heard is None else chord_states(heard, chords)
 
 
 def head_hashes(model: Model, sampling: Sampling) -> dict[str, str]:

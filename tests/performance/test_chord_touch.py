@@ -32,7 +32,7 @@ def offsets(score, seed=0, hand=None):
     hand = np.where(score.pitch >= 60, 1, 2) if hand is None else hand
     made = []
     for turn in range(12):
-        onset = touched(score, score, hand, HEAD, np.random.default_rng([seed, turn])).onset
+        onset = touched(chords_of(score), score, hand, HEAD, np.random.default_rng([seed, turn])).onset
         made.append(onset.reshape(CHORDS, -1))
     together = np.concatenate(made).astype(np.float64)
     return together - together.mean(axis=1, keepdims=True)
@@ -68,10 +68,12 @@ def test_a_chord_wider_than_a_hand_is_rolled_now_and_then_mostly_from_the_bottom
 
 def test_the_same_chance_gives_the_same_and_none_is_the_likeliest():
     score = made_up_score(60)
-    one, again, other = (touched(score, score, None, HEAD, np.random.default_rng(seed)) for seed in (3, 3, 4))
+    one, again, other = (
+        touched(chords_of(score), score, None, HEAD, np.random.default_rng(seed)) for seed in (3, 3, 4)
+    )
     assert one.onset.tolist() == again.onset.tolist()
     assert one.onset.tolist() != other.onset.tolist()
-    calm = [touched(score, score, None, HEAD, None).onset.tolist() for _ in range(2)]
+    calm = [touched(chords_of(score), score, None, HEAD, None).onset.tolist() for _ in range(2)]
     assert calm[0] == calm[1]
 
 
@@ -101,7 +103,7 @@ def test_the_mean_of_every_chord_but_the_first_stays(seed, notes, apart):
     onset = np.cumsum(np.where(np.diff(score.onset, prepend=0) > 0, apart, rng.integers(0, 3, notes)))
     velocity = rng.integers(1, 128, notes)
     played = dataclasses.replace(score, onset=onset, velocity=velocity)
-    made = touched(score, played, rng.integers(0, 3, notes), HEAD, rng)
+    made = touched(chords_of(score), played, rng.integers(0, 3, notes), HEAD, rng)
     require_writable(made)
     assert made.pitch.tolist() == played.pitch.tolist()
     assert made.velocity.tolist() == velocity.tolist()
@@ -117,4 +119,7 @@ def test_the_mean_of_every_chord_but_the_first_stays(seed, notes, apart):
 def test_single_notes_stay(size):
     score = chords(*range(60, 60 + size))
     if size == 1:
-        assert touched(score, score, None, HEAD, np.random.default_rng(0)).onset.tolist() == score.onset.tolist()
+        assert (
+            touched(chords_of(score), score, None, HEAD, np.random.default_rng(0)).onset.tolist()
+            == score.onset.tolist()
+        )

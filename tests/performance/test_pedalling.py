@@ -16,6 +16,7 @@ from pianist_jax.performance.pedalling import (
     LIFTS,
     SHARES,
     TIMES,
+    chord_states,
     chosen_moves,
     depths_of,
     drawn_times,
@@ -72,7 +73,7 @@ def test_no_other_sequence_of_moves_is_worth_more() -> None:
 
 def test_the_pedal_is_changed_behind_every_chord_as_deep_as_it_was_drawn() -> None:
     score = melody(8)
-    played = pedalled(score, score, np.zeros((8, 5), np.float32), foot(5, 3.0, 3.0), None, 0.3)
+    played = pedalled(chords_of(score), score, np.zeros((8, 5), np.float32), foot(5, 3.0, 3.0), None, 0.3)
     assert played.pedal_time[:3].tolist() == [225, 510, 695]
     assert played.pedal_value[:3].tolist() == [90, 0, 90]
     assert played.pedal_value[-1] == 0
@@ -82,9 +83,11 @@ def test_the_pedal_is_changed_behind_every_chord_as_deep_as_it_was_drawn() -> No
 
 def test_a_foot_that_is_never_likely_to_move_stays_up() -> None:
     score = melody(8)
-    assert not len(pedalled(score, score, np.zeros((8, 5), np.float32), foot(5, -4.0, -4.0), None, 0.3).pedal_time)
+    assert not len(
+        pedalled(chords_of(score), score, np.zeros((8, 5), np.float32), foot(5, -4.0, -4.0), None, 0.3).pedal_time
+    )
     alone = melody(1)
-    assert pedalled(alone, alone, np.zeros((1, 5), np.float32), foot(5, 3.0, 3.0), None, 0.3) is alone
+    assert pedalled(chords_of(alone), alone, np.zeros((1, 5), np.float32), foot(5, 3.0, 3.0), None, 0.3) is alone
 
 
 def test_chance_makes_pedals_of_their_own_that_a_seed_repeats() -> None:
@@ -92,7 +95,7 @@ def test_chance_makes_pedals_of_their_own_that_a_seed_repeats() -> None:
 
     def one(seed: int) -> list[int]:
         rng = np.random.default_rng(seed)
-        return pedalled(score, score, states, foot(5, -0.8, -0.8), rng, 1.0).pedal_time.tolist()
+        return pedalled(chords_of(score), score, states, foot(5, -0.8, -0.8), rng, 1.0).pedal_time.tolist()
 
     assert one(1) == one(1)
     assert one(1) != one(2)
@@ -102,7 +105,7 @@ def test_each_pedal_goes_as_deep_as_one_pianist_s() -> None:
     score, states = melody(60), np.zeros((60, 5), np.float32)
     found = set()
     for seed in range(8):
-        played = pedalled(score, score, states, foot(5, 3.0, 3.0), np.random.default_rng(seed), 0.1)
+        played = pedalled(chords_of(score), score, states, foot(5, 3.0, 3.0), np.random.default_rng(seed), 0.1)
         found.add(tuple(np.unique(played.pedal_value[:-1]).tolist()))
     assert found == {(0, 100), (40, 70)}
 
@@ -127,7 +130,7 @@ def test_no_move_is_drawn_beyond_its_gap() -> None:
 def test_a_gap_is_seen_with_the_chords_around_it() -> None:
     score = melody(4)
     states = np.arange(4, dtype=np.float32)[:, None]
-    seen = gap_features(states, chords_of(score), score.onset.astype(np.float64))
+    seen = gap_features(chord_states(states, chords_of(score)), score.onset.astype(np.float64))
     np.testing.assert_array_equal(seen[:, :3], [[0, 1, 0], [1, 2, 0], [2, 3, 1]])
     assert seen.shape == (3, 6)
     assert EARLY > 0

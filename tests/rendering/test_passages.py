@@ -13,7 +13,7 @@ from pianist_jax.music.notes import Notes
 from pianist_jax.music.tokens import NOTE_TOKENS
 from pianist_jax.performance.expression import Expression
 from pianist_jax.performance.fitting import ends
-from pianist_jax.performance.parameters import group_chords
+from pianist_jax.performance.parameters import chords_of, group_chords
 from pianist_jax.performance.passage import Passage
 from pianist_jax.rendering import passages
 from pianist_jax.rendering.order import Order
@@ -115,7 +115,9 @@ def test_one_hand_goes_with_the_other(hand):
     assert np.any(after != before)
     assert abs(np.median(after) - np.median(before)) < 2
     # The hands are no further apart than pianists whom the model knows strike them.
-    struck = [touch(old.score, minuet.tokens, old.notes, sample_key(k, "", 0), DEFAULT_SAMPLING) for k in range(16)]
+    struck = [
+        touch(chords_of(old.score), minuet.tokens, old.notes, sample_key(k, "", 0), DEFAULT_SAMPLING) for k in range(16)
+    ]
     widest = max(np.abs(asynchronies(notes, old.score, right)).max() for notes in struck)
     assert np.abs(after).max() <= 1.1 * widest
     # What it strikes alone comes between its neighbours.

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 from pianist_jax.config import DEFAULT_SAMPLING
+from pianist_jax.performance.parameters import chords_of
 from pianist_jax.performance.pedalling import KINDS, LAYERS, LIFTS
 from pianist_jax.rendering.renderer import read_piece, render, sample_key
 from pianist_jax.rendering.touch import head_hashes, heard_by_foot, touch
@@ -35,7 +36,7 @@ def test_the_foot_hears_the_encoder_that_it_has_learnt_from() -> None:
 
 def test_a_foot_that_hears_nothing_keeps_the_drawn_pedal() -> None:
     piece = read_piece(made_up_score(40))
-    given = piece.score, piece.tokens, render(made_up_score(40), lively_model()).notes, sample_key(0, "", 0)
+    given = chords_of(piece.score), piece.tokens, render(made_up_score(40), lively_model()).notes, sample_key(0, "", 0)
     drawn = touch(*given, dataclasses.replace(DEFAULT_SAMPLING, foot=False))
     np.testing.assert_array_equal(drawn.pedal_value, given[2].pedal_value)
     moved = touch(*given, DEFAULT_SAMPLING)
