@@ -193,11 +193,17 @@ def _worst_and_mean(errors: list[dict[str, Any]]) -> str:
     return f"{max(error['worst'] for error in errors):.2f}, {mean:.3f}"
 
 
-def main() -> None:
-    """Print the table, and what the files say of themselves."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def options(description: str | None) -> argparse.ArgumentParser:
+    """A command about human performances of ASAP, and where these are."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--asap", type=Path, required=True, help="the folder that ASAP was unpacked to")
     parser.add_argument("--alignments", type=Path, required=True, help="npz of alignments made before")
+    return parser
+
+
+def main() -> None:
+    """Print the table, and what the files say of themselves."""
+    parser = options(__doc__)
     parser.add_argument("--every", type=int, default=1, help="every so many scores only")
     parser.add_argument("--modes", nargs="+", default=list(TEMPO_EVENTS), choices=TEMPO_EVENTS)
     parser.add_argument("--readers", nargs="+", default=(), choices=READERS, help="who else reads the files")

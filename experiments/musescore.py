@@ -5,9 +5,7 @@
 A human performance of each of `--count` scores of ASAP (`experiments.daw_files`) becomes an editable file, MuseScore 3
 (Debian's musescore3, headless) imports it and writes MusicXML, which is read back. Beside it stands the same score as
 deadpan MIDI, written by the same means: what is lost there MuseScore's quantisation loses by itself. A note is found
-where one of its pitch begins in its bar within 1/48 quarter of its place. `--saved-again` has MuseScore write MIDI
-instead, unedited, and tells what `pianist apply --from` takes for an edit in that. Without MuseScore nothing is
-measured.
+where one of its pitch begins in its bar within 1/48 quarter of its place. Without MuseScore nothing is measured.
 """
 
 from __future__ import annotations
@@ -25,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from experiments import daw_files
 from experiments.daw_files import distinct, performed
 from pianist_jax.data.alignments import read_given
 from pianist_jax.errors import PianistError
@@ -136,14 +135,17 @@ def measure(
                     yield {**line, "bars": False, "metres": False, "key": False, "notes": 0.0, "error": str(error)}
 
 
-def main() -> None:
-    """Print a line for every file, and the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--asap", type=Path, required=True, help="the folder that ASAP was unpacked to")
-    parser.add_argument("--alignments", type=Path, required=True, help="npz of alignments made before")
+def options(description: str | None) -> argparse.ArgumentParser:
+    """A command about so many performances of ASAP, each as an editable file in some modes."""
+    parser = daw_files.options(description)
     parser.add_argument("--count", type=int, default=16)
     parser.add_argument("--modes", nargs="+", default=["onset", "bar"], choices=TEMPO_EVENTS)
-    given = parser.parse_args()
+    return parser
+
+
+def main() -> None:
+    """Print a line for every file, and the table."""
+    given = options(__doc__).parse_args()
     musescore = program()
     if musescore is None:
         print(f"none of {', '.join(PROGRAMS)} is installed: nothing measured")

@@ -15,7 +15,6 @@ What came out stands in experiments/validation.md.
 
 from __future__ import annotations
 
-import argparse
 import os
 import shutil
 import subprocess
@@ -31,13 +30,12 @@ from typing import Any
 import mido
 import numpy as np
 
-from experiments.musescore import converted, deadpan, drawn, program
+from experiments.musescore import converted, deadpan, drawn, options, program
 from pianist_jax.errors import PianistError
 from pianist_jax.music.notes import Notes
 from pianist_jax.performance.expression import NEUTRAL
 from pianist_jax.performance.playable import make_playable
 from pianist_jax.performance.readback import ReadBack
-from pianist_jax.performance.tempo_map import TEMPO_EVENTS
 from pianist_jax.rendering.hashes import content_hash
 from pianist_jax.rendering.reimport import take_in
 from pianist_jax.rendering.result import Rendering
@@ -210,11 +208,7 @@ def tried(of: dict[str, Convert], grid: ScoreGrid, notes: Notes, mode: str, edit
 
 def main() -> None:
     """Print a line for every score, mode and program."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--asap", type=Path, required=True, help="the folder that ASAP was unpacked to")
-    parser.add_argument("--alignments", type=Path, required=True, help="npz of alignments made before")
-    parser.add_argument("--count", type=int, default=16)
-    parser.add_argument("--modes", nargs="+", default=["onset", "bar"], choices=TEMPO_EVENTS)
+    parser = options(__doc__)
     parser.add_argument("--programs", nargs="+", default=["musescore", "rosegarden"])
     parser.add_argument("--edits", type=int, default=4, help="so many edits of each kind in each file")
     given = parser.parse_args()
