@@ -40,6 +40,7 @@ FORMAT = 2  # of the JSON file
 OLDER_NAMES = {"rehearsals": "draws", "chance": "residual_scale"}  # of settings in JSON files
 SUFFIX = ".performance.mid"
 DEFAULT_EXTRAS = Extras()
+OVERRIDE = "--force"
 MADE = (SUFFIX, DAW)  # MIDI files that are no scores
 
 
@@ -69,25 +70,28 @@ def _bare(midi_paths: list[Path]) -> list[Path]:
     return [path.with_name(path.name.removesuffix(SUFFIX)) for path in midi_paths]
 
 
-def is_made(stem: Path, identity: dict[str, Any], extras: Extras, *, has_bars: bool) -> bool:
+def is_made(
+    stem: Path, identity: dict[str, Any], extras: Extras, *, has_bars: bool, override: str = OVERRIDE
+) -> bool:
     """Whether all files of the rendering with this `identity` are there, extras as they are wanted.
 
-    Raises PianistError, naming it, where a file is there that is not of this rendering or was changed since.
+    Raises PianistError, naming it, where a file is there that is not of this rendering or was changed since, and how
+    to `override` that.
     """
     *paths, json_path = wanted_paths(stem, identity["settings"]["samples"], extras, has_bars=has_bars)
-    before = _made_before(json_path, identity)
+    before = _made_before(json_path, identity, override)
     if before is None:
         for path in (json_path, *paths):
             if path.exists():
-                raise PianistError(f"{path}: is there already, from another score or settings; --force replaces it")
+                raise PianistError(f"{path}: is there already, from another score or settings; {override} replaces it")
         return False
     made, was_edited = before
     if was_edited:
-        raise PianistError(f"{json_path}: was edited; `pianist apply` writes its files again, --force replaces it")
+        raise PianistError(f"{json_path}: was edited; `pianist apply` writes its files again, {override} replaces it")
     missing = [path for path in paths if not path.exists()]
     for path in paths:
         if path not in missing and made.get(path.name, {}).get("sha256") != file_hash(path):
-            raise PianistError(f"{path}: was changed since it was rendered; --force replaces it")
+            raise PianistError(f"{path}: was changed since it was rendered; {override} replaces it")
     editable = [about for about in made.values() if "tempo_events" in about]
     as_asked = all({"halved": False, **about}.items() >= extras.asked.items() for about in editable)
     plots = [about for about in made.values() if "overlay" in about] if extras.plot else []
@@ -119,6 +123,7 @@ def save_rendering(
     extras: Extras = DEFAULT_EXTRAS,
     take: Numbered = FIRST,
     gone: Sequence[Path] = (),
+    override: str = OVERRIDE,
 ) -> Saved:
     """Write the files of a rendering (`Rendering.save`); each appears whole or not at all, and those `gone` no more.
 
@@ -127,7 +132,7 @@ def save_rendering(
     file lies in the folder of takes before that.
     """
     has_bars = rendering.grid is not None
-    if not force and is_made(stem, rendering.identity, extras, has_bars=has_bars):
+    if not force and is_made(stem, rendering.identity, extras, has_bars=has_bars, override=override):
         return Saved()
     wanted = wanted_paths(stem, len(rendering.performances), extras, has_bars=has_bars)
     check_plot(rendering.grid, extras)
@@ -269,7 +274,9 @@ def make_folder(folder: Path) -> None:
         raise PianistError(f"{folder}: no folder can be made there ({error.strerror}); choose another") from error
 
 
-def _made_before(json_path: Path, identity: dict[str, Any]) -> tuple[dict[str, dict[str, Any]], bool] | None:
+def _made_before(
+    json_path: Path, identity: dict[str, Any], override: str
+) -> tuple[dict[str, dict[str, Any]], bool] | None:
     """What is said of each file that this rendering wrote, by name, and whether the JSON file was edited since.
 
     None where it is not of this rendering.
@@ -279,7 +286,7 @@ def _made_before(json_path: Path, identity: dict[str, Any]) -> tuple[dict[str, d
         if all(content[key] == value for key, value in {"format": FORMAT, **identity}.items()):
             return files_made(content), was_edited(content)
         if content["edits"] and all(content[key] == value for key, value in identity.items() if key != "edits"):
-            raise PianistError(f"{json_path}: holds edits of this rendering; --force replaces them")
+            raise PianistError(f"{json_path}: holds edits of this rendering; {override} replaces them")
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     return None

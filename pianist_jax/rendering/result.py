@@ -180,7 +180,7 @@ class Rendering:
         stem = Path(folder) / (self.name if name is None else name)
         form = parse_format("wav" if audio is True else audio) if audio else None
         extras = Extras(tempo_events, plot, form, plot_bars, tuple(map(os.fsdecode, overlay)), ppq, halved, page)
-        return list(save_rendering(self, stem, force=force, extras=extras).files)
+        return list(save_rendering(self, stem, force=force, extras=extras, override="force=True").files)
 
 
 def for_sample(expression: Expression, seed: int, content: str, sample: int) -> Expression:

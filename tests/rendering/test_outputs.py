@@ -90,7 +90,7 @@ def test_the_same_is_left_alone_and_another_refused(rendering, tmp_path):
         render(made_up_score(40, seed=1), lively_model(), seed=3),
     ]
     for other in others:
-        with pytest.raises(PianistError, match=r"x\.json: is there already.*--force"):
+        with pytest.raises(PianistError, match=r"x\.json: is there already.*force=True replaces"):
             other.save(tmp_path, name="x")
     assert contents(tmp_path) == before
     assert len(others[0].save(tmp_path, name="x", force=True)) == 2

@@ -140,7 +140,7 @@ def test_edits_are_never_lost_to_rendering_again(path):
     assert path.read_bytes() == content
     stored = read_rendering(path)
     keep_take(apply_edits(stored), stored.stem, stored.extras, origin=path)
-    with pytest.raises(PianistError, match=r"x\.json: holds edits of this rendering; --force replaces them"):
+    with pytest.raises(PianistError, match=r"x\.json: holds edits of this rendering; force=True replaces them"):
         rendering.save(path.parent, name=path.stem)
     assert rendering.save(path.parent, name=path.stem, force=True)
     assert rendering.save(path.parent, name=path.stem) == []
