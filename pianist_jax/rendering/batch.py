@@ -22,7 +22,7 @@ from pianist_jax.rendering.hashes import file_hash, json_hash
 from pianist_jax.rendering.manifest import Manifests, hashes, is_whole, manifest_path
 from pianist_jax.rendering.order import Order
 from pianist_jax.rendering.outputs import Saved, save_rendering, wanted_paths
-from pianist_jax.rendering.renderer import Piece, Rendering, check_pace, read_piece
+from pianist_jax.rendering.renderer import Piece, Rendering, check_pace, identity_of, read_piece, render_all
 from pianist_jax.rendering.reuse import at_hand, made_again
 from pianist_jax.rendering.takes import keep_take
 
@@ -148,7 +148,7 @@ def _performed(
         notebook.note(job, finished[-1], source)
         run.claims.release(order.folder / job.stem)
 
-    numbers, rendered = itertools.count(), functools.partial(order.rendered, advance=advance)
+    numbers, rendered = itertools.count(), functools.partial(render_all, **order.settings, advance=advance)
     with in_background() as submit:
         writing: deque[Future[Outcome]] = deque()
         for number, rendering in _rendered_apart(pieces(), rendered, set_aside):
@@ -325,7 +325,7 @@ def _read_one(job: FoundScore, path: Path, run: _Run) -> Outcome | Piece | None:
             raise PianistError(f"{job.score}: its name is too long for {wanted.suffix} files named after it; rename it")
         if place(wanted) in run.inputs:
             raise PianistError(f"{wanted}: is itself a score to render; choose another folder with -o")
-    identity = order.identity_of(piece)
+    identity = identity_of(piece, **order.settings)
     there = functools.partial(at_hand, stem, identity, order.extras, has_bars=has_bars, takes=order.takes)
     if not order.force and there():
         return Outcome(job.score, tuple(paths))

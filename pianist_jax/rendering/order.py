@@ -1,7 +1,6 @@
 """What is to be made of scores, and how: one value for all that a command hands on."""
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from pianist_jax.performance.pace import AS_WRITTEN, Pace
 from pianist_jax.rendering.extras import Extras, plot_options
 from pianist_jax.rendering.hashes import json_hash
 from pianist_jax.rendering.outputs import DEFAULT_EXTRAS, FORMAT
-from pianist_jax.rendering.renderer import Piece, Rendering, identity_of, model_identity, render_all
+from pianist_jax.rendering.renderer import model_identity
 from pianist_jax.rendering.touch import head_hashes
 from pianist_jax.score.reading import AS_IT_STANDS, Reading
 
@@ -51,16 +50,7 @@ class Order:
         return json_hash(options)
 
     @property
-    def _settings(self) -> dict[str, Any]:
-        how = ("model", "seed", "samples", "sampling", "pace", "expression")
-        return {name: getattr(self, name) for name in how}
-
-    def identity_of(self, piece: Piece) -> dict[str, Any]:
-        """What the rendering of a piece follows from."""
-        return identity_of(piece, **self._settings)
-
-    def rendered(
-        self, pieces: Iterable[Piece], advance: Callable[[int], None] | None = None
-    ) -> Iterator[tuple[int, Rendering]]:
-        """(number of the piece, its rendering) as soon as it is there (`render_all`)."""
-        return render_all(pieces, **self._settings, advance=advance)
+    def settings(self) -> dict[str, Any]:
+        """What performances follow from beside the piece: as `render_all` and `identity_of` take it."""
+        names = ("model", "seed", "samples", "sampling", "pace", "expression")
+        return {name: getattr(self, name) for name in names}
