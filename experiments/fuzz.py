@@ -62,10 +62,11 @@ def read_as_score(path: Path) -> None:
     from pianist_jax.rendering.renderer import read_piece
     from pianist_jax.score.describe import describe
     from pianist_jax.score.load import load
+    from pianist_jax.score.reading import Reading
 
     describe(path)
     if path.suffix != ".mid":
-        load(path, repeats=False)
+        load(path, Reading(repeats=False))
     piece = read_piece(path)
     deadpan(piece).save(path.parent, name=path.stem, force=True)
 

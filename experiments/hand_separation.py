@@ -22,13 +22,14 @@ import numpy as np
 from experiments.score_input import pieces
 from pianist_jax.score.hands import LEFT_HAND, separate_hands
 from pianist_jax.score.load import load
+from pianist_jax.score.reading import Reading
 
 MIDDLE_C = 60
 
 
 def rates(path: Path, quarters: float) -> tuple[int, float, float]:
     """Notes of a score's beginning, the share whose hand is right, and that which a split at middle C gets right."""
-    score = load(path, repeats=False)
+    score = load(path, Reading(repeats=False))
     first = score.onset < score.onset.min() + quarters
     pitch, hand = score.notes.pitch[first], score.hand[first]
     found = separate_hands(score.onset[first], score.duration[first], pitch)

@@ -33,6 +33,7 @@ from pianist_jax.performance.tempo_map import TEMPO_EVENTS, map_tempo, write_map
 from pianist_jax.score.facts import Score
 from pianist_jax.score.grid import ScoreGrid, signature_at
 from pianist_jax.score.load import load
+from pianist_jax.score.reading import Reading
 from pianist_jax.score.sequencer import for_sequencers
 
 PROGRAMS = ("mscore3", "musescore3")
@@ -47,7 +48,7 @@ def program() -> str | None:
 
 def imported(musescore: str, path: Path, seconds: float = 300) -> Score:
     """What MuseScore makes of a MIDI file. Raises PianistError where it makes nothing."""
-    return load(converted(musescore, path, path.with_suffix(".musicxml"), seconds), repeats=False, whole=True)
+    return load(converted(musescore, path, path.with_suffix(".musicxml"), seconds), Reading(repeats=False), whole=True)
 
 
 def converted(musescore: str, path: Path, out: Path, seconds: float = 300) -> Path:

@@ -90,8 +90,9 @@ from pianist_jax.score.load import read_written
 from pianist_jax.score.marks import deal_out
 from pianist_jax.score.mei_tree import Tree
 from pianist_jax.score.musicxml import read_musicxml
-from pianist_jax.score.ornaments import Style
+from pianist_jax.score.ornaments import OrnamentStyle
 from pianist_jax.score.played import play
+from pianist_jax.score.reading import Reading
 from pianist_jax.score.repeats import Jumps
 from pianist_jax.score.written import Mark, Written, WrittenNote, bar_starts
 
@@ -274,7 +275,7 @@ def judge(path: Path, kept: Path | None = None, who: str = "verovio", explicitly
         for bar in written.bars:
             bar.jumps = Jumps()
         deal_out(written)
-        score = play(written, style=Style(played=False))
+        score = play(written, Reading(style=OrnamentStyle(played=False)))
     except (PianistError, ValueError) as error:
         return Verdict(path.name, str(error) or type(error).__name__)
     notes, struck = referee(path.name, named(path, True) if explicitly else content, kept, who)

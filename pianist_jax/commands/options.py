@@ -59,9 +59,9 @@ class Read:
 
     def reading(self) -> "Reading":
         """How that is. Raises PianistError."""
-        from pianist_jax.score.reading import Reading, parse_style
+        from pianist_jax.score.reading import Reading, parse_ornaments
 
-        return Reading(self.part, self.repeats, parse_style(self.ornaments or []), self.accompany)
+        return Reading(self.part, self.repeats, parse_ornaments(self.ornaments or []), self.accompany)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -18,6 +18,7 @@ from pianist_jax.music.notes import Notes, normalise
 from pianist_jax.performance.alignment import align
 from pianist_jax.score.facts import Score
 from pianist_jax.score.load import load, sections
+from pianist_jax.score.reading import Reading
 
 FITS = 0.02  # of the score's notes: with fewer that disagree, no other form of the score is tried
 MOST_TOGGLED = 12  # repeats that are tried one by one
@@ -70,7 +71,7 @@ def align_file(path: str | os.PathLike[str], performance: Notes) -> tuple[Aligne
     if misfit(aligned) <= FITS * len(aligned.score):
         return aligned, ""
     form, taken = "", [True] * len(found)
-    plain = align_score(load(path, repeats=False), performance)
+    plain = align_score(load(path, Reading(repeats=False)), performance)
     if misfit(plain) < misfit(aligned):
         aligned, form, taken = plain, in_words([]), [False] * len(found)
     for toggled in range(min(len(found), MOST_TOGGLED)):

@@ -70,9 +70,7 @@ def _bare(midi_paths: list[Path]) -> list[Path]:
     return [path.with_name(path.name.removesuffix(SUFFIX)) for path in midi_paths]
 
 
-def is_made(
-    stem: Path, identity: dict[str, Any], extras: Extras, *, has_bars: bool, override: str = OVERRIDE
-) -> bool:
+def is_made(stem: Path, identity: dict[str, Any], extras: Extras, *, has_bars: bool, override: str = OVERRIDE) -> bool:
     """Whether all files of the rendering with this `identity` are there, extras as they are wanted.
 
     Raises PianistError, naming it, where a file is there that is not of this rendering or was changed since, and how

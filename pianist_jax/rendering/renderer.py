@@ -33,10 +33,10 @@ from pianist_jax.rendering.touch import chords_heard, head_hashes, heard_by_foot
 from pianist_jax.score.ensemble import OtherPart
 from pianist_jax.score.metre import metre
 from pianist_jax.score.page import page
+from pianist_jax.score.reading import AS_IT_STANDS, Reading
 
 if TYPE_CHECKING:
     from pianist_jax.score.grid import ScoreGrid
-    from pianist_jax.score.reading import Reading
 
 GUESSES = 2  # of a tempo, one upon the other
 AHEAD = 8  # times as many performances are at hand as are made together: like goes with like
@@ -110,24 +110,19 @@ def render(
     """
     sampling = Sampling(temperature, top_p, top_k, pedal_top_p, draws, residual_scale)
     pace = Pace(tempo, duration)
-    reading = None
-    if part is not None or accompany:
-        from pianist_jax.score.reading import Reading
-
-        reading = Reading(part, accompany=accompany)
-    piece = read_piece(score, reading)
+    piece = read_piece(score, Reading(part, accompany=accompany))
     made = render_all([piece], model, seed=seed, samples=samples, sampling=sampling, pace=pace, expression=expression)
     ((_, rendering),) = made
     return rendering
 
 
-def read_piece(score: Score, reading: "Reading | None" = None) -> Piece:
-    """Read, normalise and tokenise a score, as the `reading` wants it (None: as it stands). Raises PianistError."""
+def read_piece(score: Score, reading: Reading = AS_IT_STANDS) -> Piece:
+    """Read, normalise and tokenise a score, as the `reading` wants it. Raises PianistError."""
     name, raw, grid, columns, others = "score", score, None, None, tuple[OtherPart, ...]()
     if not isinstance(score, Notes):
-        from pianist_jax.score.reading import AS_IT_STANDS  # only files need a MIDI library
+        from pianist_jax.score.load import load  # only files need a MIDI library
 
-        read = (reading or AS_IT_STANDS).load(score)
+        read = load(score, reading)
         name, raw, grid, columns = Path(score).stem, read.notes, read.grid, page(read)
         others = read.others
     assert isinstance(raw, Notes)

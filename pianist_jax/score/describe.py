@@ -13,6 +13,7 @@ from pianist_jax.music.tokens import MAX_DURATION, MAX_IOI
 from pianist_jax.score.facts import Score, sounding_keys
 from pianist_jax.score.grid import LEFT, MAJOR, MINOR, RIGHT
 from pianist_jax.score.hands import RIGHT_HAND, separate_hands
+from pianist_jax.score.load import load
 from pianist_jax.score.reading import AS_IT_STANDS, Reading
 from pianist_jax.score.written import LEVELS, Mark
 
@@ -30,7 +31,7 @@ PITCHES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 
 def describe(path: str | os.PathLike[str], reading: Reading = AS_IT_STANDS) -> Rows:
     """(what, how it is) of a score or MIDI file, read as is wanted. Raises PianistError."""
-    score = reading.load(path)
+    score = load(path, reading)
     rows = [("title", score.title)] if score.title else []
     rows += [("format", _format(score))]
     rows += _bars(score)

@@ -33,9 +33,9 @@ from pianist_jax.score.files import (
 from pianist_jax.score.form import settle_form
 from pianist_jax.score.instruments import program_of
 from pianist_jax.score.marks import deal_out
-from pianist_jax.score.ornaments import PLAIN, Style
 from pianist_jax.score.parts import keep_parts, other_parts
 from pianist_jax.score.played import NothingSounds, play
+from pianist_jax.score.reading import AS_IT_STANDS, Reading
 from pianist_jax.score.repeats import repeated_sections
 from pianist_jax.score.tempi import settle_tempi
 from pianist_jax.score.written import DEFAULT_VELOCITY, LEVELS, Mark, Written
@@ -59,23 +59,20 @@ MIDI_STARTS = (b"MThd", b"RIFF")  # of files that are MIDI whatever their suffix
 
 def load(
     path: str | os.PathLike[str],
+    reading: Reading = AS_IT_STANDS,
     *,
-    part: str | None = None,
     whole: bool = False,
-    repeats: bool = True,
-    style: Style = PLAIN,
     once: Collection[int] = (),
-    accompany: bool = False,
 ) -> Score:
-    """Read a score of any format and play out its repeats (or every bar once).
+    """Read a score of any format and play it out, as the `reading` wants it.
 
     The suffix tells the format; of a file of another suffix, its first bytes whether it is MIDI.
-    Of voltas each is played on its pass; with `repeats=False` the last alone. After a da capo or dal segno no
+    Of voltas each is played on its pass; without repeats the last alone. After a da capo or dal segno no
     repeat is played again, nor are those of the written bars `once` (`sections`). MIDI files have no repeats to
     play out.
-    Ornaments are played in a `style`: those of MIDI files are written out already.
-    Of several instruments the keyboards play, or the `part` of a name or number (`parts.chosen_parts`);
-    all where the `whole` is wanted. With `accompany` the other pitched ones are the score's `others`.
+    Ornaments of MIDI files are written out already. Of several instruments the keyboards play, or the reading's part
+    (`parts.chosen_parts`); all where the `whole` is wanted. To accompany are the other pitched ones: the score's
+    `others`.
     Raises ScoreError (MidiError for MIDI files) where the file is no readable score with notes, or too large.
     """
     name = printable(path)
@@ -85,11 +82,11 @@ def load(
             raise ScoreError(f"{name}: not a score format that is read; give one of {', '.join(FORMATS)}")
         from pianist_jax.score.midi import read_midi_score
 
-        return read_midi_score(path, part, whole=whole, accompany=accompany)
+        return read_midi_score(path, reading.part, whole=whole, accompany=reading.accompany)
     written = read_written(path)
     everything = dataclasses.replace(written)
     if not whole:
-        keep_parts(written, part, name, accompany=accompany)
+        keep_parts(written, reading.part, name, accompany=reading.accompany)
     if not written.notes:
         what = ", ".join(f"{count} {kind}" for kind, count in written.left_out.items())
         raise ScoreError(f"{name}: no notes{f' ({what} left out)' if what else ''}; give a score with a piano part")
@@ -99,9 +96,9 @@ def load(
     check(written)
     deal_out(written)
     try:
-        score = play(written, repeats=repeats, style=style, once=once)
-        if accompany:
-            score = _with_others(name, score, everything, written, repeats=repeats, style=style, once=once)
+        score = play(written, reading, once)
+        if reading.accompany:
+            score = _with_others(name, score, everything, written, reading, once)
     except ValueError as error:
         raise ScoreError(f"{name}: {error}; split it or export it again") from error
     if score.notes.end.max() > MAX_MS:
@@ -114,9 +111,7 @@ def _with_others(
     score: Score,
     everything: Written,
     settled: Written,
-    *,
-    repeats: bool,
-    style: Style,
+    reading: Reading,
     once: Collection[int],
 ) -> Score:
     """The pianist's score with the parts that are silent in it, played out as it is and on its time line."""
@@ -124,7 +119,7 @@ def _with_others(
     for name, player, alone in other_parts(everything, settled):
         deal_out(alone)
         try:
-            played = play(alone, repeats=repeats, style=style, once=once)
+            played = play(alone, reading, once)
         except NothingSounds:
             continue
         quarter, program = score.grid.ticks_per_quarter, program_of(player)

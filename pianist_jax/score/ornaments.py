@@ -26,8 +26,8 @@ Grace notes and broken chords: `graces`, `chords`.
 
 Mordent and turn after the table of J. S. Bach ("Explication", 1720) and C. P. E. Bach (Versuch I, 1753:
 II/4 turn, II/5 mordent, II/7 slide, II/8 short trill); the trill that begins on its own note after Hummel (1828),
-as notation programs play it, too. From above is the rule of both Bachs (II/3): an option (`Style.upper_trills`),
-and what is done where the file names a composer before Hummel's time (`FROM_ABOVE`).
+as notation programs play it, too. From above is the rule of both Bachs (II/3): an option
+(`OrnamentStyle.upper_trills`), and what is done where the file names a composer before Hummel's time (`FROM_ABOVE`).
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ FROM_ABOVE = re.compile(
 
 
 @dataclass(frozen=True)
-class Style:
+class OrnamentStyle:
     """How ornaments are played: at all (else they stay marks), trills from above (None: by the composer), chords that
     are broken with their last note on the beat and not their first, and how long a note of a trill or turn lasts."""
 
@@ -83,7 +83,7 @@ class Style:
     trill_ms: float = STROKE_MS
 
 
-PLAIN = Style()
+PLAIN = OrnamentStyle()
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def play_ornaments(
     fragments: Iterable[Sounding],
     tempos: Sequence[Tempo],
     keys: Sequence[KeySignature],
-    style: Style = PLAIN,
+    style: OrnamentStyle = PLAIN,
     composer: str = "",
 ) -> list[Sounding]:
     """The notes that are heard once ornaments are played and grace notes placed; `heard` is changed in place.

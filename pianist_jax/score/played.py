@@ -20,7 +20,8 @@ from pianist_jax.score.facts import (
     TimeSignature,
     elapsed,
 )
-from pianist_jax.score.ornaments import PLAIN, Style, play_ornaments
+from pianist_jax.score.ornaments import play_ornaments
+from pianist_jax.score.reading import AS_IT_STANDS, Reading
 from pianist_jax.score.repeats import Form, played_form
 from pianist_jax.score.sounding import Sounding
 from pianist_jax.score.written import (
@@ -54,8 +55,8 @@ class NothingSounds(ValueError):
     """A score without a note in the bars that are played."""
 
 
-def play(written: Written, *, repeats: bool = True, style: Style = PLAIN, once: Collection[int] = ()) -> Score:
-    """Play out a score whose notes have been dealt their marks (`score_marks.deal_out`), ornaments in this style.
+def play(written: Written, reading: Reading = AS_IT_STANDS, once: Collection[int] = ()) -> Score:
+    """Play out a score whose notes have been dealt their marks (`marks.deal_out`), as the `reading` wants it.
 
     Repeats of the written bars `once` are not taken. What is played for ornaments and grace notes: `ornaments`,
     `graces`, `chords`. A tie joins a note to the next of its pitch in its part that begins where it ends, over bar
@@ -65,9 +66,9 @@ def play(written: Written, *, repeats: bool = True, style: Style = PLAIN, once: 
     """
     if sum(map(len, (written.times, written.keys, written.tempos, written.pedal))) > MAX_NOTES:
         raise ValueError(f"more than {MAX_NOTES} tempo marks, signatures and pedal marks")
-    named = written.orders.get(repeats) if not once else None
+    named = written.orders.get(reading.repeats) if not once else None
     jumps = [bar.jumps for bar in written.bars]
-    form = Form(list(named)) if named else played_form(jumps, repeats=repeats, once=once)
+    form = Form(list(named)) if named else played_form(jumps, repeats=reading.repeats, once=once)
     order, breaks_off = form
     lengths = [written.bars[bar].length for bar in order]
     if breaks_off:
@@ -84,7 +85,7 @@ def play(written: Written, *, repeats: bool = True, style: Style = PLAIN, once: 
     if not tempos or tempos[0].start > 0:
         tempos.insert(0, Tempo(0.0, DEFAULT_TEMPO))
     keys = _unfold_signs(written.keys, written, order, starts, lambda at, v: KeySignature(at, int(v[0]), bool(v[1])))
-    sounding = play_ornaments(sounding, fragments, tempos, keys, style, written.composer)
+    sounding = play_ornaments(sounding, fragments, tempos, keys, reading.style, written.composer)
     sounding.sort(key=lambda s: (round(s.start, PLACE_DIGITS), s.note.pitch))
     pedal = _unfold_signs(written.pedal, written, order, starts, lambda at, value: (at, int(value[0])), False)
     return _score(written, sounding, bars, times_through, starts, order, tuple(tempos), tuple(keys), _lift(pedal))

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import os
 from collections.abc import Sequence
 from typing import Any
 
 from pianist_jax.errors import PianistError
-from pianist_jax.score.facts import Score
-from pianist_jax.score.load import load
-from pianist_jax.score.ornaments import PLAIN, Style
+from pianist_jax.score.ornaments import PLAIN, OrnamentStyle
 
 FASTEST_MS, SLOWEST_MS = 40.0, 400.0  # a note of a trill
 SIGNS_ALONE = "none"
@@ -32,12 +29,8 @@ class Reading:
 
     part: str | None = None
     repeats: bool = True
-    style: Style = PLAIN
+    style: OrnamentStyle = PLAIN
     accompany: bool = False
-
-    def load(self, path: str | os.PathLike[str]) -> Score:
-        """The score at a path, read so. Raises PianistError as `score.load.load`."""
-        return load(path, part=self.part, repeats=self.repeats, style=self.style, accompany=self.accompany)
 
     def metadata(self) -> dict[str, Any]:
         """What is not as it is where nothing is said."""
@@ -54,7 +47,7 @@ class Reading:
 AS_IT_STANDS = Reading()
 
 
-def parse_style(texts: Sequence[str]) -> Style:
+def parse_ornaments(texts: Sequence[str]) -> OrnamentStyle:
     """The style in `trills=upper`, `arpeggios=last,pace=60` …; "none" alone: signs that are not played.
 
     Raises PianistError.
@@ -76,7 +69,7 @@ def parse_style(texts: Sequence[str]) -> Style:
             raise PianistError(f"{part!r} is no style of ornaments; write of {KEYS}")
     if len(found) < len(parts):
         raise PianistError(f"a style of ornaments is given twice in {' '.join(parts)!r}; give it once")
-    return Style(**found)
+    return OrnamentStyle(**found)
 
 
 def _milliseconds(text: str) -> float:

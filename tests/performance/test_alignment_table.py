@@ -8,6 +8,7 @@ from pianist_jax.music.notes import Notes
 from pianist_jax.performance.alignment import AlignmentError
 from pianist_jax.performance.alignment_table import COLUMNS, Aligned, align_file, align_score, to_table
 from pianist_jax.score.load import Score, load, sections
+from pianist_jax.score.reading import Reading
 from tests.score.xml_text import attributes, barline, score_xml
 from tests.score.xml_text import note as xml_note
 
@@ -111,7 +112,7 @@ def test_the_form_that_was_played_is_found(repeated, once, form):
 
 
 def test_a_part_of_a_repeated_piece_is_laid_on_its_bars_once(repeated):
-    part = load(repeated, repeats=False).notes
+    part = load(repeated, Reading(repeats=False)).notes
     aligned, form = align_file(repeated, make_notes(part.pitch[:24], 250 * np.arange(24)))
     assert form == "no repeat taken"
     assert aligned.played[:24].tolist() == list(range(24))

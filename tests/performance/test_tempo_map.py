@@ -19,7 +19,8 @@ from pianist_jax.performance.tempo_events import PICTURES, SEQUENCERS
 from pianist_jax.score.facts import Bar, KeySignature, TimeSignature
 from pianist_jax.score.grid import ScoreGrid
 from pianist_jax.score.load import load
-from pianist_jax.score.ornaments import Style
+from pianist_jax.score.ornaments import OrnamentStyle
+from pianist_jax.score.reading import Reading
 
 MODES = pytest.mark.parametrize("events", ["onset", "beat"])  # that sound as they were played
 
@@ -354,7 +355,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 @pytest.mark.parametrize("name", ["bach-prelude-bwv846", "chopin-prelude-op28-20", "petzold-minuet-bwvanh114"])
 def test_notation_and_midi_have_one_grid(name):
-    score = load(EXAMPLES / f"{name}.musicxml", style=Style(played=False))
+    score = load(EXAMPLES / f"{name}.musicxml", Reading(style=OrnamentStyle(played=False)))
     grid, twin = score.grid, load(EXAMPLES / f"{name}.mid", whole=True).grid
     assert len(grid) == len(normalise(score.notes)[0])
     np.testing.assert_array_equal(grid.quarters, twin.quarters)

@@ -12,6 +12,7 @@ from pianist_jax.rendering.hashes import content_hash
 from pianist_jax.rendering.others import others_hash
 from pianist_jax.rendering.result import Rendering
 from pianist_jax.score.load import load
+from pianist_jax.score.reading import Reading
 
 CHORALE = Path(__file__).parents[2] / "examples" / "chopin-prelude-op28-20.mid"
 
@@ -26,7 +27,7 @@ def made_up_rendering(
     accompany: bool = False,
 ) -> Rendering:
     """A score file as somebody plays it who throws dice: onsets within 20 ms, any velocity, some pedal."""
-    read = load(path, part=part, accompany=accompany)
+    read = load(path, Reading(part=part, accompany=accompany))
     score, note_of_raw = normalise(read.notes)
     rng = np.random.default_rng(seed)
     performances = []

@@ -19,6 +19,7 @@ from pianist_jax.rendering.takes import keep_take, undo
 from pianist_jax.score.ensemble import other_part
 from pianist_jax.score.instruments import program_of
 from pianist_jax.score.load import load
+from pianist_jax.score.reading import Reading
 from pianist_jax.score.written import WrittenPart
 from tests.music.helpers import notes_of
 from tests.rendering.renderings import made_up_rendering
@@ -59,7 +60,7 @@ def tracks(path: Path) -> dict[str, tuple[set[int], int, list[tuple[float, float
 
 
 def test_every_note_of_a_song_is_there(tmp_path):
-    score = load(song(tmp_path / "song.musicxml"), accompany=True)
+    score = load(song(tmp_path / "song.musicxml"), Reading(accompany=True))
     (voice,) = score.others
     assert (voice.name, voice.program) == ("Soprano", 52)
     written = [note for note in voice.ids if "~" not in note]
@@ -190,15 +191,15 @@ def test_midi_files_of_several_parts(tmp_path):
 
 def test_four_hands_and_quartets(tmp_path):
     path = duet(tmp_path / "duet.musicxml")
-    assert load(path, accompany=True).others == (), "one pianist plays both, unless --part chooses"
-    (second,) = load(path, part="1", accompany=True).others
+    assert load(path, Reading(accompany=True)).others == (), "one pianist plays both, unless --part chooses"
+    (second,) = load(path, Reading(part="1", accompany=True)).others
     assert (second.name, second.program, len(second.notes)) == ("Secondo Piano", 0, 23)
     twins = score_of(tmp_path / "twins.musicxml", Piano=("", piano_bars()), Piano_=("", piano_bars()))
-    assert [other.name for other in load(twins, part="1", accompany=True).others] == ["Piano 2"]
+    assert [other.name for other in load(twins, Reading(part="1", accompany=True)).others] == ["Piano 2"]
     names = ("Violin I", "Violin II", "Viola", "Violoncello")
     quartet = score_of(tmp_path / "four.musicxml", **{name: ("", [HEAD + SCALE]) for name in names})
-    assert load(quartet, accompany=True).others == ()
-    rest = load(quartet, part="Violin I", accompany=True).others
+    assert load(quartet, Reading(accompany=True)).others == ()
+    rest = load(quartet, Reading(part="Violin I", accompany=True)).others
     assert [(other.name, other.program) for other in rest] == [("Violin II", 40), ("Viola", 41), ("Violoncello", 42)]
 
 
@@ -231,10 +232,10 @@ def test_instruments(part, program):
 
 def test_what_is_not_known_is_said(tmp_path):
     parts = {"Erhu": ("", [HEAD + SCALE]), "Piano": ("", [HEAD + SCALE])}
-    score = load(score_of(tmp_path / "a.musicxml", **parts), accompany=True)
+    score = load(score_of(tmp_path / "a.musicxml", **parts), Reading(accompany=True))
     assert score.readings[-1] == "Erhu: no such instrument is known; sounds as a piano"
     players = {f"Flute {n}": (instrument(program=74), [HEAD + SCALE]) for n in range(15)}
-    many = load(score_of(tmp_path / "b.musicxml", **players, Piano=("", [HEAD + SCALE])), accompany=True)
+    many = load(score_of(tmp_path / "b.musicxml", **players, Piano=("", [HEAD + SCALE])), Reading(accompany=True))
     assert "more parts than MIDI has channels (15): parts of one instrument share one" in many.readings
     made_up_rendering(tmp_path / "b.musicxml", accompany=True).save(tmp_path)
     assert {own[0].pop() for own in tracks(tmp_path / "b.performance.mid").values()} == {0, 1}

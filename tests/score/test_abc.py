@@ -3,10 +3,10 @@
 import pytest
 
 from pianist_jax.score.load import KeySignature, Mark, ScoreError, TimeSignature
-from pianist_jax.score.ornaments import PLAIN, Style
+from pianist_jax.score.ornaments import PLAIN, OrnamentStyle
 from tests.score.xml_text import read, rows
 
-WRITTEN = Style(played=False)
+WRITTEN = OrnamentStyle(played=False)
 
 
 def abc(tmp_path, body, head="M:4/4\nL:1/4\nK:C", repeats=True, style=PLAIN):

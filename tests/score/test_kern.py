@@ -5,7 +5,8 @@ import pytest
 from pianist_jax.errors import PianistError
 from pianist_jax.score.load import KeySignature, Mark, ScoreError, Tempo, TimeSignature
 from pianist_jax.score.load import load as load_file
-from pianist_jax.score.ornaments import PLAIN, Style
+from pianist_jax.score.ornaments import PLAIN, OrnamentStyle
+from pianist_jax.score.reading import Reading
 from tests.score.xml_text import read, rows
 
 HEAD = "*clefF4\t*clefG2\n*k[f#]\t*k[f#]\n*e:\t*e:\n*M4/4\t*M4/4\n"
@@ -136,7 +137,9 @@ def test_signatures_and_tempo(tmp_path):
 
 def test_grace_notes_and_signs(tmp_path):
     score = load(
-        tmp_path, kern("=1", "4c'", "8qd", "8qe", "(4f^", "4g;T)", "4ry", "==", head="*M4/4"), style=Style(played=False)
+        tmp_path,
+        kern("=1", "4c'", "8qd", "8qe", "(4f^", "4g;T)", "4ry", "==", head="*M4/4"),
+        style=OrnamentStyle(played=False),
     )
     assert rows(score) == [(60, 0, 1), (62, 0.75, 0.125), (64, 0.875, 0.125), (65, 1, 1), (67, 2, 1)]
     slur = Mark.SLUR
@@ -234,7 +237,7 @@ def player_pitches(tmp_path, head, part=None):
     text = kern("=1" + "\t=1" * (spines - 1), "\t".join(["1C", "1c", "1cc", "1ccc"][:spines]), spines=spines, head=head)
     path = tmp_path / "parts.krn"
     path.write_text(text)
-    score = load_file(path, part=part)
+    score = load_file(path, Reading(part=part))
     return score.notes.pitch.tolist(), score.hand.tolist()
 
 

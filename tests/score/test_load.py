@@ -8,7 +8,8 @@ import pytest
 from examples.build import FOLDER
 from pianist_jax.music.midi import read_midi
 from pianist_jax.score.load import LEVELS, KeySignature, Mark, ScoreError, Tempo, TimeSignature, load
-from pianist_jax.score.ornaments import Style
+from pianist_jax.score.ornaments import OrnamentStyle
+from pianist_jax.score.reading import Reading
 from tests.music.helpers import assert_same, midi, off, on, pedal, tempo, track
 from tests.score.xml_text import attributes, backup, direction, note, read, rows, score_xml
 
@@ -16,7 +17,7 @@ DATA = Path(__file__).parent.parent / "data" / "scores"
 EXAMPLES = sorted(FOLDER.glob("*.musicxml"))
 TIE = '<tie type="{}"/>'
 SLASHED = note("D5", 0, grace=True).replace("<grace/>", '<grace slash="yes"/>')
-WRITTEN = Style(played=False)
+WRITTEN = OrnamentStyle(played=False)
 
 
 def whole(pitch="C4", **more):
@@ -29,7 +30,7 @@ def rates(score):
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_examples_equal_their_midi(path):
-    score, twin = load(path, style=WRITTEN), load(path.with_suffix(".mid"))
+    score, twin = load(path, Reading(style=WRITTEN)), load(path.with_suffix(".mid"))
     order = np.lexsort((twin.notes.pitch, twin.onset))  # MIDI stands track by track
     assert rows(score) == [rows(twin)[note] for note in order]
     for column in ("pitch", "onset", "duration"):
@@ -49,7 +50,7 @@ def test_examples_equal_their_midi(path):
 
 def test_example_plays_its_repeats_and_names_its_notes():
     path = FOLDER / "petzold-minuet-bwvanh114.musicxml"
-    score, once = load(path, style=WRITTEN), load(path, repeats=False, style=WRITTEN)
+    score, once = load(path, Reading(style=WRITTEN)), load(path, Reading(repeats=False, style=WRITTEN))
     assert (len(score), len(score.bars)) == (406, 64)
     assert (len(once), len(once.bars)) == (203, 32)
     assert len(set(score.note_id)) == 406
@@ -361,7 +362,7 @@ def test_kern():
         (TimeSignature(0, 3, 4),),
         (KeySignature(0, 1, False),),
     )
-    assert len(load(DATA / "minuet.krn", repeats=False)) == 15
+    assert len(load(DATA / "minuet.krn", Reading(repeats=False))) == 15
 
 
 def test_mei():

@@ -3,11 +3,11 @@
 import pytest
 
 from pianist_jax.score.load import KeySignature, Mark, ScoreError, Tempo, TimeSignature
-from pianist_jax.score.ornaments import PLAIN, Style
+from pianist_jax.score.ornaments import PLAIN, OrnamentStyle
 from tests.score.mei_text import bar, mei, n, pitches
 from tests.score.xml_text import read, rows
 
-WRITTEN = Style(played=False)
+WRITTEN = OrnamentStyle(played=False)
 
 
 def load(tmp_path, *content, repeats=True, style=PLAIN, **more):

@@ -3,6 +3,7 @@
 import pytest
 
 from pianist_jax.score.load import load
+from pianist_jax.score.reading import Reading
 from tests.score.mei_text import bar, mei, n, pitches
 from tests.score.xml_text import read, rows
 
@@ -20,7 +21,7 @@ def song(tmp_path, voice, piano, part=None):
     text = mei(f"<measure>{staves}</measure>", staves=SONG.format(voice=voice, piano=piano))
     path = tmp_path / "song.mei"
     path.write_text(text)
-    return load(path, part=part)
+    return load(path, Reading(part=part))
 
 
 @pytest.mark.parametrize(

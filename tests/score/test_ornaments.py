@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pianist_jax.score.load import Mark
-from pianist_jax.score.ornaments import Style
+from pianist_jax.score.ornaments import OrnamentStyle
 from tests.score.mei_text import bar, mei, n
 from tests.score.xml_text import attributes, backup, note, read, rows, score_xml
 
@@ -74,7 +74,9 @@ def test_trills_last_as_long_as_the_note_and_end_on_it(tmp_path):
     assert score.notes.pitch.tolist() == [72, 74, 72, 74, 72, 74, 72, 67]
     assert score.onset[6] == 0.75
     assert score.duration[6] == 0.25
-    above = played(tmp_path, note("C5", 24, notations=sign("trill-mark")) + note("G4", 72), Style(upper_trills=True))
+    above = played(
+        tmp_path, note("C5", 24, notations=sign("trill-mark")) + note("G4", 72), OrnamentStyle(upper_trills=True)
+    )
     assert above.notes.pitch.tolist() == [74, 72, 74, 72, 74, 72, 74, 72, 67]
     slow = played(tmp_path, '<sound tempo="60"/>' + note("C5", 24, notations=sign("trill-mark")) + note("G4", 72))
     assert len(slow) == 16
@@ -220,7 +222,7 @@ def test_chords_are_broken_up_or_down_and_across_staves(tmp_path):
     np.testing.assert_allclose(score.onset + score.duration, 4)
     assert starts(played(tmp_path, chord(attributes=' direction="down"'))) == {48: 0.125, 55: 0, 72: 0.125, 76: 0}
     assert starts(played(tmp_path, chord(attributes=' number="1"'))) == {48: 0, 55: 0.125, 72: 0.25, 76: 0.375}
-    late = played(tmp_path, chord(attributes=' number="1"'), Style(last_on_beat=True))
+    late = played(tmp_path, chord(attributes=' number="1"'), OrnamentStyle(last_on_beat=True))
     assert starts(late) == {48: -0.375, 55: -0.25, 72: -0.125, 76: 0}
 
 
@@ -247,7 +249,7 @@ def test_grace_notes_by_their_kind(tmp_path, grace, value, main, starts):
 
 def test_ornaments_may_stay_as_they_are_written(tmp_path):
     content = note("C5", 24, notations=sign("trill-mark")) + note("D5", 0, grace=True) + note("G4", 72)
-    score = played(tmp_path, content, Style(played=False))
+    score = played(tmp_path, content, OrnamentStyle(played=False))
     assert rows(score) == [(72, 0, 1), (74, 0.875, 0.125), (67, 1, 3)]
     assert score.marks[0] == Mark.TRILL
 

@@ -8,6 +8,7 @@ from pianist_jax.music.notes import normalise
 from pianist_jax.score.describe import describe
 from pianist_jax.score.grid import LEFT, RIGHT
 from pianist_jax.score.load import ScoreError, load
+from pianist_jax.score.reading import Reading
 from tests.music.helpers import midi, off, on, pedal, track
 from tests.score.xml_text import attributes, direction, note, read
 
@@ -85,10 +86,10 @@ def test_a_part_can_be_chosen(tmp_path):
     path = tmp_path / "score.musicxml"
     path.write_text(score_of("Soprano", "Clarinet in B", "Piano"))
     for part, pitch in (("1", 60), ("soprano", 60), ("clar", 62), ("Piano", 64), ("3", 64)):
-        assert load(path, part=part).notes.pitch.tolist() == [pitch]
+        assert load(path, Reading(part=part)).notes.pitch.tolist() == [pitch]
     for part in ("4", "0", "tuba", ""):
         with pytest.raises(PianistError, match="its parts are: 1 Soprano, 2 Clarinet in B, 3 Piano"):
-            load(path, part=part)
+            load(path, Reading(part=part))
 
 
 def test_what_a_silent_part_says_of_time_holds_for_all(tmp_path):
@@ -142,12 +143,12 @@ def test_keyboards_of_midi(tmp_path, case):
 def test_a_part_of_midi_can_be_chosen(tmp_path):
     path = tmp_path / "a.mid"
     path.write_bytes(midi(of_track(72, "Violin", 40), of_track(48, "Piano", 0, 1)))
-    score = load(path, part="violin")
+    score = load(path, Reading(part="violin"))
     assert (score.notes.pitch.tolist(), score.grid.remarks) == ([72], ("left out: 1 notes of Piano",))
     assert load(path).grid.remarks[0] == "played: Piano; left out: Violin (--part chooses, --accompany lets all sound)"
     assert len(load(path).notes.pedal_time) == 1
     with pytest.raises(PianistError, match=r"a\.mid: no part 'tuba'; its parts are: 1 Violin, 2 Piano"):
-        load(path, part="tuba")
+        load(path, Reading(part="tuba"))
     path.write_bytes(midi(track((0, on(36, 99, 9)), (9, off(36, 9)))))
     with pytest.raises(MidiError, match="only drum notes"):
         load(path)

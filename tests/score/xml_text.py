@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from pianist_jax.score.load import Score, load
-from pianist_jax.score.ornaments import PLAIN, Style
+from pianist_jax.score.ornaments import PLAIN, OrnamentStyle
+from pianist_jax.score.reading import Reading
 
 TYPES = {96: "whole", 48: "half", 24: "quarter", 12: "eighth", 6: "16th"}
 
@@ -76,11 +77,16 @@ def score_xml(*measures: str, first: int = 1, head: str = "") -> str:
 
 
 def read(
-    tmp_path: Path, text: str | bytes, name: str = "score.musicxml", *, repeats: bool = True, style: Style = PLAIN
+    tmp_path: Path,
+    text: str | bytes,
+    name: str = "score.musicxml",
+    *,
+    repeats: bool = True,
+    style: OrnamentStyle = PLAIN,
 ) -> Score:
     path = tmp_path / name
     path.write_bytes(text.encode() if isinstance(text, str) else text)
-    return load(path, repeats=repeats, style=style)
+    return load(path, Reading(repeats=repeats, style=style))
 
 
 def rows(score: Score) -> list[tuple[int, float, float]]:
