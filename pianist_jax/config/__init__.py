@@ -199,6 +199,8 @@ MESHES: dict[str, MeshConfig] = {
 }
 
 
+OPTIMIZERS = ("adamw", "muon", "schedule-free")
+SCHEDULES = ("cosine", "stable")
 TASKS = ("pretrain", "finetune", "consensus")  # stages of training, each upon the one before
 
 
@@ -252,8 +254,9 @@ DEFAULT_SAMPLING = Sampling()
 class TrainConfig:
     """One run of training.
 
-    `steps` of `batch` windows of `window` notes; the learning rate warms up for `warmup` steps and falls along a
-    cosine to `final_lr_ratio` of its peak. Gradients longer than `grad_clip_norm` are shortened to it. `pedal_weight`
+    `steps` of `batch` windows of `window` notes, taken by an `optimizer` ("adamw", "muon", "schedule-free"); the
+    learning rate warms up for `warmup` steps and falls to `final_lr_ratio` of its peak along a cosine or, with the
+    `schedule` "stable", in the last `decay_share` of the steps (`training.optimizer.learning_rate`). Gradients longer than `grad_clip_norm` are shortened to it. `pedal_weight`
     scales the loss of the four pedal slots. In fine-tuning `consensus_weight` times the squared error of the consensus
     is learnt from besides (0: it is learnt afterwards, upon a model that stays). Every `log_every` steps the run logs,
     every `evaluate_every` it measures the validation loss, saves and logs, every `sample_every` (0: never) it performs
@@ -272,6 +275,9 @@ class TrainConfig:
     window: int = 512
     steps: int = 10_000
     warmup: int = 500
+    optimizer: str = "adamw"
+    schedule: str = "cosine"
+    decay_share: float = 0.2
     learning_rate: float = 1e-3
     final_lr_ratio: float = 0.05
     beta2: float = 0.98
@@ -298,6 +304,13 @@ class TrainConfig:
     def __post_init__(self) -> None:
         if self.task not in TASKS:
             raise PianistError(f'task is "{self.task}", but it must be one of {", ".join(TASKS)}')
+        for name, known in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
+            if getattr(self, name) not in known:
+                raise PianistError(f'{name} is "{getattr(self, name)}", but it must be one of {", ".join(known)}')
+        if not 0 < self.decay_share <= 1:
+            raise PianistError(f"decay_share is {self.decay_share}, but it must be above 0 and at most 1")
+        if self.optimizer == "schedule-free" and self.ema_decay:
+            raise PianistError("a schedule-free optimizer keeps a mean of its own: set ema_decay=0")
         if self.task == "consensus" and not self.model.consensus:
             raise PianistError("the model has no head to learn the consensus: set model.consensus=64")
         if self.consensus_weight and (self.task != "finetune" or not self.model.consensus):

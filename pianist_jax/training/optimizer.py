@@ -1,4 +1,4 @@
-"""AdamW with clipping, warm-up and a cosine; norms, biases and embeddings do not decay.
+"""AdamW, Muon or schedule-free AdamW with clipping and warm-up; norms, biases and embeddings do not decay.
 
 Beside it what a step may do with the weights: keep their running mean, and leave out a step that would throw them off.
 """
@@ -8,31 +8,78 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
+from optax import contrib
 
 from pianist_jax.config import TrainConfig
 
+SIZE_AS_ADAM = 0.2  # root mean square of Muon's steps over its rate: as large as AdamW's (arXiv 2502.16982, 2.2)
+
 
 def learning_rate(config: TrainConfig) -> optax.Schedule:
-    """Linear warm-up to the peak, then a cosine to `final_lr_ratio` of it at the last step."""
-    return optax.warmup_cosine_decay_schedule(
-        init_value=0.0,
-        peak_value=config.learning_rate,
-        warmup_steps=max(config.warmup, 1),
-        decay_steps=max(config.steps, config.warmup + 1),
-        end_value=config.learning_rate * config.final_lr_ratio,
-    )
+    """The rate at each step: a linear warm-up to the peak, and then as `config.schedule` says.
+
+    "cosine" falls along one to `final_lr_ratio` of the peak at the last step. "stable" stays at the peak until a share
+    `decay_share` of the steps is left and falls along 1 - sqrt to that ratio (warm-up, stable, decay: arXiv 2405.18392,
+    section 3), so that runs of several lengths share what they begin with. Schedule-free AdamW stays at the peak.
+    """
+    peak, warmup = config.learning_rate, max(config.warmup, 1)
+    steps = max(config.steps, config.warmup + 1)
+    if config.optimizer == "schedule-free":
+        return optax.linear_schedule(0.0, peak, warmup)
+    if config.schedule == "cosine":
+        return optax.warmup_cosine_decay_schedule(0.0, peak, warmup, steps, peak * config.final_lr_ratio)
+    decay = max(min(round(steps * config.decay_share), steps - warmup), 1)
+
+    def stable(step: jax.Array) -> jax.Array:
+        done = jnp.clip((step - (steps - decay)) / decay, 0.0, 1.0)
+        falling = 1.0 - (1.0 - config.final_lr_ratio) * jnp.sqrt(done)
+        return peak * jnp.minimum(step / warmup, 1.0) * falling
+
+    return stable
 
 
 def make_optimizer(config: TrainConfig) -> optax.GradientTransformation:
     """The optimizer of a run. The consensus moves its own weights alone."""
-    optimizer = optax.chain(
-        optax.clip_by_global_norm(config.grad_clip_norm),
-        optax.adamw(learning_rate(config), b1=0.9, b2=config.beta2, weight_decay=config.weight_decay, mask=_decays),
-    )
+    optimizer = optax.chain(optax.clip_by_global_norm(config.grad_clip_norm), _OPTIMIZERS[config.optimizer](config))
     if config.task != "consensus":
         return optimizer
     label = lambda params: {name: "moves" if name == "consensus" else "stays" for name in params}  # noqa: E731
     return optax.partition({"moves": optimizer, "stays": optax.set_to_zero()}, label)
+
+
+def _adamw(config: TrainConfig, b1: float = 0.9) -> optax.GradientTransformation:
+    return optax.adamw(
+        learning_rate(config), b1=b1, b2=config.beta2, weight_decay=config.weight_decay, mask=_decays
+    )
+
+
+def _muon(config: TrainConfig) -> optax.GradientTransformation:
+    """Orthogonal steps for the matrices between layers, AdamW for all else (arXiv 2502.16982)."""
+    return contrib.muon(
+        learning_rate(config),
+        weight_decay=config.weight_decay,
+        adam_b2=config.beta2,
+        consistent_rms=SIZE_AS_ADAM,
+        muon_weight_dimension_numbers=_matrices,
+    )
+
+
+def _schedule_free(config: TrainConfig) -> optax.GradientTransformation:
+    """Schedule-free AdamW (arXiv 2405.15682): what is judged is a mean of the path, `judged_weights`."""
+    return contrib.schedule_free(_adamw(config, b1=0.0), learning_rate(config), b1=0.9)
+
+
+_OPTIMIZERS = {"adamw": _adamw, "muon": _muon, "schedule-free": _schedule_free}
+
+
+def judged_weights(optimizer: Any, params: Any) -> Any:
+    """The weights that a model is judged by: the parameters, or the mean that a schedule-free optimizer tells."""
+
+    def free(x: Any) -> bool:
+        return isinstance(x, contrib.ScheduleFreeState)
+
+    states = [x for x in jax.tree.leaves(optimizer, is_leaf=free) if free(x)]
+    return contrib.schedule_free_eval_params(states[0], params) if states else params
 
 
 def running_mean(config: TrainConfig, average: Any, params: Any, step: jax.Array) -> Any:
@@ -57,3 +104,19 @@ def usual_length(
 
 def _decays(params: dict) -> dict:
     return jax.tree_util.tree_map_with_path(lambda path, _: getattr(path[-1], "key", "") == "kernel", params)
+
+
+def _matrices(params: dict) -> dict:
+    """Which axes of which parameters Muon takes for a matrix: of kernels, but for those of features and of outputs."""
+
+    def axes(path: Any, x: Any) -> contrib.MuonDimensionNumbers | None:
+        names = [getattr(each, "key", "") for each in path]
+        if names[-1] != "kernel" or not {"mlp", "self_attention", "cross_attention"} & set(names):
+            return None
+        if names[-2] in ("q", "k", "v"):
+            return contrib.MuonDimensionNumbers(x.ndim - 3, (x.ndim - 2, x.ndim - 1))
+        if names[-2] == "o":
+            return contrib.MuonDimensionNumbers((x.ndim - 3, x.ndim - 2), x.ndim - 1)
+        return contrib.MuonDimensionNumbers(x.ndim - 2, x.ndim - 1)
+
+    return jax.tree_util.tree_map_with_path(axes, params)

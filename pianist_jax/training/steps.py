@@ -28,7 +28,7 @@ from pianist_jax.parallel import (
     whole_tables,
 )
 from pianist_jax.training.losses import Batch, Sums, example, summed_loss
-from pianist_jax.training.optimizer import make_optimizer, running_mean, usual_length
+from pianist_jax.training.optimizer import judged_weights, make_optimizer, running_mean, usual_length
 
 State = dict[str, Any]  # step int32 [], params, optimizer; average (of params) and norm float32 [] where asked for
 OPTIONAL = ("average", "norm")  # parts of a state that can be begun anew at any step
@@ -78,8 +78,8 @@ def abstract_batch(config: TrainConfig, mesh: Mesh) -> dict[str, Any]:
 
 
 def weights(state: State) -> Any:
-    """The parameters that a run would be judged and used by: their running mean where there is one."""
-    return state.get("average", state["params"])
+    """The parameters that a run would be judged and used by: their mean where one is kept."""
+    return state.get("average", judged_weights(state["optimizer"], state["params"]))
 
 
 def update(state: State, batch: Batch, config: TrainConfig, key: jax.Array, mesh: Mesh) -> tuple[State, Sums]:
