@@ -7,6 +7,7 @@ from typing import Any
 from pianist_jax.errors import PianistError
 from pianist_jax.performance.expression import NEUTRAL, STRENGTHS
 from pianist_jax.performance.pace import first_mark
+from pianist_jax.performance.style import WORDS
 from pianist_jax.rendering.result import Rendering
 from pianist_jax.rendering.stored import (
     BY_HAND,
@@ -90,6 +91,7 @@ def shape_of(stem: Path) -> dict[str, Any] | None:
     return {
         "tempo": round(_beats(rendering)),
         "strength": {name: expression.get(name, 1.0) for name in STRENGTHS},
+        "style": {word: value for word, value in expression.get("style", {}).items() if word in WORDS},
         "binary_pedal": bool(expression.get("binary_pedal", False)),
         "balance": form.get("balance", {}),
         "ranges": form.get("ranges", []),

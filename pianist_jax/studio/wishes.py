@@ -9,11 +9,12 @@ from pianist_jax.music.midi import MAX_MS
 from pianist_jax.performance.expression import NEUTRAL, STRENGTHS, Expression
 from pianist_jax.performance.pace import AS_WRITTEN, FREE, SCORE, Pace
 from pianist_jax.performance.shape import HANDS, Shape
+from pianist_jax.performance.style import WORDS, Style
 from pianist_jax.score.bars import Bars
 
 MOST = 2**31 - 1  # of a seed
 MOST_RANGES = 1000
-SETTINGS = ("seed", "tempo", "strength", "binary_pedal", "balance", "ranges", "bars", "locked", "hand")
+SETTINGS = ("seed", "tempo", "strength", "binary_pedal", "style", "balance", "ranges", "bars", "locked", "hand")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +58,9 @@ def read_wish(asked: Any) -> Wish:
         raise PianistError(f"{odd[0] if odd else 'strength'}: no such setting; load the page anew")
     if not isinstance(balance, dict) or {*balance} - {*HANDS}:
         raise PianistError(f"the balance is between {' and '.join(HANDS)}; load the page anew")
+    style = asked.get("style", {})
+    if not isinstance(style, dict) or {*style} - {*WORDS}:
+        raise PianistError(f"a style is told of in {', '.join(WORDS)}; load the page anew")
     seed = asked.get("seed", 0)
     if type(seed) is not int or not 0 <= seed <= MOST:
         raise PianistError(f"the seed is {str(seed)[:20]!r}, but it must be a whole number from 0 on")
@@ -67,7 +71,8 @@ def read_wish(asked: Any) -> Wish:
     levels = tuple((hand, _number(level, f"the balance of the {hand} hand")) for hand, level in balance.items())
     shape = Shape(tuple((hand, level) for hand, level in levels if level), _ranges(ranges))
     pedal = bool(asked.get("binary_pedal", False))
-    expression = dataclasses.replace(NEUTRAL, **strengths, binary_pedal=pedal, shape=shape)
+    own = Style(**{word: _number(value, f"the style {word}") for word, value in style.items()})
+    expression = dataclasses.replace(NEUTRAL, **strengths, binary_pedal=pedal, shape=shape, style=own)
     bars = None if asked.get("bars") is None else _bars(asked["bars"])
     hand = asked.get("hand")
     if hand not in (None, *HANDS):

@@ -231,6 +231,18 @@ def test_bars_are_shaped_alone_and_locked(page):
     expect(page.locator("#locked")).to_be_hidden()
 
 
+def test_a_style_is_chosen_by_its_slider(page, address):
+    page.locator("#sliders summary").click()
+    page.locator("#slide-style-level").fill("2")
+    page.locator("#slide-style-level").dispatch_event("change")
+    expect(page.locator("#takes li").last).to_contain_text("style level +2", timeout=LONG)
+    expect(page.locator("#slide-style-level")).to_have_value("2")
+    louder = json.loads((address[1] / "small.json").read_text())
+    assert louder["edits"][-1]["expression"]["style"] == {"level": 2.0}
+    page.get_by_role("button", name="Reset").click()
+    expect(page.locator("#slide-style-level")).to_have_value("0", timeout=LONG)
+
+
 def test_an_own_recording_is_a_take(page, address):
     page.set_input_files("#recording", address[1] / "small.performance.mid")
     row = page.locator("#takes li", has_text="your recording")

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from pianist_jax.music.notes import normalise
+from pianist_jax.performance.expression import Expression
+from pianist_jax.performance.style import Style
 from pianist_jax.rendering.renderer import render
-from pianist_jax.rendering.stored import read_rendering
+from pianist_jax.rendering.stored import apply_edits, read_rendering
 from pianist_jax.rendering.takes import list_takes
 from pianist_jax.score.load import load
 from tests.rendering.models import lively_model
@@ -120,6 +122,22 @@ def test_shaping_makes_takes_that_can_be_undone(studio):
     changed(client, "shape", {})
     assert current(client) == before
     assert len(takes(client)) == count + 2
+
+
+def test_a_style_is_shaped_like_strengths(studio):
+    client, folder = studio
+    before = current(client)
+    changed(client, "shape", {"style": {"level": 2, "rubato": -1}, "strength": {"timing": 1.5}})
+    view = client.get(f"{BASE}/scores/small").json()
+    assert view["shape"]["style"] == {"level": 2, "rubato": -1}
+    assert view["takes"][-1]["told"].endswith("style rubato -1 level +2")
+    assert np.mean(current(client)["velocity"]) > np.mean(before["velocity"]) + 2
+    shaped = current(client)
+    changed(client, "undo")
+    assert current(client) == before
+    wanted = Expression(timing=1.5, style=Style(level=2, rubato=-1))
+    same = apply_edits(read_rendering(folder / "small.json"), wanted).performances[0]
+    assert (shaped["onset"], shaped["velocity"]) == (same.onset.tolist(), same.velocity.tolist())
 
 
 def test_takes_have_names_and_are_the_command_lines(studio):
@@ -372,6 +390,7 @@ def test_nothing_outside_of_the_workspace_is_opened(studio):
     [
         [], {"seed": -1}, {"seed": "1"}, {"tempo": "quick"}, {"tempo": 1e9}, {"strength": {"dynamics": 9}},
         {"strength": {"colour": 1}}, {"balance": {"foot": 1}}, {"ranges": [["dynamics", 1]]}, {"locked": [[2, 1]]},
+        {"style": {"mood": 1}}, {"style": {"rubato": 9}}, {"style": ["rubato"]},
         {"ranges": 4}, {"bars": [3]}, {"bars": [0, 1]}, {"odd": 1}, {"hand": "foot"}, {"hand": []},
     ],
 )  # fmt: skip

@@ -2,6 +2,7 @@
 import { archiveAddress, fileAddress, pictureAddress, soundAddress } from "./api.js";
 
 export const STRENGTHS = [["timing", "Timing"], ["dynamics", "Dynamics"], ["articulation", "Articulation"], ["pedal", "Pedal depth"]];
+const STYLE = [["rubato", "Rubato"], ["dynamics", "Range of dynamics"], ["level", "Loudness"], ["articulation", "Length of notes"], ["pedal", "Amount of pedal"], ["depth", "Depth of pedal"], ["spread", "Spread of chords"], ["lead", "Melody ahead"]];
 
 const make = (tag, attributes = {}, ...children) => {
   const element = document.createElement(tag);
@@ -36,27 +37,34 @@ export function showTakes(list, takes, heard, { onHear, onUse, onName }) {
   }));
 }
 
-// The sliders of the whole, or of some bars: strengths are then upon those of the whole.
+const signed = (value) => (value ? `${value > 0 ? "+" : "−"}${Math.abs(value)}` : "as played");
+
+// The sliders of the whole, or of some bars: strengths are then upon those of the whole. Style is of the whole alone.
 export function showSliders(box, shape, tempo, bars, onChange) {
-  const rows = [];
+  const rows = [], open = box.querySelector("details")?.open;
   if (tempo && !bars) rows.push(["tempo", `Tempo (${tempo.unit} a minute)`, Math.max(10, Math.round(tempo.written * 0.4)), Math.round(tempo.written * 2), 1, shape.tempo, String]);
   const own = (name) => (bars ? shape.ranges.find(([what, , [a, b]]) => what === name && a === bars[0] && b === bars[1])?.[1] : shape.strength[name]);
   for (const [name, label] of STRENGTHS) rows.push([name, label, 0, 2, 0.05, own(name) ?? 1, (value) => `${Math.round(value * 100)}%`]);
   if (shape.hands && !bars) rows.push(["balance", "Hands", -9, 9, 0.5, (shape.balance.right ?? 0) - (shape.balance.left ?? 0), (value) => (value ? `${value > 0 ? "right" : "left"} by ${Math.abs(value)} dB` : "as played")]);
-  box.replaceChildren(...rows.map(([name, label, min, max, step, value, words]) => {
+  const slider = ([name, label, min, max, step, value, words]) => {
     const output = make("output", { for: `slide-${name}` }, words(value));
     const input = make("input", { type: "range", id: `slide-${name}`, "data-name": name, min, max, step, value, "aria-valuetext": words(value) });
     input.addEventListener("input", () => { output.textContent = words(Number(input.value)); input.setAttribute("aria-valuetext", output.textContent); output.classList.add("pending"); });
     input.addEventListener("change", () => onChange());
     return make("div", { class: "slider" }, make("label", { for: `slide-${name}` }, label), output, input);
-  }));
+  };
+  const style = STYLE.filter(([word]) => word !== "depth" || !shape.binary_pedal).map(([word, label]) => slider([`style-${word}`, label, -3, 3, 0.25, shape.style[word] ?? 0, signed]));
+  const hint = make("p", { class: "hint quiet" }, "How far from what was performed: +1 is as one pianist in six would, +2 as one in forty.");
+  box.replaceChildren(...rows.map(slider), ...(bars ? [] : [make("details", { open: open || Object.keys(shape.style).length > 0 }, make("summary", {}, "Style"), hint, ...style)]));
 }
 
 // What is wanted when the sliders stand as they do: a hand is louder by making the other one softer.
 export function readSliders(box, shape, bars, binaryPedal) {
   const at = Object.fromEntries([...box.querySelectorAll("input")].map((input) => [input.dataset.name, Number(input.value)]));
   const strengths = Object.fromEntries(STRENGTHS.map(([name]) => [name, at[name]]));
-  const wish = { tempo: at.tempo ?? shape.tempo, strength: bars ? shape.strength : strengths, binary_pedal: binaryPedal, balance: shape.balance, ranges: shape.ranges };
+  const style = bars ? { ...shape.style } : Object.fromEntries(STYLE.map(([word]) => [word, at[`style-${word}`]]).filter(([, value]) => value));
+  if (binaryPedal) delete style.depth;
+  const wish = { tempo: at.tempo ?? shape.tempo, strength: bars ? shape.strength : strengths, style, binary_pedal: binaryPedal, balance: shape.balance, ranges: shape.ranges };
   if (at.balance !== undefined) wish.balance = at.balance > 0 ? { left: -at.balance } : at.balance < 0 ? { right: at.balance } : {};
   if (bars) {
     const others = shape.ranges.filter(([, , [a, b]]) => a !== bars[0] || b !== bars[1]);
