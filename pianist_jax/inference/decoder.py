@@ -62,10 +62,11 @@ class Chooser:
 
 @dataclasses.dataclass
 class Decoder:
-    """Plays spans side by side. `advance` is told of every so many notes that are now final.
+    """Plays spans side by side. `advance` is told of every so many notes that are now final, `on_notes` of a span and
+    its notes that are, tokens int32 [n, 8], `CHUNK` after `CHUNK`.
 
-    `on_prediction` is told what the model predicts of a span: curves float32 [N, 4], [N, 8] where it reads the page
-    (`Pianist.read`), [N, 0] where it has no consensus, and the encoder's states of the notes, [N, D] or [N, 0].
+    Before them `on_prediction` is told what the model predicts of a span: curves float32 [N, 4], [N, 8] where it reads
+    the page (`Pianist.read`), [N, 0] where it has no consensus, and the encoder's states of the notes, [N, D] or [N, 0].
     """
 
     model: Model
@@ -73,6 +74,7 @@ class Decoder:
     timer: Timer
     advance: Callable[[int], None] | None = None
     on_prediction: Callable[[Span, np.ndarray, np.ndarray], None] | None = None
+    on_notes: Callable[[Span, np.ndarray], None] | None = None
     chooser: Chooser = dataclasses.field(default_factory=Chooser)
 
     def play(self, spans: list[Span]) -> list[np.ndarray]:
@@ -92,11 +94,13 @@ class Decoder:
         scores = encoded_once(batch, start.scores)
         carry, told_SNC = self._program(start)(self.model.params, *scores, *known)
         played = [batch["prompt"][:, :behind]]
-        if self.model.config.consensus:
-            told = np.asarray(told_SNC)
-            for row, (span, number) in enumerate(zip(spans, scores[2], strict=False)):
-                curves, _ = divided(self.model.config, told[number, : span.score.size])
+        told = np.asarray(told_SNC) if self.model.config.consensus or self.on_prediction else None
+        for row, (span, number) in enumerate(zip(spans, scores[2], strict=False) if told is not None else ()):
+            curves, states = divided(self.model.config, told[number, : span.score.size])
+            if self.model.config.consensus:
                 batch["expected"][row, : span.score.size] = expected_gaps(gaps_of(span.score.notes), curves[:, 0])
+            if self.on_prediction is not None:
+                self.on_prediction(span, curves, states)
         knobs = knobs_of(self.sampling, steady=self.model.config.anchored)
         for n in range(behind, notes, CHUNK):
             wanted = self._choose_reach(key, n + CHUNK, reach) if n > behind else reach
@@ -110,11 +114,7 @@ class Decoder:
             clock = Clock(expected[:, n : n + CHUNK], times)
             carry, ids_BNS = play(self.model.params, carry, low, high, batch["key"], first, knobs, clock)
             played.append(np.asarray(ids_BNS))
-            self._count(sum(_fresh_between(span, n, n + CHUNK) for span in spans))
-        if self.on_prediction is not None:  # now that nothing waits for it
-            predicted_SNC = np.asarray(told_SNC)
-            for span, number in zip(spans, scores[2], strict=False):  # the batch may be padded
-                self.on_prediction(span, *divided(self.model.config, predicted_SNC[number, : span.score.size]))
+            self._tell(spans, n, played[-1])
         compiling = self.timer.compile_seconds - compiled
         self.timer.perform_seconds += time.perf_counter() - began - compiling
         whole_BNS = np.concatenate(played, axis=1)
@@ -160,10 +160,16 @@ class Decoder:
         self.timer.compile_seconds += 0.0 if there else time.perf_counter() - began
         return program
 
-    def _count(self, fresh: int) -> None:
-        self.timer.notes += fresh
+    def _tell(self, spans: list[Span], first: int, ids_BNS: np.ndarray) -> None:
+        """Of the notes that are final now; those performed last are notes `first`, … of their spans, [B, n, 8]."""
+        fresh = [_fresh_between(span, first, first + ids_BNS.shape[1]) for span in spans]
+        self.timer.notes += sum(fresh)
         if self.advance is not None:
-            self.advance(fresh)
+            self.advance(sum(fresh))
+        for span, count, ids_NS in zip(spans, fresh, ids_BNS, strict=False):  # the batch may be padded
+            begin = max(len(span.prompt) - first, 0)
+            if self.on_notes is not None and count:
+                self.on_notes(span, ids_NS[begin : begin + count])
 
 
 def side_by_side(model: Model) -> int:

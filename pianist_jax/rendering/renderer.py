@@ -198,8 +198,8 @@ def render_all(
     Of many pieces only some are in memory: they are taken from `pieces` when it is nearly their turn.
     Yields (number of the piece, its rendering) as soon as all its samples are there; its figures are those of all that
     was played until then. `pace` is that of all pieces or of each. `advance` is called with the number of notes
-    performed since it was last called, `on_played` with every span, its performed tokens int32 [N, 8], and what is
-    predicted of the piece so far.
+    performed since it was last called, `on_played` with every span, the tokens int32 [n, 8] of its notes that have become
+    final since, and what is predicted of the piece so far.
     """
     timer, kept = Timer(), samples / needed_draws(samples, sampling)
     prepared = (set_pace(piece, model, _of(pace, number), expression) for number, piece in enumerate(pieces))
@@ -247,15 +247,13 @@ def interpretations(
             heard = heard_by_foot(model, sampling, states)
             playing[span.piece][2].add(span.first, curves, *(() if heard is None else (heard,)))
 
-    def play(spans: list[Span]) -> list[np.ndarray]:
-        performed = decoder.play(spans)
+    def on_notes(span: Span, tokens: np.ndarray) -> None:
         if on_played is not None:
-            for span, tokens in zip(spans, performed, strict=True):
-                on_played(span, tokens, playing[span.piece][2])
-        return performed
+            on_played(span, tokens, playing[span.piece][2])
 
-    decoder, windowing = Decoder(model, sampling, timer, advance, on_prediction), windowing_for(model.config.window)
-    for (number, draw), performed in perform_rows(rows(), windowing, play, batch=batch, ahead=AHEAD * batch):
+    decoder = Decoder(model, sampling, timer, advance, on_prediction, on_notes)
+    windowing = windowing_for(model.config.window)
+    for (number, draw), performed in perform_rows(rows(), windowing, decoder.play, batch=batch, ahead=AHEAD * batch):
         piece, made, windows = playing[number]
         made[draw] = detokenize(piece.score, performed)
         if len(made) == draws:

@@ -20,10 +20,10 @@ OnNotes = Callable[[Notes, Notes], None]  # the score's first notes and their pe
 
 
 class Preview:
-    """Gathers what is played, window by window, and tells `on_notes` whenever all draws have come further.
+    """Gathers what is played and tells `on_notes` whenever it has become twice as much.
 
-    The notes come of what the renderer does with a whole. They are near to what the rendering will have there, not the
-    same: its draws agree on the piece as a whole.
+    So the first notes come at once, and not much is made again. They come of what the renderer does with a whole: near
+    to what the rendering will have there, not the same, as its draws agree on the piece as a whole.
     """
 
     def __init__(self, piece: Piece, model: Model, wish: Wish, on_notes: OnNotes) -> None:
@@ -32,11 +32,10 @@ class Preview:
         self._told = 0
 
     def on_played(self, span: Span, tokens: np.ndarray, predicted: WindowedPredictions) -> None:
-        """Take in a span of a draw, its performed tokens int32 [N, 8], and what is predicted so far."""
-        prompt = len(span.prompt)
-        self._played[span.draw].append(tokens[prompt : prompt + span.fresh])
+        """Take in final notes of a span of a draw, tokens int32 [n, 8], and what is predicted so far."""
+        self._played[span.draw].append(tokens)
         count = min(sum(map(len, parts)) for parts in self._played)
-        if count > self._told:
+        if count >= max(2 * self._told, 1):
             self._told = count
             begun = beginning(self._piece, count)
             self._on_notes(begun.score, self._agreed(begun, predicted.predicted(count)))

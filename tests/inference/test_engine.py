@@ -113,6 +113,20 @@ def test_prompts_of_one_length_only():
         decoder.play(spans)
 
 
+def test_final_notes_are_told_as_they_come():
+    told: dict[int, list[np.ndarray]] = {0: [], 1: []}
+    decoder = Decoder(lively_model(), Sampling(), Timer(), on_notes=lambda span, ids: told[span.draw].append(ids))
+    prompts = [np.full((70, NOTE_TOKENS), 900, np.int32) for _ in range(2)]
+    for draw, prompt in enumerate(prompts):
+        prompt[:, 0] = spans_of([150])[0].score.notes[:70, 0]
+        prompts[draw] = prompt
+    spans = [dataclasses.replace(s, draw=k, fresh=(80, 61)[k]) for k, s in enumerate(spans_of([150, 150], prompts))]
+    played = decoder.play(spans)
+    assert [[len(ids) for ids in told[k]] for k in told] == [[58, 22], [58, 3]]
+    for span, ids in zip(spans, played, strict=True):
+        np.testing.assert_array_equal(np.concatenate(told[span.draw]), ids[70 : 70 + span.fresh])
+
+
 def test_groups_of_rows():
     x, seen = jnp.arange(24.0).reshape(6, 4), []
 
