@@ -85,12 +85,20 @@ class Desk:
             "examples": examples(),
             "suffixes": list(FORMATS),
             "jobs": self.worker.open_jobs(),
-            "model": {"state": self.worker.state, "error": self.worker.error},
+            "model": self.worker.model_event(),
             "folder": str(self.workspace.folder),
         }
 
-    def add(self, file_name: str, content: bytes) -> str:
-        """Keep a score and read it; gives its name. Raises PianistError, and keeps nothing, where it is none."""
+    def wake(self) -> None:
+        """Load what performs and what sounds."""
+        self.worker.wake()
+        self.sounds.tune()
+
+    def add(self, file_name: str, content: bytes, width: int = 0) -> str:
+        """Keep a score and read it; gives its name. Its pages are begun, where a `width` is told.
+
+        Raises PianistError, and keeps nothing, where it is none.
+        """
         from pianist_jax.studio.workspace import safe_name
 
         stem, suffix = safe_name(file_name)
@@ -98,23 +106,27 @@ class Desk:
             trial = Path(folder) / f"{stem}{suffix}"
             trial.write_bytes(content)
             try:
-                load(trial)
+                read = self._read_file(trial, width)
             except PianistError as error:
                 raise PianistError(str(error).replace(f"{folder}/", "")) from error
         name = self.workspace.add(file_name, content)
+        self._keep(name, dataclasses.replace(read, stamp=_stamp(self.workspace.score(name))))
         self.hub.tell({"event": "scores"})
         return name
 
-    def add_example(self, name: str) -> str:
+    def add_example(self, name: str, width: int = 0) -> str:
         """Keep an example. Raises PianistError where there is none of that name."""
         if name not in examples():
             raise PianistError(f"{name[:80]!r}: no such example")
         path = EXAMPLES / f"{name}.musicxml"
-        return self.add(path.name, path.read_bytes())
+        return self.add(path.name, path.read_bytes(), width)
 
-    def view(self, name: str) -> dict[str, Any]:
-        """A score, and which takes there are. Raises PianistError where it cannot be read."""
-        read = self._read_score(name)
+    def view(self, name: str, width: int = 0) -> dict[str, Any]:
+        """A score, and which takes there are; its pages are begun, where a `width` is told.
+
+        Raises PianistError where it cannot be read.
+        """
+        read = self._read_score(name, width)
         written = {"key": WRITTEN, "label": "As written", "told": "the score, note by note", "version": read.content}
         shelf = self._shelf(name, read)
         return {
@@ -238,12 +250,15 @@ class Desk:
             undone.clear()
         self.hub.tell({"event": "changed", "name": name, "what": what})
 
-    def pages(self, name: str, width: int) -> list[str]:
-        """SVG of the score's pages. Raises PianistError where it has none."""
+    def pages(self, name: str, width: int, first: int = 0) -> tuple[list[str], int]:
+        """SVG of some of the score's pages from number `first` on, and how many there are.
+
+        Raises PianistError where it has none.
+        """
         sheet = self._read_score(name).sheet
         if sheet is None:
             raise PianistError(f"{name}: a MIDI file has no page; its notes are in the roll")
-        return self.engraver.pages(sheet, width)
+        return self.engraver.pages(sheet, width, first)
 
     def perform(self, name: str, wish: Wish) -> Job:
         """Put a performance of the score, or of some bars or a hand of it, in the queue. Raises PianistError."""
@@ -278,24 +293,36 @@ class Desk:
         stem = self.workspace.stem(name)
         return stem.with_name(stem.name + ".json")
 
-    def _read_score(self, name: str) -> Read:
+    def _read_score(self, name: str, width: int = 0) -> Read:
         path = self.workspace.score(name)
-        stamp = path, path.stat().st_mtime_ns
         known = self._read.get(name)
-        if known is not None and known.stamp == stamp:
+        if known is not None and known.stamp == _stamp(path):
             return known
         try:
-            sheet = make_sheet(path, Path(self._scratch.name))
-            score = load(path)
-            notes, grid, ids = normalise(score.notes)[0], score.grid, []
-            if sheet is not None:
-                on_sheet = load(sheet).grid
-                ids = on_page(on_sheet.ids, sheet) if len(on_sheet) == len(grid) else []
+            return self._keep(name, self._read_file(path, width))
         except PianistError as error:
             raise PianistError(self._words(error)) from error
-        read = Read(stamp, notes, grid, content_hash(score.notes), sheet, ids)
+
+    def _read_file(self, path: Path, width: int) -> Read:
+        """A score of the workspace, or one that may become one."""
+        stamp, sheet = _stamp(path), make_sheet(path, Path(self._scratch.name))
+        if sheet is not None and width:
+            self.engraver.begin(sheet, width)  # while it is read here
+        score = load(path)
+        notes, grid, ids = normalise(score.notes)[0], score.grid, []
+        if sheet is not None:
+            same = sheet.stat().st_size == path.stat().st_size and sheet.read_bytes() == path.read_bytes()
+            on_sheet = grid if same else load(sheet).grid
+            ids = on_page(on_sheet.ids, sheet) if len(on_sheet) == len(grid) else []
+        return Read(stamp, notes, grid, content_hash(score.notes), sheet, ids)
+
+    def _keep(self, name: str, read: Read) -> Read:
         self._read = {**dict(list(self._read.items())[-7:]), name: read}
         return read
+
+
+def _stamp(path: Path) -> tuple[Path, int]:
+    return path, path.stat().st_mtime_ns
 
 
 def examples() -> list[str]:

@@ -1,7 +1,8 @@
 """Engraved pages of a score, made by Verovio in a process of its own: what brings that down leaves the studio up.
 
-`python -m pianist_jax.studio.engraving` is that process: it reads a request a line, {"sheet": path, "width": …}, and
-answers with a line, {"pages": [svg, …]} or {"error": …}.
+`python -m pianist_jax.studio.engraving` is that process: it reads a request a line, {"sheet": path, "width": …,
+"first": …, "last": …}, and answers with a line, {"pages": [svg, …], "count": …} or {"error": …}. Pages are numbered
+from 0. The sheet that was asked for last stays laid out, so that its pages can be had by and by.
 """
 
 import json
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections import OrderedDict
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -16,6 +18,7 @@ from pianist_jax.errors import PianistError
 
 SECONDS = 60.0  # that a score may take
 KEPT = 8  # scores whose pages are at hand
+AT_ONCE = 6  # pages, behind the first, which comes alone
 WIDTHS = (300, 2000)  # CSS pixels of a page
 SCALE = 40  # percent of Verovio's own size
 OPTIONS = {
@@ -32,29 +35,48 @@ class Engraver:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[str] | None = None
-        self._kept: OrderedDict[tuple[Path, int, int], list[str]] = OrderedDict()
+        self._kept: OrderedDict[tuple[Path, int], tuple[list[str], int]] = OrderedDict()
 
-    def pages(self, sheet: Path, width: int) -> list[str]:
-        """SVG of every page of a sheet for a column of so many pixels. Raises PianistError where it cannot be drawn."""
+    def begin(self, sheet: Path, width: int) -> None:
+        """Engrave the first page of a sheet, whoever is going to ask for it."""
+
+        def run() -> None:
+            with suppress(PianistError):  # who asks for it is told
+                self.pages(sheet, width)
+
+        threading.Thread(target=run, name="engraving", daemon=True).start()
+
+    def pages(self, sheet: Path, width: int, first: int = 0) -> tuple[list[str], int]:
+        """SVG of some pages of a sheet from number `first` on, for a column of so many pixels; and how many it has.
+
+        Raises PianistError where it cannot be drawn.
+        """
         width = min(max(width, WIDTHS[0]), WIDTHS[1])
-        key = sheet, sheet.stat().st_mtime_ns, width
         with self._lock:
-            if key not in self._kept:
-                answer = self._ask({"sheet": str(sheet), "width": width})
+            made, count = self._kept.get((sheet, width), ([], 1))
+            first = min(first, count)
+            last = min(first + AT_ONCE, count) if first else 1
+            if len(made) < last:
+                request = {"sheet": str(sheet), "width": width, "first": len(made), "last": last}
+                answer = self._ask(request)
                 if "pages" not in answer:
                     raise PianistError(f"{sheet.stem}: cannot be engraved ({answer.get('error', 'no answer')})")
-                self._kept[key] = answer["pages"]
+                made, count = made + answer["pages"], answer["count"]
+                self._kept[sheet, width] = made, count
                 while len(self._kept) > KEPT:
                     self._kept.popitem(last=False)
-            self._kept.move_to_end(key)
-            return self._kept[key]
+            self._kept.move_to_end((sheet, width))
+            return made[first:last], count
 
     def close(self) -> None:
         """End the process."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.communicate()  # closes the pipes too
-            self._process = None
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.wait()
+            for pipe in (process.stdin, process.stdout):
+                with suppress(OSError):
+                    pipe.close()  # type: ignore[union-attr]
 
     def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
         if self._process is None or self._process.poll() is not None:
@@ -76,7 +98,7 @@ class Engraver:
             process.stdin.write(json.dumps(request) + "\n")
             process.stdin.flush()
             answer = process.stdout.readline()
-        except OSError:
+        except (OSError, ValueError):  # it has ended, or was ended in the meantime
             answer = ""
         finally:
             late.cancel()
@@ -87,8 +109,8 @@ class Engraver:
         return {"error": "the engraver gave up on it"}
 
 
-def engrave(sheet: str, width: int) -> list[str]:
-    """SVG of every page. Raises ValueError where Verovio makes nothing of the file."""
+def laid_out(sheet: str, width: int) -> Any:
+    """Verovio's toolkit with a sheet. Raises ValueError where it makes nothing of the file."""
     import verovio
 
     verovio.enableLog(verovio.LOG_OFF)
@@ -97,15 +119,23 @@ def engrave(sheet: str, width: int) -> list[str]:
     toolkit.setOptions({**OPTIONS, **size})
     if not toolkit.loadFile(sheet) or not toolkit.getPageCount():
         raise ValueError("no notation in it that can be drawn")
-    return [toolkit.renderToSVG(page + 1) for page in range(toolkit.getPageCount())]
+    return toolkit
 
 
 def serve(requests: TextIO, answers: TextIO) -> None:
     """Answer requests until there are none."""
+    before, toolkit = None, None
     for line in requests:
         request = json.loads(line)
         try:
-            answer: dict[str, Any] = {"pages": engrave(request["sheet"], request["width"])}
+            wanted = request["sheet"], request["width"]
+            if wanted != before:
+                before, toolkit = None, laid_out(*wanted)
+                before = wanted
+            assert toolkit is not None
+            count = toolkit.getPageCount()
+            numbers = range(request["first"], min(request["last"], count))
+            answer: dict[str, Any] = {"pages": [toolkit.renderToSVG(page + 1) for page in numbers], "count": count}
         except Exception as error:  # C++ behind it: whatever it is, the next score may be well
             answer = {"error": str(error) or "nobody knows why"}
         answers.write(json.dumps(answer) + "\n")

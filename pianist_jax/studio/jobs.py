@@ -52,8 +52,15 @@ class Job:
         return {"event": "job", **{key: getattr(self, key) for key in about}}
 
 
+STATES = ("loading", "warming", "ready", "failed")  # of the model, in their order
+PATIENCE = 4.0  # s that a page is waited for
+
+
 class Worker:
-    """The thread with the model, which it loads itself, and the jobs that wait for it."""
+    """The thread with the model, which it loads itself, and the jobs that wait for it.
+
+    It begins to load when it is woken or has something to do: a page that is being opened needs the processor more.
+    """
 
     def __init__(
         self, load: Callable[[], "Model"], tell: Tell, warm_up: Callable[["Model", Job], None] | None = None
@@ -65,12 +72,17 @@ class Worker:
         self._ready = threading.Condition()
         self._numbers = itertools.count(1)
         self._closing = False
+        self._awake = threading.Event()
         self._warming = Job(0, "warm-up", "", lambda model, job: None)
         self._thread = threading.Thread(target=self._work, name="model", daemon=True)
 
     def start(self) -> None:
-        """Begin to load the model."""
+        """Begin to wait for work."""
         self._thread.start()
+
+    def wake(self) -> None:
+        """Load the model, if that has not begun."""
+        self._awake.set()
 
     def submit(self, kind: str, name: str, run: Callable[["Model", Job], None]) -> Job:
         """Put a job in the queue."""
@@ -80,6 +92,7 @@ class Worker:
             self._waiting.append(job)
             self._warming.stop.set()  # somebody waits now
             self._ready.notify()
+        self.wake()
         self._tell(job.event())
         return job
 
@@ -103,13 +116,15 @@ class Worker:
             for job in self.jobs.values():
                 job.stop.set()
             self._ready.notify()
+        self.wake()
 
     def is_alive(self) -> bool:
         """Whether the thread has something to end yet."""
         return self._thread.is_alive()
 
     def _work(self) -> None:
-        model = self._model()
+        self._awake.wait(PATIENCE)
+        model = None if self._closing else self._model()
         while job := self._next():
             if model is None:
                 self._finish(job, "failed", self.error)
@@ -152,6 +167,10 @@ class Worker:
         self._is("ready")
         return model
 
+    def model_event(self) -> dict[str, Any]:
+        """How the model is; of two that a page is told of the one of the higher `turn` is the later."""
+        return {"event": "model", "state": self.state, "error": self.error, "turn": STATES.index(self.state)}
+
     def _is(self, state: str, error: str = "") -> None:
         self.state, self.error = state, error
-        self._tell({"event": "model", "state": state, "error": error})
+        self._tell(self.model_event())

@@ -29,6 +29,7 @@ MOST_DRAFT = 1 << 22  # bytes of edits by hand
 LONGEST_PART = 60_000  # ms of sound that are made apart
 CHANGES = ("shape", "edit", "undo", "redo", "use", "name")
 LONGEST_WAIT = 60.0  # s
+WIDTH = 860  # CSS pixels of a page, where the browser does not say
 FRESH = {"cache-control": "no-store"}
 Answer = Callable[[Request], Awaitable[Response]]
 
@@ -69,22 +70,29 @@ async def _overview(desk: Desk, request: Request) -> Response:
     return JSONResponse(await anyio.to_thread.run_sync(desk.overview), headers=FRESH)
 
 
+async def _wake(desk: Desk, request: Request) -> Response:
+    """The page is there: now model and pianos may come."""
+    desk.wake()
+    return JSONResponse({"done": True})
+
+
 async def _events(desk: Desk, request: Request) -> Response:
     return StreamingResponse(desk.hub.stream(), media_type="text/event-stream", headers=FRESH)
 
 
 async def _add(desk: Desk, request: Request) -> Response:
     content = await received(request.stream())
-    name = await anyio.to_thread.run_sync(desk.add, request.query_params.get("name", ""), content)
+    width = _whole(request, "width", WIDTH)
+    name = await anyio.to_thread.run_sync(desk.add, request.query_params.get("name", ""), content, width)
     return JSONResponse({"name": name})
 
 
 async def _add_example(desk: Desk, request: Request) -> Response:
-    return JSONResponse({"name": await anyio.to_thread.run_sync(desk.add_example, request.path_params["name"])})
+    return JSONResponse({"name": await anyio.to_thread.run_sync(desk.add_example, *_name_and_width(request))})
 
 
 async def _view(desk: Desk, request: Request) -> Response:
-    return JSONResponse(await anyio.to_thread.run_sync(desk.view, request.path_params["name"]), headers=FRESH)
+    return JSONResponse(await anyio.to_thread.run_sync(desk.view, *_name_and_width(request)), headers=FRESH)
 
 
 async def _take(desk: Desk, request: Request) -> Response:
@@ -93,9 +101,10 @@ async def _take(desk: Desk, request: Request) -> Response:
 
 
 async def _pages(desk: Desk, request: Request) -> Response:
-    width = _whole(request, "width", 900)
-    pages = await anyio.to_thread.run_sync(desk.pages, request.path_params["name"], width)
-    return JSONResponse(pages, headers=FRESH)
+    """Some pages of the engraved score from number `from` on, and how many it has: the first comes alone."""
+    given = *_name_and_width(request), _whole(request, "from", 0)
+    pages, count = await anyio.to_thread.run_sync(desk.pages, *given)
+    return JSONResponse({"pages": pages, "count": count}, headers=FRESH)
 
 
 async def _perform(desk: Desk, request: Request) -> Response:
@@ -192,6 +201,7 @@ async def _archive(desk: Desk, request: Request) -> Response:
 
 ROUTES: list[tuple[str, str, Callable[[Desk, Request], Awaitable[Response]]]] = [
     ("GET", "/api/overview", _overview),
+    ("POST", "/api/wake", _wake),
     ("GET", "/api/events", _events),
     ("POST", "/api/scores", _add),
     ("POST", "/api/examples/{name}", _add_example),
@@ -214,6 +224,10 @@ ROUTES: list[tuple[str, str, Callable[[Desk, Request], Awaitable[Response]]]] = 
 
 def _plain(name: str | None) -> str | None:
     return None if name is None else name.replace("/", "_").replace("\\", "_")[:120]
+
+
+def _name_and_width(request: Request) -> tuple[str, int]:
+    return request.path_params["name"], _whole(request, "width", WIDTH)
 
 
 def _whole(request: Request, name: str, default: int) -> int:

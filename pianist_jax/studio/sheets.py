@@ -4,11 +4,13 @@ The user's file stays as it is. A copy gets ids where it has none, and both read
 same bytes of it: what they call a note is then the same.
 """
 
+import hashlib
 import re
 from collections.abc import Iterable
 from itertools import count
 from pathlib import Path
 
+from pianist_jax.files import replace_file
 from pianist_jax.score.files import ABC, KERN, MAX_BYTES, MIDI, parse_xml, read_bytes, unpack_mxl
 
 ENGRAVED = "engraved"  # ids that are given begin so
@@ -22,12 +24,13 @@ _AGAIN = re.compile(r"(~\d+)?(-\d+)?$")
 def make_sheet(score: Path, folder: Path) -> Path | None:
     """A copy of a score in `folder`, ids on all its notes; None of MIDI and ABC, which are not engraved.
 
-    Raises ScoreError where the score cannot be read.
+    It lies in a folder of its own, named by what the score holds: of the same bytes there is one copy. Raises ScoreError where the score cannot be read.
     """
     suffix = score.suffix.lower()
     if suffix in (*MIDI, *ABC):
         return None
     data = read_bytes(score, MAX_BYTES)
+    folder = folder / hashlib.sha256(data).hexdigest()[:24]
     if data.startswith(b"PK\x03\x04"):
         data, suffix = unpack_mxl(data, score.name), ".musicxml"
     if suffix not in KERN:
@@ -35,7 +38,8 @@ def make_sheet(score: Path, folder: Path) -> Path | None:
         kind = "mei" if root.tag.rpartition("}")[2] == "mei" else "musicxml"
         data, suffix = with_ids(_text(data), kind).encode(), f".{kind}"
     sheet = folder / f"{score.stem}{suffix}"
-    sheet.write_bytes(data)
+    if not sheet.exists():
+        replace_file(sheet, data, make_folder=True)
     return sheet
 
 

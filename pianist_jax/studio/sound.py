@@ -55,6 +55,11 @@ class Sounds:
         path = self._folder / f"{key}-{part[0]}-{part[1]}.{WAV}"
         return await loop.run_in_executor(self._parts.thread, self._parts.part, path, notes, part)
 
+    def tune(self) -> None:
+        """Have the pianos ready, so that who waits for the first sound waits for that alone."""
+        for maker in (self._parts, self._wholes):
+            maker.thread.submit(maker.tune)
+
     def close(self) -> None:
         """Make nothing more."""
         for maker in (self._wholes, self._parts):
@@ -94,6 +99,15 @@ class _Maker:
             for block in blocks:
                 file.writeframes(np.rint(np.clip(gain * block, -1, 1) * 32767).astype("<i2").tobytes())
         return path
+
+    def tune(self) -> None:
+        """Play every third key softly, loudly and in between, to nobody: its samples are read when it is first played."""
+        pitch = np.repeat(np.arange(24, 103, 3), 3)
+        onset, velocity = np.zeros(len(pitch), np.int64), np.tile([30, 64, 96], len(pitch) // 3)
+        nothing = np.zeros(0, np.int64)
+        notes = Notes(pitch, onset, np.full(len(pitch), 50), velocity, nothing, nothing)
+        for _ in render_blocks(notes, SAMPLE_RATE, 0.0, 0.1, self._loaded()):
+            pass
 
     def _loaded(self) -> Piano:
         self._piano = self._piano or load_piano()

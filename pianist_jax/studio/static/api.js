@@ -11,10 +11,12 @@ const path = (...parts) => "api/" + parts.map(encodeURIComponent).join("/");
 const reach = (address, options) => fetch(address, options).catch(() => { throw new Error("the studio does not answer; is it still running?"); });
 
 export const get = async (...parts) => answer(await reach(path(...parts)));
+export const view = async (name, width) => answer(await reach(`${path("scores", name)}?width=${width}`));
 export const post = async (parts, body = {}) => answer(await reach(path(...parts), { method: "POST", body: JSON.stringify(body) }));
-export const upload = async (file) => answer(await reach(`api/scores?name=${encodeURIComponent(file.name)}`, { method: "POST", body: file }));
+export const addExample = async (name, width) => answer(await reach(`${path("examples", name)}?width=${width}`, { method: "POST" }));
+export const upload = async (file, width) => answer(await reach(`api/scores?name=${encodeURIComponent(file.name)}&width=${width}`, { method: "POST", body: file }));
 export const uploadRecording = async (name, file) => answer(await reach(`${path("scores", name, "recordings")}?name=${encodeURIComponent(file.name)}`, { method: "POST", body: file }));
-export const pages = async (name, width) => answer(await reach(`${path("scores", name, "pages")}?width=${width}`));
+export const pages = async (name, width, from) => answer(await reach(`${path("scores", name, "pages")}?width=${width}&from=${from}`));
 export const fileAddress = (name, file) => path("scores", name, "files", file);
 export const pictureAddress = (name, key) => path("scores", name, "takes", key, "picture");
 export const archiveAddress = (name) => path("scores", name, "archive");

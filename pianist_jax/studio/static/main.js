@@ -1,5 +1,5 @@
 // The page: what is shown, what is heard, and one clock for both.
-import { get, listen, post, upload, uploadRecording } from "./api.js";
+import { addExample, get, listen, post, upload, uploadRecording, view as viewOf } from "./api.js";
 import { Draft, Hand, copied } from "./hand.js";
 import { below, minutes, prepared, sounding } from "./music.js";
 import { readSliders, showDownloads, showSliders, showTakes } from "./panel.js";
@@ -8,7 +8,7 @@ import { Roll } from "./roll.js";
 import { Sheet } from "./sheet.js";
 
 const $ = (id) => document.getElementById(id);
-const state = { overview: null, view: null, takes: new Map(), heard: null, before: null, selection: null, loop: false, job: null, draft: null, locked: [], scope: "whole", hand: "" };
+const state = { overview: null, view: null, takes: new Map(), heard: null, before: null, selection: null, loop: false, job: null, draft: null, locked: [], ended: new Set(), scope: "whole", hand: "" };
 
 const player = new Player(() => showTransport(), () => complain("the sound cannot be had; load the page anew"));
 const roll = new Roll(
@@ -29,7 +29,10 @@ async function attempt(work) {
   try { complain(null); return await work(); } catch (error) { complain(error); return null; }
 }
 
+// What an overview tells may be older than what events have told since: a job that has ended, a model that was loading.
 function showJob(job) {
+  if (job && !["waiting", "running"].includes(job.state)) state.ended.add(job.number);
+  if (state.ended.has(job?.number)) job = null;
   state.job = job && ["waiting", "running"].includes(job.state) ? job : null;
   $("job").hidden = !state.job;
   if (state.job) {
@@ -45,7 +48,8 @@ function showJob(job) {
 }
 
 function showModel(model) {
-  state.overview.model = model;
+  if (state.model && model.turn < state.model.turn) model = state.model;
+  state.model = state.overview.model = model;
   const words = { loading: "Loading the model…", warming: "Getting the model ready…", ready: "", failed: model.error };
   $("model").textContent = words[model.state] ?? "";
 }
@@ -64,7 +68,7 @@ async function lookAround() {
     const item = document.createElement("li"), button = document.createElement("button");
     button.type = "button";
     button.textContent = name.replaceAll("-", " ");
-    button.onclick = () => attempt(async () => { const { name: added } = await post(["examples", name]); await lookAround(); await open(added); });
+    button.onclick = () => attempt(async () => { const { name: added } = await addExample(name, sheet.column); await lookAround(); await open(added); });
     item.append(button);
     return item;
   }));
@@ -79,7 +83,7 @@ async function lookAround() {
 async function add(files) {
   await attempt(async () => {
     let name = null;
-    for (const file of files) ({ name } = await upload(file));
+    for (const file of files) ({ name } = await upload(file, sheet.column));
     if (name) { await lookAround(); await open(name); }
   });
 }
@@ -116,7 +120,7 @@ async function open(name) {
 
 async function refresh(name, hear) {
   const asked = state.asked = (state.asked || 0) + 1; // what is asked for later goes first
-  const view = await get("scores", name);
+  const view = await viewOf(name, sheet.column);
   if (asked !== state.asked) return;
   const isNew = !state.view || state.view.name !== name;
   state.view = view;
@@ -227,8 +231,9 @@ function showPanel() {
 async function act(parts, body) { // what changes the takes and needs no model
   const { name } = state.view;
   $("pending").textContent = "Not rendered yet…";
+  state.acts = (state.acts || 0) + 1; // what the studio then tells of is our own
   await attempt(async () => {
-    await post(parts, body);
+    try { await post(parts, body); } finally { state.acts -= 1; }
     if (state.view.name === name) await refresh(name, parts.includes("name") ? state.heard : "newest");
   });
   $("pending").textContent = "";
@@ -425,7 +430,7 @@ function tick(moved) {
     $("clock").textContent = `${minutes(time)} / ${minutes(take.end)}`;
     if (document.activeElement !== $("place") || player.playing) $("place").value = String(Math.round(1000 * time / take.end));
     $("place").setAttribute("aria-valuetext", `bar ${view.barOf(place)}`);
-    roll.draw();
+    if (moved) roll.draw(); else roll.move();
   }
 }
 
@@ -491,6 +496,7 @@ $("problem").querySelector("button").onclick = () => complain(null);
 $("wider").onclick = () => roll.zoom(1.4);
 $("narrower").onclick = () => roll.zoom(1 / 1.4);
 
+const OWN = ["shape", "edit", "undo", "redo", "use", "name"];
 let over = 0;
 window.addEventListener("dragenter", (event) => { event.preventDefault(); over += 1; $("drop").hidden = false; });
 window.addEventListener("dragleave", () => { over -= 1; if (over <= 0) $("drop").hidden = true; });
@@ -507,12 +513,12 @@ listen((event) => {
     showJob(event);
     if (event.state === "failed") complain(event.error);
   } else if (event.event === "notes" && state.view?.name === event.name) attempt(hearPreview);
-  else if (event.event === "changed" && state.view?.name === event.name) {
+  else if (event.event === "changed" && state.view?.name === event.name && !(state.acts && OWN.includes(event.what))) {
     const stays = state.heard === "draft" || ["name", "recording"].includes(event.what) || (player.playing && !["perform", "bars"].includes(event.what));
     attempt(() => refresh(event.name, stays ? state.heard : "newest"));
   }
-}, () => attempt(async () => { await lookAround(); if (state.view) await refresh(state.view.name); }));
+}, () => attempt(async () => { state.model = null; state.ended.clear(); await lookAround(); if (state.view) await refresh(state.view.name); }));
 
-window.studio = { player, roll, state }; // for the console, and for who measures
-attempt(lookAround);
+window.studio = { player, roll, sheet, state }; // for the console, and for who measures
+attempt(lookAround).finally(() => post(["wake"]).catch(() => {})); // what performs and sounds is loaded when the page is there
 frame();

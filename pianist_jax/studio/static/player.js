@@ -1,7 +1,7 @@
 // Plays takes through <audio>. Until the whole of a take has its sound, a part from where one listens is played.
 import { soundAddress } from "./api.js";
 
-const PART = 12000; // ms
+const FIRST = 6000, PART = 12000; // ms
 
 export class Player {
   constructor(onState, onSilence) {
@@ -77,19 +77,20 @@ export class Player {
     if (this.audio) this.audio.playbackRate = speed;
   }
 
-  _start(time) {
+  _start(time, length) {
     this._drop();
     this.rest = time;
-    const { audio, offset } = this._source(this.take, time);
+    const { audio, offset } = this._source(this.take, time, length);
     this._run(audio, offset, time);
   }
 
   // What to play a take by from a time on: the whole where it is there, else a part.
-  _source(take, time) {
+  _source(take, time, length = FIRST) {
     const whole = this.whole.get(take.sound);
     if (whole && whole.readyState >= 2) return { audio: whole, offset: 0 };
     const offset = Math.floor(time);
-    const audio = new Audio(soundAddress(take.sound, `?start=${offset}&stop=${offset + PART}`));
+    const audio = new Audio(soundAddress(take.sound, `?start=${offset}&stop=${offset + length}`));
+    audio.stop = offset + length;
     audio.preload = "auto";
     if (!whole && take.key !== "preview") this._fetch(take.sound); // a preview is soon replaced
     return { audio, offset };
@@ -121,8 +122,8 @@ export class Player {
     if (this.audio !== audio) return;
     const now = this.offset + 1000 * audio.currentTime;
     if (this.whole.get(this.take.sound) !== audio) {
-      const next = Math.min(now, this.offset + PART);
-      if (next < this.take.end) { this._start(next); return; }
+      const next = Math.min(now, audio.stop);
+      if (next < this.take.end) { this._start(next, PART); return; }
     }
     this._drop();
     this.playing = false;

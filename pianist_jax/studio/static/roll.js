@@ -1,4 +1,4 @@
-// Piano roll and curves on one axis of bars, drawn anew whenever something moves.
+// Piano roll and curves on one axis of bars. What stands still while it plays is drawn once, upon a layer of its own.
 import { below, pitchName } from "./music.js";
 
 const RULER = 22, TEMPO = 56, LOUD = 46, PEDAL = 30, GAP = 10, SIDE = 76, GUTTER = 68;
@@ -12,6 +12,7 @@ export class Roll {
     this.locked = [];
     this.editing = false;
     this.active = new Set();
+    this.layer = document.createElement("canvas");
     scroller.addEventListener("scroll", () => this.draw());
     this._point(onSeek, onSelect);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { this.colours = null; this.draw(); });
@@ -38,8 +39,8 @@ export class Roll {
     if (!this.view) return;
     const width = this.scroller.clientWidth, height = window.innerWidth < 861 ? 300 : Math.max(300, Math.min(380, window.innerHeight * 0.42));
     const ratio = window.devicePixelRatio || 1;
-    this.canvas.width = width * ratio;
-    this.canvas.height = height * ratio;
+    this.canvas.width = this.layer.width = width * ratio;
+    this.canvas.height = this.layer.height = height * ratio;
     this.canvas.style.width = `${width}px`;
     this.canvas.style.height = `${height}px`;
     this.height = height;
@@ -73,15 +74,39 @@ export class Roll {
     if (x < GUTTER || x > width * 0.85) this.scroller.scrollLeft += x - GUTTER - width * 0.1;
   }
 
+  // Everything anew in the next frame.
   draw() {
+    this.stale = true;
+    this.move();
+  }
+
+  // Only what moves: the line where one is, and the notes that sound.
+  move() {
     if (!this.view || this.asked) return;
     this.asked = requestAnimationFrame(() => { this.asked = 0; this._draw(); });
   }
 
   _draw() {
     this.colours ??= paint();
+    if (this.stale) this._drawLayer();
     const c = this.colours, g = this.canvas.getContext("2d"), ratio = window.devicePixelRatio || 1;
+    g.setTransform(1, 0, 0, 1, 0, 0);
+    g.clearRect(0, 0, this.canvas.width, this.canvas.height);
+    g.drawImage(this.layer, 0, 0);
+    g.save();
+    g.setTransform(ratio, 0, 0, ratio, 0, 0);
+    g.beginPath(); g.rect(GUTTER + 1, 0, this.canvas.clientWidth, this.height); g.clip();
+    this._sounding(g, c);
+    g.fillStyle = c.ink;
+    g.fillRect(Math.round(this.x(this.place())) - 0.75, 0, 1.5, this.height);
+    g.restore();
+  }
+
+  _drawLayer() {
+    this.stale = false;
+    const c = this.colours, g = this.layer.getContext("2d"), ratio = window.devicePixelRatio || 1;
     const width = this.canvas.clientWidth, height = this.height;
+    [this.tempi, this.louds] = [this.tempoRange(), this.loudRange()];
     g.setTransform(ratio, 0, 0, ratio, 0, 0);
     g.clearRect(0, 0, width, height);
     const from = this.placeAt(GUTTER), to = this.placeAt(width);
@@ -91,9 +116,6 @@ export class Roll {
     const tempo = this.bottom + GAP, loud = tempo + TEMPO + GAP, pedal = loud + LOUD + GAP;
     if (this.other) this._curves(g, c, this.other, tempo, loud, pedal, true);
     if (this.take) this._curves(g, c, this.take, tempo, loud, pedal, false);
-    const x = this.x(this.place());
-    g.fillStyle = c.ink;
-    g.fillRect(Math.round(x) - 0.75, 0, 1.5, height);
     this._gutter(g, c, tempo, loud, pedal, width, height);
   }
 
@@ -111,7 +133,7 @@ export class Roll {
       if (y > RULER + 7) g.fillText(pitchName(pitch), GUTTER - 7, y);
     }
     g.fillText("Bar", GUTTER - 7, RULER / 2);
-    const [low, high] = this.tempoRange(), [soft, strong] = this.loudRange();
+    const [low, high] = this.tempi, [soft, strong] = this.louds;
     for (const [text, y] of [["Tempo", tempo + TEMPO / 2], [Math.round(high), tempo + 5], [Math.round(low), tempo + TEMPO - 4], ["Dynamics", loud + LOUD / 2], [strong, loud + 4], [soft, loud + LOUD - 4], ["Pedal", pedal + PEDAL / 2]]) {
       g.fillText(String(text), GUTTER - 7, y);
     }
@@ -159,9 +181,9 @@ export class Roll {
     if (!take || take.key === "score") return;
     for (let n = first; n < notes.at.length && notes.at[n] <= to + 1; n++) {
       if (take.onset[n] == null) continue; // not there yet, or not played
-      const x = this.x(take.from[n]), lit = this.active.has(n);
-      g.globalAlpha = lit ? 1 : 0.35 + 0.65 * (take.velocity[n] / 127);
-      g.fillStyle = lit ? c.ink : notes.hand[n] === 2 ? c.left : c.accent;
+      const x = this.x(take.from[n]);
+      g.globalAlpha = 0.35 + 0.65 * (take.velocity[n] / 127);
+      g.fillStyle = notes.hand[n] === 2 ? c.left : c.accent;
       g.beginPath();
       g.roundRect(x, y(n), Math.max(2.5, this.x(take.to[n]) - x), tall, 1.5);
       g.fill();
@@ -170,12 +192,25 @@ export class Roll {
     g.globalAlpha = 1;
   }
 
+  _sounding(g, c) {
+    const { take } = this, step = (this.bottom - RULER) / (this.high - this.low), tall = Math.max(4, Math.min(step - 0.5, 10));
+    if (!take || take.key === "score") return;
+    g.fillStyle = c.ink;
+    for (const n of this.active) {
+      if (take.onset[n] == null) continue;
+      const x = this.x(take.from[n]);
+      g.beginPath();
+      g.roundRect(x, this.y(n) - tall / 2, Math.max(2.5, this.x(take.to[n]) - x), tall, 1.5);
+      g.fill();
+    }
+  }
+
   _curves(g, c, take, tempo, loud, pedal, faint) {
     g.strokeStyle = faint ? c.soft : c.accent;
     g.setLineDash(faint ? [4, 3] : []);
     g.lineWidth = faint ? 1.25 : 1.75;
     g.lineJoin = "round";
-    const [low, high] = this.tempoRange();
+    const [low, high] = this.tempi;
     const t = (bpm) => tempo + TEMPO - (Math.min(Math.max(bpm, low), high) - low) / (high - low) * TEMPO;
     g.beginPath();
     take.tempo.at.forEach((at, k) => {
@@ -184,7 +219,7 @@ export class Roll {
     });
     g.stroke();
     g.beginPath();
-    const [soft, strong] = this.loudRange();
+    const [soft, strong] = this.louds;
     for (const [at, velocity] of take.loud) g.lineTo(this.x(at), loud + LOUD - (velocity - soft) / (strong - soft) * LOUD);
     g.stroke();
     g.setLineDash([]);
