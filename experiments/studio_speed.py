@@ -89,7 +89,8 @@ def performed(page: Any) -> float:
 def at_rest(page: Any, count: int) -> None:
     """Wait until so many takes are there and nothing is being made."""
     page.wait_for_function(f"() => document.querySelectorAll('#takes li').length >= {count}", timeout=WAIT)
-    page.wait_for_function("() => !studio.state.job", timeout=WAIT)
+    settled = "() => !studio.state.job && studio.player.take.key === studio.state.view.takes.at(-1).key"
+    page.wait_for_function(settled, timeout=WAIT)
 
 
 def slid(page: Any, value: float) -> float:

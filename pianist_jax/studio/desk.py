@@ -22,7 +22,7 @@ from pianist_jax.studio.jobs import Job, Worker
 from pianist_jax.studio.performing import perform, perform_bars
 from pianist_jax.studio.recordings import KEY, add_recording, recording_view, recordings_of, recordings_told
 from pianist_jax.studio.sheets import make_sheet, on_page
-from pianist_jax.studio.shelf import keep_draft, performance_of, shape, shape_of, takes_of
+from pianist_jax.studio.shelf import keep_draft, performance_of, shape, shape_of, shaped, takes_of
 from pianist_jax.studio.sound import Sounds
 from pianist_jax.studio.view import score_view, take_view
 from pianist_jax.studio.wishes import Draft, Wish
@@ -90,7 +90,8 @@ class Desk:
         }
 
     def wake(self) -> None:
-        """Load what performs and what sounds."""
+        """Load what performs, what engraves and what sounds."""
+        self.engraver.wake()
         self.worker.wake()
         self.sounds.tune()
 
@@ -180,6 +181,17 @@ class Desk:
         read = self._read_score(name)
         rendering, at = performance_of(self.workspace.stem(name), draft.key, read.content)
         return self._performed(read, rendering.score, drafted(rendering.performances[at], draft))
+
+    def try_shape(self, name: str, wish: Wish, sample: int) -> dict[str, Any]:
+        """A sample, from 0, of the current take as it would be with other strengths; nothing is kept.
+
+        Raises PianistError.
+        """
+        read = self._read_score(name)
+        stored, rendering, _ = shaped(self.workspace.stem(name), wish)
+        rendering = rendering or stored.rendering
+        at = min(sample, len(rendering.performances) - 1)
+        return self._performed(read, rendering.score, rendering.performances[at])
 
     def picture(self, name: str, key: str) -> Path:
         """A picture (PNG) of a performance. Raises PianistError where there is none."""

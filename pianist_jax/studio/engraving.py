@@ -11,6 +11,7 @@ import sys
 import threading
 from collections import OrderedDict
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -25,16 +26,18 @@ OPTIONS = {
     "scale": SCALE, "adjustPageHeight": True, "breaks": "auto", "footer": "none",
     "header": "none", "svgViewBox": True, "pageMarginLeft": 40, "pageMarginRight": 40, "pageMarginTop": 40,
     "pageMarginBottom": 40, "mnumInterval": 0,
+    "svgFormatRaw": True, "svgRemoveXlink": True,
 }  # fmt: skip
 PAGE_HEIGHT = 1400  # CSS pixels: a browser draws pages as they come into view
 
 
 class Engraver:
-    """Asks the process, one score at a time; starts it when it is first needed and after it has died."""
+    """Asks the process, one score at a time; starts it where there is none, or none any more."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[str] | None = None
+        self._over = False
         self._kept: OrderedDict[tuple[Path, int], tuple[list[str], int]] = OrderedDict()
 
     def begin(self, sheet: Path, width: int) -> None:
@@ -69,7 +72,11 @@ class Engraver:
             return made[first:last], count
 
     def close(self) -> None:
-        """End the process."""
+        """Engrave nothing more."""
+        self._over = True
+        self._end()
+
+    def _end(self) -> None:
         process, self._process = self._process, None
         if process is not None:
             process.kill()
@@ -78,7 +85,13 @@ class Engraver:
                 with suppress(OSError):
                     pipe.close()  # type: ignore[union-attr]
 
-    def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
+    def wake(self) -> None:
+        """Have the process ready."""
+        with self._lock:
+            if not self._over:
+                self._running()
+
+    def _running(self) -> subprocess.Popen[str]:
         if self._process is None or self._process.poll() is not None:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", __name__],
@@ -89,7 +102,12 @@ class Engraver:
                 encoding="utf-8",
                 start_new_session=True,  # Ctrl-C is the server's to handle
             )
-        process = self._process
+        return self._process
+
+    def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        if self._over:
+            return {"error": "the studio ends"}
+        process = self._running()
         assert process.stdin is not None
         assert process.stdout is not None
         late = threading.Timer(SECONDS, process.kill)
@@ -105,7 +123,7 @@ class Engraver:
         if answer:
             found: dict[str, Any] = json.loads(answer)
             return found
-        self.close()
+        self._end()
         return {"error": "the engraver gave up on it"}
 
 
@@ -124,6 +142,8 @@ def laid_out(sheet: str, width: int) -> Any:
 
 def serve(requests: TextIO, answers: TextIO) -> None:
     """Answer requests until there are none."""
+    with suppress(ImportError):  # who asks is told
+        import_module("verovio")  # while nobody waits
     before, toolkit = None, None
     for line in requests:
         request = json.loads(line)

@@ -133,6 +133,13 @@ async def _try(desk: Desk, request: Request) -> Response:
     return JSONResponse(tried, headers=FRESH)
 
 
+async def _shaped(desk: Desk, request: Request) -> Response:
+    """What a shape would sound like; nothing is kept."""
+    wish, sample = read_wish(await _json(request)), _whole(request, "sample", 0)
+    tried = await anyio.to_thread.run_sync(desk.try_shape, request.path_params["name"], wish, sample)
+    return JSONResponse(tried, headers=FRESH)
+
+
 async def _add_recording(desk: Desk, request: Request) -> Response:
     content = await received(request.stream())
     file_name, name = request.query_params.get("name", ""), request.path_params["name"]
@@ -210,6 +217,7 @@ ROUTES: list[tuple[str, str, Callable[[Desk, Request], Awaitable[Response]]]] = 
     ("GET", "/api/scores/{name}/pages", _pages),
     ("POST", "/api/scores/{name}/perform", _perform),
     ("POST", "/api/scores/{name}/try", _try),
+    ("POST", "/api/scores/{name}/shaped", _shaped),
     ("POST", "/api/scores/{name}/recordings", _add_recording),
     ("POST", "/api/scores/{name}/takes/{number:int}/{what}", _change),
     ("POST", "/api/scores/{name}/change/{what}", _change),

@@ -99,23 +99,31 @@ def shape_of(stem: Path) -> dict[str, Any] | None:
     }
 
 
-def shape(stem: Path, wish: Wish) -> bool:
-    """Make a take of another tempo or other strengths, from what was performed; False: that is there as it was.
+def shaped(stem: Path, wish: Wish) -> tuple[Stored, Rendering | None, int]:
+    """What was performed, the same at another tempo or with other strengths (None: as it is), and its take's number.
 
-    Raises PianistError.
+    Nothing is written. Raises PianistError.
     """
     found = _shape(stem)
     if found is None:
         raise PianistError(f"{stem.name}: nothing is performed yet; perform it first")
-    keep_edits(stem)
-    base = read_take(stem, found.base.number)
+    base, number = read_take(stem, found.base.number), found.base.number
     pace = wish.pace if isinstance(wish.pace.tempo, float) else None
     if pace is not None and round(wish.pace.tempo) == round(_beats(base.rendering)):  # type: ignore[arg-type]
         pace = None
     if pace is None and wish.expression == NEUTRAL:
-        switch_to(stem, found.base.number)
+        return base, None, number
+    return base, apply_edits(base, wish.expression, pace), number
+
+
+def shape(stem: Path, wish: Wish) -> bool:
+    """Make a take of what is `shaped`; False: that is there as it was. Raises PianistError."""
+    keep_edits(stem)
+    base, rendering, number = shaped(stem, wish)
+    if rendering is None:
+        switch_to(stem, number)
         return False
-    keep_take(apply_edits(base, wish.expression, pace), stem, base.extras)
+    keep_take(rendering, stem, base.extras)
     return True
 
 

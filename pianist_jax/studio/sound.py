@@ -1,6 +1,7 @@
 """The sound of performances, kept for as long as the studio runs: made once each, in threads of their own."""
 
 import asyncio
+import threading
 import wave
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
@@ -18,19 +19,23 @@ from pianist_jax.rendering.hashes import content_hash
 
 KEPT = 200  # performances that can be asked for
 WAV = "wav"
+LONGEST_WAY = 5.0  # s that a whole stands still for a part
 LIKELY = -20.2  # LUFS where the sum of `likely_loudness` is 1 a second
 
 
 class Sounds:
     """Sound files of the performances that pages have been told of, by the hash of their notes.
 
-    Wholes and parts have a thread and a piano each: who waits for a part, to hear it now, waits for no whole.
+    Wholes and parts have a thread and a piano each, and a whole stands still while a part is made: who waits for a
+    part, to hear it now, waits for no whole.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._notes: OrderedDict[str, Notes] = OrderedDict()
-        self._wholes, self._parts = _Maker("sound"), _Maker("part")
+        self._nobody_waits = threading.Event()
+        self._nobody_waits.set()
+        self._wholes, self._parts = _Maker("sound", self._nobody_waits), _Maker("part", self._nobody_waits)
 
     def know(self, notes: Notes) -> str:
         """Remember a performance, so that it can be asked for; gives its hash."""
@@ -75,20 +80,31 @@ def likely_loudness(notes: Notes) -> float:
 class _Maker:
     """A thread with a piano, loaded when it is first played."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, nobody_waits: threading.Event) -> None:
         self.thread = ThreadPoolExecutor(1, name)
+        self._nobody_waits = nobody_waits
         self._piano: Piano | None = None
 
     def whole(self, path: Path, notes: Notes, kind: str) -> Path:
         """A file of the whole, as loud as `pianist render --audio` makes it."""
         if not path.exists():
-            write_audio(path, notes, AudioFormat(kind), piano=self._loaded())
+            write_audio(path, notes, AudioFormat(kind), piano=self._loaded(), advance=self._give_way)
         return path
+
+    def _give_way(self, done: float, seconds: float) -> None:
+        self._nobody_waits.wait(LONGEST_WAY)
 
     def part(self, path: Path, notes: Notes, part: tuple[int, int]) -> Path:
         """A WAV file from one time to another, about as loud as it is in the whole."""
-        if path.exists():
-            return path
+        if not path.exists():
+            self._nobody_waits.clear()
+            try:
+                self._write_part(path, notes, part)
+            finally:
+                self._nobody_waits.set()
+        return path
+
+    def _write_part(self, path: Path, notes: Notes, part: tuple[int, int]) -> None:
         start, stop = (time / 1000 for time in part)
         blocks = list(render_blocks(notes, SAMPLE_RATE, start, stop, self._loaded()))
         gain = gain_for(likely_loudness(notes), max((float(np.abs(block).max()) for block in blocks), default=0.0))
@@ -98,7 +114,6 @@ class _Maker:
             file.setframerate(SAMPLE_RATE)
             for block in blocks:
                 file.writeframes(np.rint(np.clip(gain * block, -1, 1) * 32767).astype("<i2").tobytes())
-        return path
 
     def tune(self) -> None:
         """Play every third key softly, loudly and in between, to nobody: its samples are read when it is first played."""

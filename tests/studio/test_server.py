@@ -151,6 +151,20 @@ def test_a_style_is_shaped_like_strengths(studio):
     assert (shaped["onset"], shaped["velocity"]) == (same.onset.tolist(), same.velocity.tolist())
 
 
+def test_what_is_shaped_can_be_heard_before_it_is_kept(studio):
+    client, folder = studio
+    before, count, files = current(client), len(takes(client)), sorted(folder.rglob("*"))
+    wish = {"strength": {"dynamics": 1.7}, "style": {"rubato": 1}}
+    tried = client.post(f"{BASE}/scores/small/shaped", json=wish, params={"sample": 4}).json()
+    assert (current(client), len(takes(client)), sorted(folder.rglob("*"))) == (before, count, files)
+    assert client.get(f"{BASE}/sounds/{tried['sound']}", params={"start": 0, "stop": 500}).content[:4] == b"RIFF"
+    changed(client, "shape", wish)
+    assert current(client) == tried
+    changed(client, "undo")
+    assert client.post(f"{BASE}/scores/small/shaped", json={}).json() == current(client)
+    assert client.post(f"{BASE}/scores/{NAME}/shaped", json=wish).status_code == 400  # nothing is performed
+
+
 def test_takes_have_names_and_are_the_command_lines(studio):
     client, folder = studio
     number = takes(client)[0]["number"]

@@ -16,6 +16,7 @@ export const post = async (parts, body = {}) => answer(await reach(path(...parts
 export const addExample = async (name, width) => answer(await reach(`${path("examples", name)}?width=${width}`, { method: "POST" }));
 export const upload = async (file, width) => answer(await reach(`api/scores?name=${encodeURIComponent(file.name)}&width=${width}`, { method: "POST", body: file }));
 export const uploadRecording = async (name, file) => answer(await reach(`${path("scores", name, "recordings")}?name=${encodeURIComponent(file.name)}`, { method: "POST", body: file }));
+export const tryShape = async (name, wish, sample) => answer(await reach(`${path("scores", name, "shaped")}?sample=${sample}`, { method: "POST", body: JSON.stringify(wish) }));
 export const pages = async (name, width, from) => answer(await reach(`${path("scores", name, "pages")}?width=${width}&from=${from}`));
 export const fileAddress = (name, file) => path("scores", name, "files", file);
 export const pictureAddress = (name, key) => path("scores", name, "takes", key, "picture");

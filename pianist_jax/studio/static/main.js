@@ -1,5 +1,5 @@
 // The page: what is shown, what is heard, and one clock for both.
-import { addExample, get, listen, post, upload, uploadRecording, view as viewOf } from "./api.js";
+import { addExample, get, listen, post, tryShape, upload, uploadRecording, view as viewOf } from "./api.js";
 import { Draft, Hand, copied } from "./hand.js";
 import { below, minutes, prepared, sounding } from "./music.js";
 import { readSliders, showDownloads, showSliders, showTakes } from "./panel.js";
@@ -244,7 +244,21 @@ const scopeBars = () => (state.scope === "bars" ? state.selection : null);
 
 async function shape() {
   await keepDraft();
-  await act(["scores", state.view.name, "change", "shape"], readSliders($("sliders"), state.view.shape, scopeBars(), $("binary").checked));
+  const wish = readSliders($("sliders"), state.view.shape, scopeBars(), $("binary").checked);
+  await hearTried(wish);
+  await act(["scores", state.view.name, "change", "shape"], wish);
+}
+
+// What is shaped is heard before its files are there.
+async function hearTried(wish) {
+  const { view, heard } = state, sample = Number(String(heard).split(".")[1] || 1) - 1;
+  if (!view.takes.some((take) => take.key === heard && take.current)) return;
+  const take = await attempt(async () => prepared(await tryShape(view.name, wish, sample)));
+  if (!take || state.view !== view || state.heard !== heard) return;
+  take.key = "tried";
+  roll.take = take;
+  player.setTake(take);
+  roll.draw();
 }
 
 // --- edits by hand: a draft, heard at once, that becomes a take

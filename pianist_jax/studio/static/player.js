@@ -27,6 +27,7 @@ export class Player {
   // The same place of the score in another take. What sounds goes on until the other is ready to sound.
   setTake(take) {
     const place = this.place;
+    if (this.playing && !this.next && this.take.sound === take.sound) { this.take = take; return; }
     if (!this.take || !this.playing) {
       this.take = take;
       this.rest = this.limited(take.timeOf(place));
@@ -92,16 +93,16 @@ export class Player {
     const audio = new Audio(soundAddress(take.sound, `?start=${offset}&stop=${offset + length}`));
     audio.stop = offset + length;
     audio.preload = "auto";
-    if (!whole && take.key !== "preview") this._fetch(take.sound); // a preview is soon replaced
+    if (!whole && take.key !== "preview") audio.addEventListener("canplay", () => this._fetch(take.sound), { once: true }); // a preview is soon replaced
     return { audio, offset };
   }
 
   _fetch(sound) {
+    if (this.whole.has(sound)) return;
     const audio = new Audio();
     audio.preload = "auto";
+    audio.src = soundAddress(sound);
     this.whole.set(sound, audio);
-    // The part is asked for first; the server makes one sound after the other.
-    setTimeout(() => { audio.src = soundAddress(sound); }, 50);
     for (const key of [...this.whole.keys()].slice(0, -6)) this.whole.delete(key);
   }
 

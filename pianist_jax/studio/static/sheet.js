@@ -41,9 +41,12 @@ export class Sheet {
     }
     this.whole = null;
     const asked = this.asked = (this.asked || 0) + 1; // what is asked for later goes first
-    for (let from = 0, all = 1; from < all;) {
-      const { pages: texts, count } = await pages(view.name, width, from);
+    let from = 0, next = pages(view.name, width, 0);
+    while (next) {
+      const { pages: texts, count } = await next, more = texts.length > 0 && from + texts.length < count;
       if (asked !== this.asked) return;
+      next = more ? pages(view.name, width, from + texts.length) : null; // engraved while these are drawn
+      next?.catch(() => {}); // who waits for it is told
       const made = texts.map(element);
       if (from === 0) {
         this.drawn = view.name;
@@ -54,7 +57,7 @@ export class Sheet {
       }
       this.box.append(...made);
       this.measures = [...this.measures, ...made.flatMap((page) => [...page.querySelectorAll(".measure")])];
-      [from, all] = [from + made.length, made.length ? count : 0];
+      from += made.length;
       if (this.selection) this.select(...this.selection);
     }
     this.whole = view.name;
