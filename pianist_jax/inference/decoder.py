@@ -66,7 +66,8 @@ class Decoder:
     its notes that are, tokens int32 [n, 8], `CHUNK` after `CHUNK`.
 
     Before them `on_prediction` is told what the model predicts of a span: curves float32 [N, 4], [N, 8] where it reads
-    the page (`Pianist.read`), [N, 0] where it has no consensus, and the encoder's states of the notes, [N, D] or [N, 0].
+    the page (`Pianist.read`), [N, 0] where it has no consensus, and the encoder's states of its notes, [N, D] or
+    [N, 0].
     """
 
     model: Model
@@ -94,13 +95,8 @@ class Decoder:
         scores = encoded_once(batch, start.scores)
         carry, told_SNC = self._program(start)(self.model.params, *scores, *known)
         played = [batch["prompt"][:, :behind]]
-        told = np.asarray(told_SNC) if self.model.config.consensus or self.on_prediction else None
-        for row, (span, number) in enumerate(zip(spans, scores[2], strict=False) if told is not None else ()):
-            curves, states = divided(self.model.config, told[number, : span.score.size])
-            if self.model.config.consensus:
-                batch["expected"][row, : span.score.size] = expected_gaps(gaps_of(span.score.notes), curves[:, 0])
-            if self.on_prediction is not None:
-                self.on_prediction(span, curves, states)
+        if self.model.config.consensus or self.on_prediction is not None:
+            self._foretell(spans, scores[2], np.asarray(told_SNC), batch["expected"])
         knobs = knobs_of(self.sampling, steady=self.model.config.anchored)
         for n in range(behind, notes, CHUNK):
             wanted = self._choose_reach(key, n + CHUNK, reach) if n > behind else reach
@@ -159,6 +155,18 @@ class Decoder:
         program = self.model.programs[key]
         self.timer.compile_seconds += 0.0 if there else time.perf_counter() - began
         return program
+
+    def _foretell(
+        self, spans: list[Span], score_of_row: np.ndarray, told_SNC: np.ndarray, expected_BN: np.ndarray
+    ) -> None:
+        """Write the gaps that are expected of the spans, and tell what is predicted of them."""
+        for row, (span, number) in enumerate(zip(spans, score_of_row, strict=False)):  # the batch may be padded
+            notes = span.score.size
+            curves, states = divided(self.model.config, told_SNC[number, :notes])
+            if self.model.config.consensus:
+                expected_BN[row, :notes] = expected_gaps(gaps_of(span.score.notes), curves[:, 0])
+            if self.on_prediction is not None:
+                self.on_prediction(span, curves, states)
 
     def _tell(self, spans: list[Span], first: int, ids_BNS: np.ndarray) -> None:
         """Of the notes that are final now; those performed last are notes `first`, … of their spans, [B, n, 8]."""

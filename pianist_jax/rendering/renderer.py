@@ -198,8 +198,8 @@ def render_all(
     Of many pieces only some are in memory: they are taken from `pieces` when it is nearly their turn.
     Yields (number of the piece, its rendering) as soon as all its samples are there; its figures are those of all that
     was played until then. `pace` is that of all pieces or of each. `advance` is called with the number of notes
-    performed since it was last called, `on_played` with every span, the tokens int32 [n, 8] of its notes that have become
-    final since, and what is predicted of the piece so far.
+    performed since it was last called, `on_played` with every span, the tokens int32 [n, 8] of its notes that have
+    become final since, and what is predicted of the piece so far.
     """
     timer, kept = Timer(), samples / needed_draws(samples, sampling)
     prepared = (set_pace(piece, model, _of(pace, number), expression) for number, piece in enumerate(pieces))

@@ -24,7 +24,8 @@ _AGAIN = re.compile(r"(~\d+)?(-\d+)?$")
 def make_sheet(score: Path, folder: Path) -> Path | None:
     """A copy of a score in `folder`, ids on all its notes; None of MIDI and ABC, which are not engraved.
 
-    It lies in a folder of its own, named by what the score holds: of the same bytes there is one copy. Raises ScoreError where the score cannot be read.
+    It lies in a folder of its own, named by what the score holds: of the same bytes there is one copy. Raises
+    ScoreError where the score cannot be read.
     """
     suffix = score.suffix.lower()
     if suffix in (*MIDI, *ABC):

@@ -116,7 +116,7 @@ class _Maker:
                 file.writeframes(np.rint(np.clip(gain * block, -1, 1) * 32767).astype("<i2").tobytes())
 
     def tune(self) -> None:
-        """Play every third key softly, loudly and in between, to nobody: its samples are read when it is first played."""
+        """Play every third key at three levels to nobody: samples are read when they are first played."""
         pitch = np.repeat(np.arange(24, 103, 3), 3)
         onset, velocity = np.zeros(len(pitch), np.int64), np.tile([30, 64, 96], len(pitch) // 3)
         nothing = np.zeros(0, np.int64)

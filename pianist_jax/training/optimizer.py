@@ -48,9 +48,7 @@ def make_optimizer(config: TrainConfig) -> optax.GradientTransformation:
 
 
 def _adamw(config: TrainConfig, b1: float = 0.9) -> optax.GradientTransformation:
-    return optax.adamw(
-        learning_rate(config), b1=b1, b2=config.beta2, weight_decay=config.weight_decay, mask=_decays
-    )
+    return optax.adamw(learning_rate(config), b1=b1, b2=config.beta2, weight_decay=config.weight_decay, mask=_decays)
 
 
 def _muon(config: TrainConfig) -> optax.GradientTransformation:

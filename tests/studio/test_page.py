@@ -5,6 +5,8 @@ import re
 import shutil
 import threading
 import time
+import zipfile
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from pianist_jax.studio.workspace import open_workspace
 from tests.rendering.models import lively_model
 from tests.studio.desks import EXAMPLES, KERN, TOKEN
 
+DATA = Path(__file__).parents[1] / "data" / "scores"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update",
@@ -291,16 +294,61 @@ def test_two_pages_see_the_same(page, browser, address):
     other.close()
 
 
-@pytest.mark.parametrize(("suffix", "engraved"), [(".musicxml", True), (".mid", False)])
-def test_each_format_is_shown(page, suffix, engraved, tmp_path):
-    score = tmp_path / f"minuet{suffix}"
-    score.write_bytes((EXAMPLES / f"petzold-minuet-bwvanh114{suffix}").read_bytes())
+def packed(score: bytes) -> bytes:
+    """A MusicXML score as an archive."""
+    content = BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("META-INF/container.xml", CONTAINER)
+        archive.writestr("score.xml", score)
+    return content.getvalue()
+
+
+CONTAINER = '<container><rootfiles><rootfile full-path="score.xml"/></rootfiles></container>'
+ABC = b"X:1\nT:Scale\nM:4/4\nL:1/4\nQ:1/4=100\nK:C\nCDEF|GABc|c4|]\n"
+XML = (EXAMPLES / "petzold-minuet-bwvanh114.musicxml").read_bytes()
+SCORES = {
+    "one.musicxml": XML,
+    "two.mxl": packed(XML),
+    "three.mei": (DATA / "minuet.mei").read_bytes(),
+    "four.krn": (DATA / "minuet.krn").read_bytes(),
+    "five.abc": ABC,
+    "six.mid": (EXAMPLES / "petzold-minuet-bwvanh114.mid").read_bytes(),
+}
+
+
+@pytest.mark.parametrize("file", SCORES)
+def test_each_format_is_shown_and_played(page, file, tmp_path):
+    score = tmp_path / file
+    score.write_bytes(SCORES[file])
     page.set_input_files("#file", score)
-    name = "minuet" if engraved else "minuet-2"
-    expect(page).to_have_title(f"{name} – Pianist studio", timeout=LONG)
-    if engraved:
-        expect(page.locator("#sheet .note").first).to_be_visible(timeout=LONG)
-    else:
+    expect(page).to_have_title(f"{score.stem} – Pianist studio", timeout=LONG)
+    if score.suffix in (".mid", ".abc"):
         expect(page.locator("#no-sheet")).to_be_visible(timeout=LONG)
+    else:
+        expect(page.locator("#sheet .note").first).to_be_visible(timeout=LONG)
+    page.locator("h1").click()
+    page.keyboard.press("Space")
+    page.wait_for_function("() => studio.player.playing && studio.player.time > 300", timeout=LONG)
+    if score.suffix not in (".mid", ".abc"):
+        expect(page.locator("#sheet .note.on").first).to_be_visible(timeout=LONG)
+    page.keyboard.press("Space")
+    page.locator("#score").select_option("small")
+    expect(page.locator("#sheet .note")).to_have_count(36, timeout=LONG)
+
+
+def test_pages_are_drawn_when_they_are_near(page, tmp_path):
+    bars = "".join(f"={bar}\n8c\n8d\n8e\n8f\n8g\n8a\n8b\n8cc\n" for bar in range(1, 401))
+    score = tmp_path / "long.krn"
+    score.write_text(f"**kern\n*clefG2\n*M4/4\n{bars}==\n*-\n")
+    page.set_input_files("#file", score)
+    page.wait_for_function("() => studio.sheet.whole === 'long'", timeout=LONG)
+    pages = page.locator("#sheet > .page")
+    assert pages.count() > 2
+    assert pages.last.locator(".note").count() == 0
+    heights = page.evaluate("() => document.querySelector('#sheet').scrollHeight")
+    page.evaluate("() => studio.player.seek(studio.player.take.timeOf(studio.state.view.bars[399] + 0.01))")
+    expect(pages.last.locator(".note.on")).to_be_visible(timeout=LONG)  # what one hears is found and shown
+    drawn = page.evaluate("() => document.querySelector('#sheet').scrollHeight")
+    assert abs(drawn - heights) <= 2 * pages.count()
     page.locator("#score").select_option("small")
     expect(page.locator("#sheet .note")).to_have_count(36, timeout=LONG)

@@ -74,7 +74,8 @@ def test_the_view_tells_what_is_played(studio):
 
 def all_pages(client, name, width):
     """They come by and by: the first alone."""
-    found, count = [], 1
+    found: list[str] = []
+    count = 1
     while len(found) < count:
         told = client.get(f"{BASE}/scores/{name}/pages", params={"width": width, "from": len(found)}).json()
         assert told["pages"]

@@ -1,4 +1,4 @@
-// The engraved score: notes light up, clicks seek, drags select bars.
+// The engraved score: notes light up, clicks seek, drags select bars. Pages are drawn when they come near to be seen.
 import { pages } from "./api.js";
 
 export class Sheet {
@@ -7,7 +7,8 @@ export class Sheet {
     this.notes = new Map(); // element id -> numbers of notes
     this.lit = new Set();
     this.marks = [];
-    this.bars = []; // of each measure element: which bars it is
+    this.texts = new Map(); // page that is not drawn yet -> its SVG
+    this.near = new IntersectionObserver((seen) => seen.forEach(({ isIntersecting, target }) => isIntersecting && this._drawPage(target)), { root: box, rootMargin: "600px" });
     let from = null;
     box.addEventListener("pointerdown", (event) => { from = event.button === 0 ? this._bar(event.target) : null; this.dragged = false; });
     box.addEventListener("pointermove", (event) => {
@@ -47,20 +48,41 @@ export class Sheet {
       if (asked !== this.asked) return;
       next = more ? pages(view.name, width, from + texts.length) : null; // engraved while these are drawn
       next?.catch(() => {}); // who waits for it is told
-      const made = texts.map(element);
+      const made = texts.map((svg) => this._page(svg));
       if (from === 0) {
         this.drawn = view.name;
         this.width = width;
         this.lit.clear();
         this.marks = this.measures = [];
+        this.near.disconnect();
+        this.texts.clear();
         this.box.replaceChildren();
       }
       this.box.append(...made);
-      this.measures = [...this.measures, ...made.flatMap((page) => [...page.querySelectorAll(".measure")])];
+      made.forEach((page, n) => { this.texts.set(page, texts[n]); this.near.observe(page); });
+      if (from === 0) this._drawPage(made[0]);
       from += made.length;
-      if (this.selection) this.select(...this.selection);
     }
     this.whole = view.name;
+  }
+
+  // A page's place, as high as it is going to be.
+  _page(svg) {
+    const page = document.createElement("div"), [, width, height] = svg.match(/viewBox="0 0 (\d+) (\d+)"/);
+    page.className = "page";
+    page.style.aspectRatio = `${width} / ${height}`;
+    return page;
+  }
+
+  // The HTML parser reads a page in a fifth of the time that an XML parser takes.
+  _drawPage(page) {
+    if (!this.texts.has(page)) return;
+    page.innerHTML = this.texts.get(page);
+    this.texts.delete(page);
+    this.near.unobserve(page);
+    this.measures = [...this.measures, ...page.querySelectorAll(".measure")];
+    for (const id of this.lit) this._element(id)?.classList.add("on");
+    if (this.selection) this.select(...this.selection);
   }
 
   // The width of its column, also while nothing is shown yet.
@@ -82,7 +104,7 @@ export class Sheet {
 
   follow(numbers) {
     if (!this.view) return;
-    const element = numbers.length ? this._element(this.view.notes.id[numbers[0]]) : null;
+    const element = numbers.length ? this._drawn(this.view.notes.id[numbers[0]]) : null;
     const system = element?.closest(".system");
     if (!system) return;
     const inside = system.getBoundingClientRect(), frame = this.box.getBoundingClientRect();
@@ -109,6 +131,15 @@ export class Sheet {
   }
 
   _element(id) { return id ? document.getElementById(id) : null; }
+
+  // A note's element, whose page is drawn where it is not yet.
+  _drawn(id) {
+    const there = this._element(id);
+    if (there || !id) return there;
+    const found = [...this.texts].find(([, svg]) => svg.includes(`id="${id}"`));
+    if (found) this._drawPage(found[0]);
+    return this._element(id);
+  }
 
   _barsOf(measure) {
     if (measure.bars) return measure.bars;
@@ -141,13 +172,6 @@ export class Sheet {
     const here = this.place(), at = this.view.notes.at;
     return numbers.reduce((best, n) => (Math.abs(at[n] - here) < Math.abs(at[best] - here) ? n : best));
   }
-}
-
-// The HTML parser reads a page in a fifth of the time that an XML parser takes.
-function element(svg) {
-  const template = document.createElement("template");
-  template.innerHTML = svg;
-  return template.content.firstElementChild;
 }
 
 function union(elements) {
