@@ -257,11 +257,10 @@ class TrainConfig:
     `steps` of `batch` windows of `window` notes, taken by an `optimizer` ("adamw", "muon", "schedule-free"); the
     learning rate warms up for `warmup` steps and falls to `final_lr_ratio` of its peak along a cosine or, with the
     `schedule` "stable", in the last `decay_share` of the steps (`training.optimizer.learning_rate`). Gradients longer
-    than `grad_clip_norm` are shortened to it. `pedal_weight`
-    scales the loss of the four pedal slots. In fine-tuning `consensus_weight` times the squared error of the consensus
-    is learnt from besides (0: it is learnt afterwards, upon a model that stays). Every `log_every` steps the run logs,
-    every `evaluate_every` it measures the validation loss, saves and logs, every `sample_every` (0: never) it performs
-    a score.
+    than `grad_clip_norm` are shortened to it. `pedal_weight` scales the loss of the four pedal slots. In fine-tuning
+    `consensus_weight` times the squared error of the consensus is learnt from besides (0: it is learnt afterwards, upon
+    a model that stays). Every `log_every` steps the run logs, every `evaluate_every` it measures the validation loss,
+    saves and logs, every `sample_every` (0: never) it performs a score.
 
     `packed` fills every place of a streamed batch, with several pieces to a row where they are short.
     `accumulate` divides a batch into so many parts run one after the other. `ema_decay` is the decay of a running

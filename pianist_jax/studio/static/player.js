@@ -1,7 +1,7 @@
 // Plays takes through <audio>. Until the whole of a take has its sound, a part from where one listens is played.
 import { soundAddress } from "./api.js";
 
-const FIRST = 6000, PART = 12000; // ms
+const FIRST = 4000, PART = 12000; // ms
 
 export class Player {
   constructor(onState, onSilence) {
