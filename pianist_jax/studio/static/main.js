@@ -237,6 +237,7 @@ async function act(parts, body) { // what changes the takes and needs no model
     if (state.view.name === name) await refresh(name, parts.includes("name") ? state.heard : "newest");
   });
   $("pending").textContent = "";
+  for (const output of $("sliders").querySelectorAll(".pending")) output.classList.remove("pending");
   showPanel();
 }
 
