@@ -205,6 +205,7 @@ def test_places_without_scores(run, place):
     assert (code, out, len(err)) == (2, [], 1)
     assert place in err[0]
     assert files() == []
+    assert run("render", place, model="nowhere.safetensors")[2] == err, "no model is looked for"
 
 
 def test_outputs_that_cannot_be_written(run):
