@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pianist_jax.files import replace_file
+from pianist_jax.performance.ensemble import KEYS
 from pianist_jax.performance.tempo_map import Mapped
 from pianist_jax.score.bars import require_bars
 from pianist_jax.score.grid import beat_quarters, signature_at
@@ -106,7 +107,7 @@ def _roll(axis: Axes, mapped: Mapped, span: tuple[float, float], label: str, *, 
     written = score.quarters
     begin, end = _quarters(mapped, notes.onset), _quarters(mapped, notes.end)
     shown = (np.maximum(end, written) >= span[0]) & (np.minimum(begin, written) <= span[1])
-    own, pitch = np.flatnonzero(shown), notes.pitch[shown].astype(float)
+    own, pitch = np.flatnonzero(shown), (notes.pitch[shown] % KEYS).astype(float)
     until = written[own] + score.duration[own] / score.ticks_per_quarter
     boxes = _boxes(written[own], until, pitch, 0.46)
     axis.add_collection(PolyCollection(boxes, facecolors=FAINT, edgecolors=WRITTEN, linewidths=0.0 if dense else 0.6))

@@ -7,6 +7,7 @@ length; the same performance gives the same samples.
 What it does not do: the resonance of strings that nobody struck, una corda and sostenuto, the noise of the pedal.
 """
 
+from pianist_jax.audio.company import plainly
 from pianist_jax.audio.files import FORMATS, AudioFormat, audio_bytes, parse_format, write_audio
 from pianist_jax.audio.loudness import Loudness
 from pianist_jax.audio.mixing import SAMPLE_RATE, render_blocks, sound_of
@@ -22,6 +23,7 @@ __all__ = [
     "load_piano",
     "own_piano",
     "parse_format",
+    "plainly",
     "render_blocks",
     "sound_of",
     "write_audio",

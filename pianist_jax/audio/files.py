@@ -5,19 +5,21 @@ from __future__ import annotations
 import os
 import tempfile
 import wave
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
+from pianist_jax.audio.company import blocks_with, duration_with
 from pianist_jax.audio.loudness import Loudness
-from pianist_jax.audio.mixing import SAMPLE_RATE, duration_of, render_blocks
+from pianist_jax.audio.mixing import SAMPLE_RATE
 from pianist_jax.audio.pianos import Piano, load_piano
 from pianist_jax.errors import PianistError
 from pianist_jax.files import replacing
 from pianist_jax.music.notes import Notes
+from pianist_jax.music.part import Part
 
 FORMATS = ("wav", "flac", "mp3")
 RATES = (44_100, 48_000)
@@ -75,20 +77,22 @@ def write_audio(
     *,
     piano: Piano | None = None,
     advance: Advance | None = None,
+    company: Sequence[Part] = (),
 ) -> None:
     """Write a performance as a stereo file, as loud as all others: -20 LUFS (ITU-R BS.1770), or what -1 dB peaks leave.
 
-    It begins at 0 ms and lasts until the last string has died away. `advance` is told of seconds done and all seconds.
+    `company` are parts that sound with it (`audio.company`), where it has no notes alone. It begins at 0 ms and lasts
+    until the last string has died away. `advance` is told of seconds done and all seconds.
     Memory does not grow with the length; the disk holds it once more meanwhile. The file appears whole or not at all,
     and the same performance gives the same bytes. Raises PianistError where there are no notes, they last more than
     four hours, the format needs a library that is not installed, or the file cannot be written.
     """
     piano = piano or load_piano()
-    whole = duration_of(notes, piano)
+    whole = duration_with(notes, company, piano)
     require(form)
     with replacing(path) as unfinished, tempfile.TemporaryFile(dir=unfinished.parent) as draft:
         loudness, peak, done = Loudness(form.sample_rate), 0.0, 0
-        for block in render_blocks(notes, form.sample_rate, 0.0, whole, piano):
+        for block in blocks_with(notes, company, form.sample_rate, whole, piano):
             loudness.add(block)
             peak = max(peak, float(np.abs(block).max(initial=0.0)))
             draft.write(block.tobytes())
@@ -121,11 +125,11 @@ def _blocks(draft: BinaryIO) -> Iterator[np.ndarray]:
         yield np.frombuffer(content, np.float32).reshape(-1, 2)
 
 
-def audio_bytes(notes: Notes, form: AudioFormat, piano: Piano) -> bytes:
+def audio_bytes(notes: Notes, form: AudioFormat, piano: Piano, company: Sequence[Part] = ()) -> bytes:
     """What `write_audio` writes."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "sound"
-        write_audio(path, notes, form, piano=piano)
+        write_audio(path, notes, form, piano=piano, company=company)
         return path.read_bytes()
 
 

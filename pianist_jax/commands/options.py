@@ -42,7 +42,7 @@ class Read:
         typer.Option("--part", metavar="NAME|N", help="Of several parts this one; else those of a keyboard."),
     ] = None
     accompany: Annotated[
-        bool, typer.Option("--accompany", help="Let the other parts sound, too, as written and in the pianist's time.")
+        bool, typer.Option("--accompany", help="Let the other parts play with the pianist, as an ensemble.")
     ] = False
     repeats: Annotated[
         bool, typer.Option("--repeats/--no-repeats", help="Play what the score repeats again, or once.")
@@ -351,10 +351,12 @@ def tell_others(
 ) -> None:
     """Say where parts beside the pianist's are not heard, or that there are none though they are to `accompany`."""
     if accompany and not rendering.others:
-        tell("  nothing to accompany: the pianist plays every part (--part NAME|N chooses one, the others go with it)")
-    if rendering.others and (extras.audio or extras.page):
-        names = ", ".join(other.name for other in rendering.others)
-        tell(f"  the sound is the pianist's; heard in the MIDI files alone: {names}")
+        tell("  nothing to accompany: the pianist plays every part")
+    from pianist_jax.music.part import PIANOS
+
+    plain = [other.name for other in rendering.others if other.program not in PIANOS]
+    if plain and (extras.audio or extras.page):
+        tell(f"  heard from a plain synthesiser: {', '.join(plain)}")
 
 
 def take_in_words(number: int) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from pianist_jax.commands import options
+from pianist_jax.commands.ensemble_options import Together
 from pianist_jax.commands.grouped import grouped
 from pianist_jax.errors import PianistError, in_words
 from pianist_jax.terminal import conclude, once_in, progress, say
@@ -40,6 +41,7 @@ def render(
     *,
     drawn: options.Drawn,
     read: options.Read,
+    together: Together,
     anew: options.Anew,
     shaped: options.Shaped,
     files: options.Files,
@@ -72,7 +74,7 @@ def render(
         extras=files.extras(),
         takes=takes,
         force=force,
-        reading=read.reading(),
+        reading=together.reading(read.reading()),
         log=options.log_of(log),
     )
     if spread.runner:

@@ -26,6 +26,7 @@ from pianist_jax.files import printable, replace_file
 from pianist_jax.music.midi_mend import mended
 from pianist_jax.music.midi_scan import DRUM_CHANNEL, SUSTAIN, Scanned, scan, track_label
 from pianist_jax.music.notes import Notes
+from pianist_jax.music.part import Part, channels_of
 
 RELEASE = -1
 MAX_BYTES = 4 << 20  # recitals of 10 000 notes with continuous pedal take 0.5 MB
@@ -38,8 +39,6 @@ KINDS = (
     "track_name", "key_signature", "text", "set_tempo", "time_signature", "program_change", "control_change",
     "note_off", "note_on",
 )  # fmt: skip
-CHANNELS = [channel for channel in range(16) if channel != DRUM_CHANNEL]  # of parts
-Other = tuple[str, int, Notes]  # what a part is called, its program, its notes
 # mido reads a number of many bytes in quadratic time; no file needs 4096 in a row with the high bit set.
 HIGH_BITS = bytes(byte >> 7 for byte in range(256))
 ENDLESS_NUMBER = b"\x01" * 4096
@@ -259,11 +258,11 @@ def _milliseconds(ticks: np.ndarray, tempo: np.ndarray, ticks_per_quarter: int) 
 
 
 def write_midi(
-    path: str | os.PathLike[str], notes: Notes, *, name: str = "Piano", title: str = "", others: Sequence[Other] = ()
+    path: str | os.PathLike[str], notes: Notes, *, name: str = "Piano", title: str = "", others: Sequence[Part] = ()
 ) -> None:
     """Write notes and pedal as one piano track in which a tick is a millisecond (500 ticks at 500 000 µs).
 
-    `others` are further parts (name, program, notes), as tracks of their own.
+    `others` are further parts, as tracks of their own.
 
     `read_midi` gives the same arrays back, sorted by onset and pitch (which normalised notes are). The file appears
     whole or not at all. Raises ValueError for what MIDI cannot say: a pitch, velocity (1..127) or pedal value
@@ -272,8 +271,12 @@ def write_midi(
     """
     for what, time in (("release", notes.end), ("pedal time", notes.pedal_time)):
         _require(what, time, 0, MAX_MS)
-    parts, programs = [(name, notes), *((label, own) for label, _, own in others)], [0, *(each[1] for each in others)]
-    write_parts(path, parts, ticks_per_quarter=500, tempo=[(0, DEFAULT_TEMPO)], title=title, programs=programs)
+    write_company(path, [Part(name, notes), *others], title=title)
+
+
+def write_company(path: str | os.PathLike[str], parts: Sequence[Part], *, title: str = "") -> None:
+    """Write parts in which a tick is a millisecond, as `write_midi` does those beside the piano; raises as that."""
+    write_parts(path, parts, ticks_per_quarter=500, tempo=[(0, DEFAULT_TEMPO)], title=title)
 
 
 def write_ticks(
@@ -292,13 +295,13 @@ def write_ticks(
     """
     metres = list(time_signatures)
     write_parts(
-        path, [(name, notes)], ticks_per_quarter=ticks_per_quarter, tempo=tempo, time_signatures=metres, title=title
+        path, [Part(name, notes)], ticks_per_quarter=ticks_per_quarter, tempo=tempo, time_signatures=metres, title=title
     )
 
 
 def write_parts(
     path: str | os.PathLike[str],
-    parts: Iterable[tuple[str, Notes]],
+    parts: Iterable[Part],
     *,
     ticks_per_quarter: int,
     tempo: Iterable[tuple[int, int]],
@@ -306,14 +309,13 @@ def write_parts(
     key_signatures: Iterable[tuple[int, str]] = (),
     title: str = "",
     texts: Iterable[str] = (),
-    programs: Sequence[int] = (),
 ) -> None:
-    """Write parts (name, notes in ticks) as tracks of one file, after a track of tempi and signatures.
+    """Write parts, notes and curves in ticks, as tracks of one file, after a track of tempi and signatures.
 
     `key_signatures` are (tick, name as in `Bbm`); they stand in every track, since MuseScore overlooks those of the
-    first. `title` names the first track, `texts` are told in it. `programs` are those of General MIDI (none: pianos);
-    of more parts than channels those of one program share one. At one tick the pedal comes before releases, releases
-    before strikes. Otherwise, and in what it raises, as `write_ticks`.
+    first. `title` names the first track, `texts` are told in it. Of more parts than channels those of one program share
+    one. At one tick the pedal comes before releases, releases before strikes. Otherwise, and in what it raises, as
+    `write_ticks`.
     """
     if not 1 <= ticks_per_quarter <= 32767:
         raise ValueError(f"ticks_per_quarter {ticks_per_quarter} is outside 1..32767")
@@ -331,27 +333,21 @@ def write_parts(
     file = mido.MidiFile(ticks_per_beat=ticks_per_quarter, charset="utf-8")
     file.tracks.append(_track(head, signs))
     parts = list(parts)
-    programs = programs or [0] * len(parts)
-    for (name, notes), program, channel in zip(parts, programs, _channels(programs), strict=True):
-        require_writable(notes)
-        file.tracks.append(_track(_part(name, notes, channel, program), signs))
+    for part, channel in zip(parts, channels_of([part.program for part in parts]), strict=True):
+        require_writable(part.notes)
+        file.tracks.append(_track(_part(part, channel), signs))
     content = io.BytesIO()
     file.save(file=content)
     replace_file(path, content.getvalue())
 
 
-def _channels(programs: Sequence[int]) -> list[int]:
-    kinds = list(dict.fromkeys(programs))
-    apart = len(programs) <= len(CHANNELS) or len(kinds) == 1
-    numbers = range(len(programs)) if apart else map(kinds.index, programs)
-    return [CHANNELS[number % len(CHANNELS)] for number in numbers]
-
-
-def _part(name: str, notes: Notes, channel: int, program: int) -> list[mido.Message]:
+def _part(part: Part, channel: int) -> list[mido.Message]:
     """The messages of an instrument, whose times are still ticks from the beginning."""
-    says = partial(mido.Message, channel=channel)
-    found = [mido.MetaMessage("track_name", name=name)] if name else []
-    found.append(says("program_change", program=program))
+    says, notes = partial(mido.Message, channel=channel), part.notes
+    found = [mido.MetaMessage("track_name", name=part.name)] if part.name else []
+    found.append(says("program_change", program=part.program))
+    curve = part.curve.tolist()
+    found += [says("control_change", time=tick, control=part.controller, value=value) for tick, value in curve]
     pedal = zip(notes.pedal_time.tolist(), notes.pedal_value.tolist(), strict=True)
     found += [says("control_change", time=tick, control=SUSTAIN, value=value) for tick, value in pedal]
     columns = (notes.end, notes.onset, notes.pitch, notes.velocity)

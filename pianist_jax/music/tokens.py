@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -112,6 +113,13 @@ def encode(notes: Notes) -> np.ndarray:
     values[:, PEDAL:] = sample_pedal(notes)
     _require_slots(values, values)
     return (values + SLOT_START).astype(np.int32)
+
+
+def encode_from_first(notes: Notes) -> np.ndarray:
+    """int32 [N, 8] of normalised notes as `encode` has them, from the first onset on."""
+    begin = notes.onset[0]
+    pedal_time = np.maximum(notes.pedal_time - begin, 0)
+    return encode(dataclasses.replace(notes, onset=notes.onset - begin, pedal_time=pedal_time))
 
 
 def sample_pedal(notes: Notes) -> np.ndarray:

@@ -32,12 +32,18 @@ def in_time(score: Notes, performance: Notes, others: Sequence[OtherPart], facto
 
     What begins before the pianist goes as fast as it must to find room.
     """
-    known, begin = _map(score, performance, factor), _begin(others)
-    first = known.score[1] - begin  # ms of the score from the first of them to the pianist
+    clock = clock_of(score, performance, others, factor)
+    return tuple(dataclasses.replace(other, notes=_carried(other.notes, clock)) for other in others)
+
+
+def clock_of(score: Notes, performance: Notes, others: Sequence[OtherPart], factor: float) -> TimeMap:
+    """The performance's time map, with room for what begins before the pianist (`in_time`)."""
+    known = _map(score, performance, factor)
+    first = known.score[1] - _begin(others) if others else 0.0  # ms of the score from the first of them to the pianist
     if first > 0:
         pace = min(_slope(known), known.performed[1] / first)
         known.performed[0] = known.performed[1] - pace * FAR
-    return tuple(dataclasses.replace(other, notes=_carried(other.notes, known)) for other in others)
+    return known
 
 
 def with_room(score: Notes, performance: Notes, others: Sequence[OtherPart], factor: float) -> Notes:

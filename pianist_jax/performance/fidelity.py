@@ -14,8 +14,10 @@ import numpy as np
 
 from pianist_jax.music.midi import SUSTAIN
 from pianist_jax.music.notes import Notes
+from pianist_jax.score.ensemble import OtherPart
 
-KINDS = ("note_on", "note_off", "pedal")
+NO_CURVE = np.zeros((0, 2), np.int64)
+KINDS = ("note_on", "note_off", "pedal", "curve")
 
 
 @dataclass(frozen=True)
@@ -28,24 +30,26 @@ class Difference:
 
 
 def compare(
-    path: str | os.PathLike[str], performance: Notes, offset: int, others: Sequence[Notes] = ()
+    path: str | os.PathLike[str], performance: Notes, offset: int, others: Sequence[OtherPart] = ()
 ) -> dict[str, Difference]:
     """How far a MIDI file is from `performance` + `offset` ms, for note-ons, note-offs and pedal events.
 
     The file is read by mido alone, tick by tick and tempo by tempo, not through the map it was made with. The
     k-th note of a pitch in the file is compared with the k-th of that pitch in the performance, the k-th pedal
     event of every track that has any with the performance's k-th. Pedal before the file begins counts as at 0.
-    The last tracks are those of `others`, one each, which are compared in the same way.
+    The last tracks are those of `others`, one each, which are compared in the same way, and their curves ("curve").
     Raises ValueError where an event is missing, added or has another velocity or value.
     """
     file = mido.MidiFile(os.fspath(path))
     ms, first = _clock(file), len(file.tracks) - len(others)
     tracks = [file.tracks[:first], *([track] for track in file.tracks[first:])]
-    parts = [
-        (_read(own, ms), _expected(notes, offset)) for own, notes in zip(tracks, [performance, *others], strict=True)
+    heard = [
+        _read(tracks[0], ms),
+        *(_read(own, ms, other.controller) for own, other in zip(tracks[1:], others, strict=True)),
     ]
-    found = {}
-    for kind in KINDS:
+    played = [_expected(performance, offset), *(_expected(each.notes, offset, each.curve) for each in others)]
+    parts, found = list(zip(heard, played, strict=True)), {}
+    for kind in KINDS if any(len(other.curve) for other in others) else KINDS[:-1]:
         errors = [error for heard, played in parts for error in _missed(path, kind, heard[kind], played[kind])]
         error = np.concatenate(errors) if errors else np.zeros(0)
         worst, mean = (float(error.max()), float(error.mean())) if len(error) else (0.0, 0.0)
@@ -55,11 +59,12 @@ def compare(
 
 def _missed(path: object, kind: str, heard: Keys, played: Keys) -> list[np.ndarray]:
     """By how many ms events of a kind are missed, key by key."""
-    if heard.keys() != played.keys() and kind != "pedal":
+    moved = kind in ("pedal", "curve")
+    if heard.keys() != played.keys() and not moved:
         raise ValueError(f"{path}: other pitches than the performance ({kind})")
-    pairs = [(own, played[key if kind != "pedal" else 0]) for key, own in heard.items()]
-    if kind == "pedal" and not pairs and played[0]:
-        raise ValueError(f"{path}: the pedal is missing")
+    pairs = [(own, played[0 if moved else key]) for key, own in heard.items()]
+    if moved and not pairs and played[0]:
+        raise ValueError(f"{path}: the {kind} is missing")
     return [_errors(path, kind, own, wanted) for own, wanted in pairs]
 
 
@@ -73,7 +78,7 @@ def _errors(path: object, kind: str, heard: list[tuple[float, int]], played: lis
     return np.abs(np.array([time for time, _ in heard]) - np.array([time for time, _ in played]))
 
 
-def _expected(performance: Notes, offset: int) -> Events:
+def _expected(performance: Notes, offset: int, curve: np.ndarray = NO_CURVE) -> Events:
     events: Events = {kind: defaultdict(list) for kind in KINDS}
     for n in np.argsort(performance.onset, kind="stable").tolist():
         key = int(performance.pitch[n])
@@ -81,11 +86,12 @@ def _expected(performance: Notes, offset: int) -> Events:
         events["note_off"][key].append((float(performance.end[n] + offset), 0))
     pedal_time = np.maximum(performance.pedal_time + offset, 0).astype(float)
     events["pedal"][0] = list(zip(pedal_time.tolist(), performance.pedal_value.tolist(), strict=True))
+    events["curve"][0] = [(float(max(time + offset, 0)), value) for time, value in curve.tolist()]
     return events
 
 
-def _read(tracks: Sequence[mido.MidiTrack], ms: Callable[[int], float]) -> Events:
-    """Events of tracks in ms: notes by pitch, pedal by track."""
+def _read(tracks: Sequence[mido.MidiTrack], ms: Callable[[int], float], controller: int = 0) -> Events:
+    """Events of tracks in ms: notes by pitch, pedal and curves of a controller by track."""
     events: Events = {kind: defaultdict(list) for kind in KINDS}
     for number, track in enumerate(tracks):
         tick = 0
@@ -93,6 +99,8 @@ def _read(tracks: Sequence[mido.MidiTrack], ms: Callable[[int], float]) -> Event
             tick += message.time
             if message.type == "control_change" and message.control == SUSTAIN:
                 events["pedal"][number].append((ms(tick), message.value))
+            elif message.type == "control_change" and controller and message.control == controller:
+                events["curve"][number].append((ms(tick), message.value))
             elif message.type == "note_on" and message.velocity:
                 events["note_on"][message.note].append((ms(tick), message.velocity))
             elif message.type in ("note_on", "note_off"):

@@ -38,6 +38,7 @@ from pianist_jax.performance.tempo_events import (
     tempo_map,
     within_hearing,
 )
+from pianist_jax.score.ensemble import OtherPart
 from pianist_jax.score.grid import ScoreGrid
 from pianist_jax.score.sequencer import scaled
 
@@ -72,13 +73,20 @@ class Mapped:
         return float(np.mean(self.notes.onset == self.grid))
 
 
-def map_tempo(score: ScoreGrid, performance: Notes, events: str = "onset", limits: Limits = SEQUENCERS) -> Mapped:
+def map_tempo(
+    score: ScoreGrid,
+    performance: Notes,
+    events: str = "onset",
+    limits: Limits = SEQUENCERS,
+    others: Sequence[OtherPart] = (),
+) -> Mapped:
     """Lay a performance (ms; note n plays note n of the score) on the beats of the score.
 
     Args:
         events: "onset": a tempo change at every onset of the score, whose first note then stands exactly on
             the grid; "beat": changes on beats only, notes between them keep small offsets; "bar": notes as they are
             written and changes on bar lines only, for notation programs.
+        others: whose pedal and curves (ms) are to come within 1 ms, too, where they are written (`write_mapped`).
 
     The notes must be such as `write_midi` takes: those of one pitch may not overlap. Other instruments have keys of
     their own (`ensemble.together`). Raises ValueError where
@@ -101,7 +109,8 @@ def map_tempo(score: ScoreGrid, performance: Notes, events: str = "onset", limit
         tempo = tempo_map(np.rint(place * quarter).astype(np.int64), time, last_pace, limits)
         notes = _as_written(score, performance, grid, points, limits)
     else:
-        wanted = _times(performance, offset), _handed_over(performance, score.part, offset)
+        also = [time for other in others for time in (other.notes.pedal_time, other.curve[:, 0])]
+        wanted = _times(performance, offset, *also), _handed_over(performance, score.part, offset)
         tempo = within_hearing(place, time, last_pace, wanted, limits)
         notes = _in_ticks(performance, offset, tempo, grid)
         notes = _strikes_apart(notes, score.part, tempo, performance, offset)
@@ -199,10 +208,10 @@ def _at_marks(
     return marks, np.interp(marks, place, time) + beyond
 
 
-def _times(performance: Notes, offset: int) -> np.ndarray:
+def _times(performance: Notes, offset: int, *also: np.ndarray) -> np.ndarray:
     """float64 ms of the file at which anything happens, ascending, each once."""
-    pedal = np.maximum(performance.pedal_time + offset, 0)
-    return np.unique(np.concatenate([performance.onset + offset, performance.end + offset, pedal])).astype(np.float64)
+    moved = np.maximum(np.concatenate([performance.pedal_time, *also]) + offset, 0)
+    return np.unique(np.concatenate([performance.onset + offset, performance.end + offset, moved])).astype(np.float64)
 
 
 def _as_written(
@@ -295,22 +304,30 @@ def _meeting(notes: Notes, part: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return before[meets], after[meets]
 
 
-def write_mapped(path: str | os.PathLike[str], mapped: Mapped, texts: Sequence[str] = ()) -> None:
+def write_mapped(
+    path: str | os.PathLike[str],
+    mapped: Mapped,
+    texts: Sequence[str] = (),
+    others: Sequence[OtherPart] = (),
+    *,
+    conducted: bool = False,
+) -> None:
     """Write the editable MIDI file (format 1): a track with tempi and signatures, then one for every part.
 
     The pedal stands in every part of the pianist, so that each can have its own instrument, and key signatures in all
-    parts. `texts` are
-    told at the start of the first track. The file appears whole or not at all. Raises MidiError where it cannot be
-    written.
+    parts. `texts` are told at the start of the first track. The last parts are those of `others`, whose own pedal and
+    curves (ms) are laid on their tracks; where they are `conducted` there is no other. The file appears whole or not at
+    all. Raises MidiError where it cannot be written.
     """
     score, notes = mapped.score, mapped.notes
     old, new = score.ticks_per_quarter, mapped.tempo.ticks_per_quarter
-    parts, programs = [], list[int]()
+    parts, first = [], len(score.part_names) - len(others)
     for part, label in enumerate(score.part_names):
         own = np.flatnonzero(score.part == part)
-        if len(own):
-            parts.append((label, _taken(notes, own)))
-            programs += score.programs[part : part + 1]
+        if not len(own) or (conducted and part < first):
+            continue
+        track = midi.Part(label, _taken(notes, own), score.programs[part] if score.programs else 0)
+        parts.append(track if part < first else _moved(track, others[part - first], mapped))
     midi.write_parts(
         path,
         parts,
@@ -322,8 +339,21 @@ def write_mapped(path: str | os.PathLike[str], mapped: Mapped, texts: Sequence[s
         key_signatures=[(int(scaled(np.array(tick), old, new)), key) for tick, key in score.key_signatures],
         title=score.title or Path(os.fsdecode(path)).name.split(".")[0].encode("utf-8", "replace").decode(),
         texts=texts,
-        programs=programs,
     )
+
+
+def _moved(track: midi.Part, other: OtherPart, mapped: Mapped) -> midi.Part:
+    """The track of a part with its pedal and its curve in ticks; what comes with a note comes at its tick."""
+    struck = dict(zip(other.notes.onset.tolist(), track.notes.onset.tolist(), strict=True))
+
+    def ticks(time: np.ndarray) -> np.ndarray:
+        plain = mapped.tempo.ticks(np.maximum(time + mapped.offset, 0)).tolist()
+        at = [struck.get(ms, tick) for ms, tick in zip(time.tolist(), plain, strict=True)]
+        return np.maximum.accumulate(np.array(at, np.int64)) if at else np.zeros(0, np.int64)
+
+    pedal = {"pedal_time": ticks(other.notes.pedal_time), "pedal_value": other.notes.pedal_value}
+    curve = np.stack([ticks(other.curve[:, 0]), other.curve[:, 1]], axis=1)
+    return replace(track, notes=replace(track.notes, **pedal), curve=curve, controller=other.controller)
 
 
 def _taken(notes: Notes, own: np.ndarray) -> Notes:

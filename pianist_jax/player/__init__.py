@@ -17,21 +17,28 @@ from typing import Any
 
 import numpy as np
 
-from pianist_jax.audio import AudioFormat, Piano, audio_bytes
+from pianist_jax.audio import AudioFormat, Piano, audio_bytes, plainly
 from pianist_jax.music.notes import Notes
+from pianist_jax.music.part import Part
 from pianist_jax.performance.parameters import TimeMap, chords_of, time_map
 from pianist_jax.score.grid import ScoreGrid
 
 FOLDER = Path(__file__).parent
+NOBODY = Notes(*[np.zeros(0, np.int64)] * 6)
 TYPES = {"mp3": "audio/mpeg", "wav": "audio/wav"}
 
 
 @dataclass(frozen=True, eq=False)
 class Track:
-    """A performance and what it is called; its notes correspond to those of the score."""
+    """A performance and what it is called; its notes correspond to those of the score.
+
+    `company` are parts that are heard with it; where it is not `alone` heard too, they alone are.
+    """
 
     name: str
     notes: Notes
+    company: Sequence[Part] = ()
+    alone: bool = True
 
 
 def player_page(title: str, takes: Sequence[Track], score: Notes, grid: ScoreGrid | None, piano: Piano) -> str:
@@ -39,7 +46,9 @@ def player_page(title: str, takes: Sequence[Track], score: Notes, grid: ScoreGri
     content = {"title": title, "takes": [_take(take, score, grid, piano) for take in takes]}
     if grid is not None:
         content["hands"] = grid.part.tolist()
-    return fill("page.html", TITLE=html.escape(title), PIANO=credit(piano), DATA=script_json(content))
+    plain = dict.fromkeys(part.name for take in takes for part in plainly(take.company))
+    others = f" From a plain synthesiser: {html.escape(', '.join(plain))}." if plain else ""
+    return fill("page.html", TITLE=html.escape(title), PIANO=credit(piano) + others, DATA=script_json(content))
 
 
 def credit(piano: Piano) -> str:
@@ -61,10 +70,10 @@ def script_json(content: Any) -> str:
     return json.dumps(content, separators=(",", ":")).replace("<", "\\u003c")
 
 
-def sound(notes: Notes, piano: Piano) -> dict[str, str]:
+def sound(notes: Notes, piano: Piano, company: Sequence[Part] = ()) -> dict[str, str]:
     """A performance for the player: MP3, or WAV where that cannot be written."""
     kind = "mp3" if find_spec("soundfile") else "wav"
-    made = audio_bytes(notes, AudioFormat(kind, 44_100), piano)
+    made = audio_bytes(notes, AudioFormat(kind, 44_100), piano, company)
     return {"type": TYPES[kind], "data": base64.b64encode(made).decode("ascii")}
 
 
@@ -75,7 +84,7 @@ def _take(take: Track, score: Notes, grid: ScoreGrid | None, piano: Piano) -> di
     rows = np.stack([notes.onset, notes.duration, notes.pitch, notes.velocity])
     return {
         "name": take.name,
-        "sound": sound(notes, piano),
+        "sound": sound(notes if take.alone else NOBODY, piano, take.company),
         "notes": rows.tolist(),
         "pedal": [notes.pedal_time.tolist(), notes.pedal_value.tolist()],
         "places": np.rint(np.maximum.accumulate(mapped.to_performed(chords.onset))).astype(int).tolist(),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pianist_jax.audio import FORMATS, AudioFormat, own_piano, write_audio
+from pianist_jax.audio import FORMATS, AudioFormat, own_piano, plainly, write_audio
 from pianist_jax.errors import PianistError
 from pianist_jax.files import replace_file
 from pianist_jax.music.notes import Notes, normalise
@@ -22,6 +22,7 @@ from pianist_jax.performance.tempo_events import PICTURES, Limits
 from pianist_jax.performance.tempo_map import TEMPO_EVENTS, Mapped, map_tempo, write_mapped
 from pianist_jax.player import Track, player_page
 from pianist_jax.rendering.hashes import file_hash
+from pianist_jax.rendering.others import pictured_with, tracks_with
 from pianist_jax.score.bars import require_bars
 from pianist_jax.score.ensemble import OtherPart, with_others
 from pianist_jax.score.sequencer import for_sequencers
@@ -34,6 +35,7 @@ DAW, PLOT, PAGE = ".daw.mid", ".png", ".html"
 SOUNDS = tuple(f".{kind}" for kind in FORMATS)
 MOST_DRAWN = 4  # performances in one picture
 PPQ = (960, 480, 1920, 3840)  # ticks a quarter of an editable file, first what it has where nothing is said
+NOBODY = Notes(*[np.zeros(0, np.int64)] * 6)
 LEAST_MATCHED = 0.5  # of the score's notes that a performance laid over it must play
 
 
@@ -120,14 +122,16 @@ def write_extras(
     """Write what is wanted; tell of it for every performance, and for all together."""
     metadata: list[dict[str, Any]] = []
     drawn: list[tuple[str, Mapped]] = []
-    for name, notes in zip(names, rendering.performances, strict=True):
+    for sample, name in enumerate(names):
         own: dict[str, Any] = {}
         if rendering.grid is not None:
-            own["editable"] = _write_editable(name.with_name(name.name + DAW), rendering, notes, extras)
+            own["editable"] = _write_editable(name.with_name(name.name + DAW), rendering, sample, extras)
             if extras.plot and len(drawn) < MOST_DRAWN and "file" in own["editable"]:
-                drawn.append((f"performance {len(metadata) + 1}", map_tempo(rendering.grid, notes, "beat", PICTURES)))
+                pictured = map_tempo(*pictured_with(rendering, sample), "beat", PICTURES)
+                drawn.append((f"performance {len(metadata) + 1}", pictured))
         if extras.audio:
-            own["audio"] = _write_sound(name.with_name(f"{name.name}.{extras.audio.kind}"), notes, extras)
+            sound = name.with_name(f"{name.name}.{extras.audio.kind}")
+            own["audio"] = _write_sound(sound, rendering, sample, extras)
         metadata.append(own)
     together: dict[str, Any] = {}
     if drawn:
@@ -138,7 +142,10 @@ def write_extras(
         together["plot"] = {**_file(path), **plot_options(extras)}
     if extras.page:
         path = stem.with_name(stem.name + PAGE)
-        takes = [Track(name.name, notes) for name, notes in zip(names, rendering.performances, strict=True)]
+        takes = [
+            Track(name.name, notes, tracks_with(rendering, sample), alone=not rendering.conducted)
+            for sample, (name, notes) in enumerate(zip(names, rendering.performances, strict=True))
+        ]
         replace_file(path, player_page(rendering.title, takes, rendering.score, rendering.grid, own_piano()))
         together["page"] = _file(path)
     return metadata, together
@@ -151,12 +158,15 @@ def write_picture(path: Path, title: str, grid: ScoreGrid, performances: Sequenc
     plot(path, [(name, map_tempo(grid, notes, "beat", PICTURES)) for name, notes in performances], title=title)
 
 
-def _write_sound(path: Path, notes: Notes, extras: Extras) -> dict[str, Any]:
-    """Write a sound file; tell how it was made, and why not by the sampled piano where that is so."""
-    piano, tell = own_piano(), extras.on_sound
+def _write_sound(path: Path, rendering: Rendering, sample: int, extras: Extras) -> dict[str, Any]:
+    """Write a sound file; tell how it was made, why not by the sampled piano where that is so, and who has none."""
+    piano, tell, company = own_piano(), extras.on_sound, tracks_with(rendering, sample)
+    notes = NOBODY if rendering.conducted else rendering.performances[sample]
     advance = None if tell is None else partial(tell, path.name)
-    write_audio(path, notes, extras.audio or AudioFormat(), piano=piano, advance=advance)
-    return {**_file(path), **audio_options(extras), **({"remark": piano.remark} if piano.remark else {})}
+    write_audio(path, notes, extras.audio or AudioFormat(), piano=piano, advance=advance, company=company)
+    plain = [part.name for part in plainly(company)]
+    told = {**_file(path), **audio_options(extras), **({"remark": piano.remark} if piano.remark else {})}
+    return {**told, **({"synthesiser": plain} if plain else {})}
 
 
 def audio_options(extras: Extras) -> dict[str, Any]:
@@ -227,22 +237,23 @@ def lay_out(
     score was changed for it. Raises PianistError."""
     limits, whole = limits_of(extras), with_others(grid, others)
     written, changed = for_sequencers(whole, limits.ticks_per_quarter, halved=bool(extras.halved))
-    return map_tempo(written, together(notes, others), extras.tempo_events, limits), changed
+    return map_tempo(written, together(notes, others), extras.tempo_events, limits, others), changed
 
 
-def _write_editable(path: Path, rendering: Rendering, notes: Notes, extras: Extras) -> dict[str, Any]:
+def _write_editable(path: Path, rendering: Rendering, sample: int, extras: Extras) -> dict[str, Any]:
     """Write an editable file; tell how it was made, how far from the performance it sounds, or why it is not there."""
     assert rendering.grid is not None
-    limits, others = limits_of(extras), rendering.others_with(notes)
+    notes = rendering.performances[sample]
+    limits, others = limits_of(extras), rendering.others_with(notes, sample)
     try:
         mapped, changed = lay_out(rendering.grid, notes, others, extras)
     except PianistError as error:  # the performance itself is worth having
         return {"left_out": str(error)}
     remarks = beyond(mapped, together(notes, others), limits, changed)
-    write_mapped(path, mapped, remarks)
+    write_mapped(path, mapped, remarks, others, conducted=rendering.conducted)
     found = {}
     if extras.tempo_events != "bar":  # notation sounds otherwise
-        found = compare(path, notes, mapped.offset, [other.notes for other in others])
+        found = compare(path, NOBODY if rendering.conducted else notes, mapped.offset, others)
     return {
         **_file(path),
         **extras.editable,

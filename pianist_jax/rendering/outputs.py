@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pianist_jax.errors import PianistError
 from pianist_jax.files import replace_file
-from pianist_jax.music.midi import write_midi
+from pianist_jax.music.midi import write_company, write_midi
 from pianist_jax.music.notes import Notes, survivors
 from pianist_jax.rendering.extras import (
     DAW,
@@ -29,7 +29,7 @@ from pianist_jax.rendering.extras import (
     write_extras,
 )
 from pianist_jax.rendering.hashes import content_hash, file_hash, grid_hash, json_hash
-from pianist_jax.rendering.others import others_text, others_told
+from pianist_jax.rendering.others import as_track, others_text, others_told
 
 if TYPE_CHECKING:
     from pianist_jax.performance.tempo_map import Mapped
@@ -183,11 +183,14 @@ def _write_files(
 ) -> list[dict[str, Any]]:
     """Write all files; gives what is told of those beside each performance."""
     midi_paths, json_path = output_paths(stem, len(rendering.performances))
-    for midi_path, notes in zip(midi_paths, rendering.performances, strict=True):
-        others = [(other.name, other.program, other.notes) for other in rendering.others_with(notes)]
+    for sample, (midi_path, notes) in enumerate(zip(midi_paths, rendering.performances, strict=True)):
+        others = [as_track(other) for other in rendering.others_with(notes, sample)]
         try:
             title = rendering.grid.title if rendering.grid is not None else ""
-            write_midi(midi_path, notes, title=title, others=others)
+            if rendering.conducted:
+                write_company(midi_path, others, title=title)
+            else:
+                write_midi(midi_path, notes, title=title, others=others)
         except ValueError as error:  # of edits, or a tempo, that no music has
             name = midi_path.name
             raise PianistError(f"{name}: cannot be written as MIDI ({error}); check edits and tempo scale") from error
@@ -327,7 +330,7 @@ def json_text(content: dict[str, Any], rendering: "Rendering") -> str:
     score_pedal = _lines(pedal_lines(rendering.raw), 1)
     pedal = ",\n".join(f"  {_lines(own, 2)}" for own in pedals)
     notes = _lines(lines, 1)
-    others = others_text(others_told(rendering.others, rendering.grid))
+    others = others_text(others_told(rendering))
     return f'{head},\n "score_pedal": {score_pedal},\n "pedal": [\n{pedal}\n ],\n "notes": {notes}{others}\n}}\n'
 
 

@@ -57,7 +57,7 @@ def take_in(stored: Stored, file: Path) -> Taken:
         except PianistError as error:
             problem = error
             continue
-        for written, offset, theirs in _ways(rendering, old, stored.extras, given):
+        for written, offset, theirs in _ways(rendering, sample, stored.extras, given):
             nearest = next((one for one in theirs if not same_pedal(written, one)), theirs[0])
             for match in (by_time, match_places(written, nearest)):
                 if match is not None:
@@ -105,16 +105,17 @@ def read_ticks(file: Path, others: Collection[str] = ()) -> list[Ticks]:
 
 
 def _ways(
-    rendering: Rendering, old: Notes, extras: Extras, given: list[Ticks]
+    rendering: Rendering, sample: int, extras: Extras, given: list[Ticks]
 ) -> Iterator[tuple[Ticks, int, list[Ticks]]]:
     """In which ways a performance may have been written, with its offset in ms, and the file as it is then read."""
+    old = rendering.performances[sample]
     in_ms = [Ticks(one.in_milliseconds(), MILLISECONDS) for one in given]
     yield Ticks(old, MILLISECONDS), 0, given
     yield Ticks(old, MILLISECONDS), 0, in_ms
     if rendering.grid is None:
         return
     try:
-        mapped, _ = lay_out(rendering.grid, old, rendering.others_with(old), extras)
+        mapped, _ = lay_out(rendering.grid, old, rendering.others_with(old, sample), extras)
     except PianistError:  # then there is no such file
         return
     own = part(mapped.notes, 0, len(old))

@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from pianist_jax.inference.engine import Model
 from pianist_jax.inference.predictions import Predicted, WindowedPredictions, predict_consensus, tempo_of
 from pianist_jax.inference.windows import Row, Span, perform_rows, windowing_for
 from pianist_jax.music.notes import Notes, normalise
-from pianist_jax.music.tokens import ScoreTokens, encode
+from pianist_jax.music.tokens import ScoreTokens, encode_from_first
 from pianist_jax.performance.averaging import averaged, in_tempo
 from pianist_jax.performance.detokenize import detokenize
 from pianist_jax.performance.ensemble import with_room
@@ -28,12 +29,14 @@ from pianist_jax.performance.parameters import chords_of
 from pianist_jax.performance.shaping import express_all
 from pianist_jax.rendering.hashes import content_hash, sample_key
 from pianist_jax.rendering.others import others_hash
+from pianist_jax.rendering.pianists import with_pianists
 from pianist_jax.rendering.result import Rendering, for_sample
 from pianist_jax.rendering.touch import chords_heard, head_hashes, heard_by_foot, touch
 from pianist_jax.score.ensemble import OtherPart
 from pianist_jax.score.metre import metre
 from pianist_jax.score.page import page
 from pianist_jax.score.reading import AS_IT_STANDS, Reading
+from pianist_jax.score.together import AN_ENSEMBLE, Ensemble
 
 if TYPE_CHECKING:
     from pianist_jax.score.grid import ScoreGrid
@@ -68,6 +71,8 @@ class Piece:
     factor: float = 1.0
     guess: float | None = None
     others: tuple[OtherPart, ...] = ()
+    ensemble: Ensemble = AN_ENSEMBLE
+    conducted: bool = False
 
 
 def render(
@@ -98,7 +103,7 @@ def render(
     with 1 each performance is played as it was drawn.
 
     Of a file of several parts the pianist plays those of keyboards, or the `part` of a name or number; with `accompany`
-    the others sound beside him, in his time and as they are written (`Rendering.others`).
+    the others sound with him as an ensemble (`Rendering.others`, `performance.players`).
 
     The same score, model, seed, sample number and settings give the same performance, in whatever company. The
     performance begins when the score's first note does. Raises PianistError for a score or settings that make no sense.
@@ -118,26 +123,19 @@ def render(
 
 def read_piece(score: Score, reading: Reading = AS_IT_STANDS) -> Piece:
     """Read, normalise and tokenise a score, as the `reading` wants it. Raises PianistError."""
-    name, raw, grid, columns, others = "score", score, None, None, tuple[OtherPart, ...]()
+    name, raw, grid, columns, company = "score", score, None, None, dict[str, Any]()
     if not isinstance(score, Notes):
         from pianist_jax.score.load import load  # only files need a MIDI library
 
         read = load(score, reading)
         name, raw, grid, columns = Path(score).stem, read.notes, read.grid, page(read)
-        others = read.others
+        company = {"others": read.others, "ensemble": reading.ensemble, "conducted": read.conducted}
     assert isinstance(raw, Notes)
     if not len(raw):
         raise PianistError(f"{name}: no notes; give a score with a piano part")
     notes, note_of_raw = normalise(raw)
-    tokens = ScoreTokens(_tokens(notes), None if grid is None else metre(grid), columns)
-    return Piece(name, raw, notes, note_of_raw, tokens, content_hash(raw), grid, others=others)
-
-
-def _tokens(notes: Notes) -> np.ndarray:
-    """int32 [N, 8] of normalised notes, from the first onset on."""
-    begin = notes.onset[0]
-    pedal_time = np.maximum(notes.pedal_time - begin, 0)
-    return encode(dataclasses.replace(notes, onset=notes.onset - begin, pedal_time=pedal_time))
+    tokens = ScoreTokens(encode_from_first(notes), None if grid is None else metre(grid), columns)
+    return Piece(name, raw, notes, note_of_raw, tokens, content_hash(raw), grid, **company)
 
 
 def at_factor(piece: Piece, factor: float, guess: float | None = None) -> Piece:
@@ -145,7 +143,7 @@ def at_factor(piece: Piece, factor: float, guess: float | None = None) -> Piece:
     if factor == 1 and guess is None:
         return piece
     score = at_pace(piece.score, factor)
-    tokens = piece.tokens._replace(notes=_tokens(score))
+    tokens = piece.tokens._replace(notes=encode_from_first(score))
     return dataclasses.replace(piece, score=score, tokens=tokens, factor=factor, guess=guess)
 
 
@@ -209,7 +207,8 @@ def render_all(
         identity = identity_of(piece, model, seed, samples, sampling, _of(pace, number), expression)
         own = [for_sample(expression, seed, piece.content, k) for k in range(samples)]
         expressed = [expressed_at(piece, one, _of(pace, number), e) for one, e in zip(played, own, strict=True)]
-        yield number, _rendering(piece, expressed, identity, timer, kept)
+        perform = partial(interpretations, model=model, seed=seed, samples=samples, sampling=sampling, timer=timer)
+        yield number, _rendering(with_pianists(piece, perform), expressed, identity, timer, kept)
 
 
 def _of(pace: Pace | Sequence[Pace], number: int) -> Pace:
@@ -335,7 +334,8 @@ def identity_of(
         "windows": dataclasses.asdict(windowing_for(model.config.window)),
         "pace": pace.metadata(),
         "expression": expression.metadata(),
-        **({"others": others_hash(piece.others)} if piece.others else {}),
+        **({"others": others_hash(piece.others), "ensemble": piece.ensemble.metadata()} if piece.others else {}),
+        **({"conducted": True} if piece.conducted else {}),
     }
     return {
         "score": {

@@ -11,11 +11,14 @@ import numpy as np
 from pianist_jax.errors import PianistError
 from pianist_jax.inference.windows import Windowing, window_boundaries
 from pianist_jax.music.notes import Notes, normalise
+from pianist_jax.music.part import CHANNELS
 from pianist_jax.performance.ensemble import in_time, with_room
 from pianist_jax.performance.expression import NEUTRAL, Expression
 from pianist_jax.performance.pace import FREE, Pace, at_pace, factor_of, first_mark, note_value, to_pace
+from pianist_jax.performance.players import play_together
 from pianist_jax.performance.shaping import express_all
 from pianist_jax.rendering.hashes import sample_key
+from pianist_jax.score.together import Ensemble
 
 if TYPE_CHECKING:
     from pianist_jax.rendering.likeness import Likeness
@@ -49,9 +52,29 @@ class Rendering:
         """How many times slower than written the performances are meant to be."""
         return float(self.report.get("tempo", {}).get("factor", 1.0))
 
-    def others_with(self, notes: Notes) -> tuple["OtherPart", ...]:
-        """The other parts in the time of a performance (`performance.ensemble`)."""
-        return in_time(normalise(self.raw)[0], notes, self.others, self.factor) if self.others else ()
+    @property
+    def conducted(self) -> bool:
+        """Whether the parts play without a pianist: what is performed is what a conductor reads, and does not sound."""
+        return bool(self.identity["settings"].get("conducted"))
+
+    @property
+    def ensemble(self) -> Ensemble:
+        """How the other parts play; without curves where parts have to share channels."""
+        how = Ensemble.of(self.identity["settings"].get("ensemble"))
+        own = len(self.grid.part_names) if self.grid is not None and not self.conducted else 0
+        shared = own + len(self.others) > len(CHANNELS)
+        return dataclasses.replace(how, controller=0) if shared else how
+
+    def others_with(self, notes: Notes, sample: int = 0) -> tuple["OtherPart", ...]:
+        """The other parts in the time of a performance, the `sample`-th of these: as an ensemble, or as written."""
+        if not self.others:
+            return ()
+        how, told = self.ensemble, (normalise(self.raw)[0], notes, self.others)
+        if not how.shaped:
+            return in_time(*told, self.factor)
+        seed, content = self.identity["seed"], self.identity["score"]["content"]
+        keys = [sample_key(seed, f"{content} player {n}", sample) for n in range(len(self.others))]
+        return play_together(*told, self.factor, how, [np.random.default_rng(key) for key in keys], sample)
 
     def with_room(self, expression: Expression = NEUTRAL) -> "Rendering":
         """The same, each performance so much later that parts which begin before the pianist have the time to.

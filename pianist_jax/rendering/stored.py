@@ -30,11 +30,12 @@ from pianist_jax.rendering.result import Rendering
 from pianist_jax.score.describe import minutes, pedal_in_words
 from pianist_jax.score.grid import ScoreGrid, TempoMark
 from pianist_jax.score.titles import title_of
+from pianist_jax.score.together import Ensemble
 
 MAX_BYTES = 64 << 20
 BY_HAND = {"by": "hand"}
 IDENTITY = ("score", "model", "seed", "settings", "edits")
-REPORT = ("notes_per_second", "compile_seconds", "counts", "tempo", "editable_worst_error_ms")
+REPORT = ("notes_per_second", "compile_seconds", "counts", "tempo", "recording_at", "editable_worst_error_ms")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -123,7 +124,7 @@ def describe_rendering(path: Path) -> list[tuple[str, str]]:
     stored = read_rendering(path)
     rendering, identity = stored.rendering, stored.rendering.identity
     elsewhere, recorded = (
-        ("windows", "expression", "pace", "recording", "others"),
+        ("windows", "expression", "pace", "recording", "others", "ensemble"),
         recorded_in_words(identity["settings"]),
     )
     settings = {key: value for key, value in identity["settings"].items() if key not in elsewhere}
@@ -158,6 +159,7 @@ def _identity(content: dict[str, Any]) -> dict[str, Any]:
     for edit in identity["edits"]:
         edit_in_words(edit)
     recorded_in_words(settings)
+    Ensemble.of(settings.get("ensemble"))
     if "windows" in settings:
         Windowing(**settings["windows"])
     return identity

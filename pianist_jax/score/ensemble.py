@@ -10,6 +10,7 @@ import numpy as np
 from pianist_jax.errors import PianistError
 from pianist_jax.music.notes import Notes, normalise, survivors
 from pianist_jax.score.grid import ScoreGrid
+from pianist_jax.score.together import Playing
 
 PIANO = "Piano"  # what the pianist's track is called
 MOST_CHANNELS = 15  # of a MIDI file, without that of drums
@@ -20,8 +21,12 @@ MOST_PARTS = 200  # beside the pianist's
 class OtherPart:
     """A part beside the pianist's: what it is called, its General MIDI program (0-127), its N notes.
 
-    `notes` are normalised and have no pedal; ms, on the score's time line where they are as written. `onset` and
-    `duration` int64[N] are in ticks of the score's grid. `ids` name each note where the file does.
+    `notes` are normalised; ms, on the score's time line where they are as written, and then without pedal. `onset` and
+    `duration` int64[N] are in ticks of the score's grid. `ids` name each note where the file does. `marks` uint32[N]
+    are `Mark` flags (none where the file has none), `loudness` what the page says between notes (`score.loudness`).
+    `pianist`: it is for a pianist; `playing` is how somebody plays it in each performance, where that does not follow
+    from the first pianist's.
+    `curve` int64[P, 2] are ms and values of the `controller` with which a part that sounds swells within its notes.
     """
 
     name: str
@@ -30,10 +35,21 @@ class OtherPart:
     onset: np.ndarray
     duration: np.ndarray
     ids: tuple[str, ...] = ()
+    marks: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0, np.uint32))
+    loudness: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros((0, 3)))
+    pianist: bool = False
+    playing: tuple[Playing, ...] = ()
+    curve: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros((0, 2), np.int64))
+    controller: int = 0
 
 
 def other_part(
-    name: str, program: int | None, raw: Notes, ticks: tuple[np.ndarray, np.ndarray], ids: Sequence[str] = ()
+    name: str,
+    program: int | None,
+    raw: Notes,
+    ticks: tuple[np.ndarray, np.ndarray],
+    ids: Sequence[str] = (),
+    marks: np.ndarray | None = None,
 ) -> OtherPart:
     """A part of raw notes [M] that begin at, and last, so many `ticks` int64[M] (a piano's, where `program` is None).
 
@@ -43,11 +59,12 @@ def other_part(
     bare = Notes(notes.pitch, notes.onset, notes.duration, notes.velocity, [], [])  # type: ignore[arg-type]
     onset, duration = (column[kept].astype(np.int64) for column in ticks)
     named = tuple(ids[index] for index in kept.tolist()) if ids else ()
-    return OtherPart(name, program or 0, bare, np.maximum(onset, 0), np.maximum(duration, 1), named)
+    part = OtherPart(name, program or 0, bare, np.maximum(onset, 0), np.maximum(duration, 1), named)
+    return part if marks is None else dataclasses.replace(part, marks=marks[kept].astype(np.uint32))
 
 
-def named_apart(others: Sequence[OtherPart], grid: ScoreGrid, score: str) -> tuple[OtherPart, ...]:
-    """The parts under names that neither another one nor a track of the pianist has.
+def named_apart(others: Sequence[OtherPart], pianist: Sequence[str], score: str) -> tuple[OtherPart, ...]:
+    """The parts under names that neither another one nor a track of the `pianist` has.
 
     Raises PianistError, which names the `score`, for more parts than can sound together.
     """
@@ -55,7 +72,7 @@ def named_apart(others: Sequence[OtherPart], grid: ScoreGrid, score: str) -> tup
         raise PianistError(
             f"{score}: more than {MOST_PARTS} parts beside the pianist's; leave the accompanied ones out"
         )
-    taken = {name.casefold() for name in (PIANO, *grid.part_names)}
+    taken = {name.casefold() for name in (PIANO, *pianist)}
     found = []
     for other in others:
         name, number = other.name, 1
@@ -67,10 +84,10 @@ def named_apart(others: Sequence[OtherPart], grid: ScoreGrid, score: str) -> tup
     return tuple(found)
 
 
-def remarks_on(others: Sequence[OtherPart], unknown: Sequence[str], grid: ScoreGrid) -> tuple[str, ...]:
+def remarks_on(others: Sequence[OtherPart], unknown: Sequence[str], pianist: Sequence[str]) -> tuple[str, ...]:
     """What is to be told of other parts: of which names (`unknown`) no instrument is known, shared channels."""
     lines = [f"{', '.join(unknown)}: no such instrument is known; sounds as a piano"] if unknown else []
-    if others and len(grid.part_names) + len(others) > MOST_CHANNELS:
+    if others and len(pianist) + len(others) > MOST_CHANNELS:
         lines.append(f"more parts than MIDI has channels ({MOST_CHANNELS}): parts of one instrument share one")
     return tuple(lines)
 

@@ -79,7 +79,8 @@ class Score:
     was read but is not played, `readings` how something was understood (words of tempo, parts), `problems` what is odd
     about the file, `oddities` what is odd and changes nothing. `format` says in words what kind of file it was.
     `midi_grid` is the grid of a MIDI file, which brings its own ticks: see `grid`. `title`: what the piece is called,
-    where the file says so. `others` are the parts that sound beside the pianist's, where they are wanted.
+    where the file says so. `others` are the parts that sound beside the pianist's, where they are wanted. Where
+    they are `conducted` there is no pianist, and the notes are what a conductor reads: all of them.
     """
 
     notes: Notes
@@ -109,6 +110,7 @@ class Score:
     midi_grid: ScoreGrid | None = None
     title: str = ""
     others: tuple[OtherPart, ...] = ()
+    conducted: bool = False
 
     def __len__(self) -> int:
         return len(self.notes)

@@ -32,8 +32,9 @@ from pianist_jax.score.files import (
 )
 from pianist_jax.score.form import settle_form
 from pianist_jax.score.instruments import program_of
+from pianist_jax.score.loudness import page_dynamics
 from pianist_jax.score.marks import deal_out
-from pianist_jax.score.parts import keep_parts, other_parts
+from pianist_jax.score.parts import is_conducted, is_pianist, keep_parts, other_parts
 from pianist_jax.score.played import NothingSounds, play
 from pianist_jax.score.reading import AS_IT_STANDS, Reading
 from pianist_jax.score.repeats import repeated_sections
@@ -116,7 +117,8 @@ def _with_others(
 ) -> Score:
     """The pianist's score with the parts that are silent in it, played out as it is and on its time line."""
     others, unknown = list[OtherPart](), []
-    for name, player, alone in other_parts(everything, settled):
+    conducted = is_conducted(everything.parts, reading.part, accompany=True)
+    for name, player, alone in other_parts(everything, settled, conducted=conducted):
         deal_out(alone)
         try:
             played = play(alone, reading, once)
@@ -126,10 +128,14 @@ def _with_others(
         onset = np.maximum(np.rint(score.milliseconds(played.onset)), 0).astype(np.int64)
         ticks = np.rint(played.onset * quarter), np.rint(played.duration * quarter)
         raw = dataclasses.replace(played.notes, onset=onset)
-        others.append(other_part(name, program, raw, ticks, played.note_id))
+        own = other_part(name, program, raw, ticks, played.note_id, played.marks)
+        loudness = page_dynamics(alone, score, reading, once)
+        others.append(dataclasses.replace(own, loudness=loudness, pianist=is_pianist(player, program)))
         unknown += [name] if program is None else []
-    named = named_apart(others, score.grid, source)
-    return dataclasses.replace(score, others=named, readings=(*score.readings, *remarks_on(named, unknown, score.grid)))
+    tracks = () if conducted else score.grid.part_names
+    named = named_apart(others, tracks, source)
+    readings = (*score.readings, *remarks_on(named, unknown, tracks))
+    return dataclasses.replace(score, others=named, conducted=conducted, readings=readings)
 
 
 def sections(path: str | os.PathLike[str]) -> list[frozenset[int]]:

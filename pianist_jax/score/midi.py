@@ -54,7 +54,7 @@ def read_midi_score(
         for number, (start, stop) in enumerate(pairwise(lines.tolist()), 1)
     )
     bar = np.searchsorted(lines[:-1], onset, side="right") - 1
-    others = named_apart(read.others, grid, name)
+    others = named_apart(read.others, pianist := () if read.conducted else grid.part_names, name)
     return Score(
         notes=read.notes,
         note_id=tuple(f"n{number}" for number in range(1, len(onset) + 1)),
@@ -75,13 +75,14 @@ def read_midi_score(
         tempos=_tempos(grid),
         pedal=np.sort([tick for events in tracks for tick, _ in events.pedal]) / quarter,
         left_out=read.left_out,
-        readings=(*read.readings, *remarks_on(others, read.unknown, grid)),
+        readings=(*read.readings, *remarks_on(others, read.unknown, pianist)),
         problems=read.problems,
         oddities=_oddities(file),
         format=f"MIDI, format {file.type}, {_some(len(file.tracks), 'track')}, {quarter} ticks a quarter",
         midi_grid=grid,
         title=_title(file),
         others=others,
+        conducted=read.conducted,
     )
 
 

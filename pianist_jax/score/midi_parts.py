@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import mido
 import numpy as np
@@ -15,7 +15,7 @@ from pianist_jax.music.midi_scan import SUSTAIN, track_label
 from pianist_jax.music.notes import Notes
 from pianist_jax.score.ensemble import OtherPart, other_part
 from pianist_jax.score.instruments import program_of
-from pianist_jax.score.parts import chosen_parts, part_names
+from pianist_jax.score.parts import chosen_parts, is_conducted, is_pianist, part_names
 from pianist_jax.score.written import WrittenPart
 
 Place = tuple[int, int]  # of a part: its track, and its channel where those are parts, else -1
@@ -34,6 +34,7 @@ class MidiScore:
     left_out: tuple[str, ...] = ()
     others: tuple[OtherPart, ...] = ()  # those that sound beside it
     unknown: tuple[str, ...] = ()  # names of these of which no instrument is known
+    conducted: bool = False  # all of them sound so
 
 
 def read_midi_parts(
@@ -57,11 +58,13 @@ def read_midi_parts(
     silent = [place for index, place in enumerate(places) if index not in chosen]
     left_out = [f"{count} notes of {each}" for each, count, place in zip(part_names(parts), counts, places, strict=True)
                 if place in silent and not accompany]  # fmt: skip
+    conducted = not whole and is_conducted(parts, part, accompany=accompany)
     others, unknown = list[OtherPart](), []
     for each, player, place in zip(part_names(parts), parts, places, strict=True):
-        if accompany and place in silent:
+        if accompany and (place in silent or conducted):
             program = program_of(player)
-            others.append(_other(name, file, each, program, [own for own in places if own != place]))
+            other = _other(name, file, each, program, [own for own in places if own != place])
+            others.append(replace(other, pianist=is_pianist(player, program)))
             unknown += [each] if program is None else []
     if silent:
         file.tracks = [_without(track, number, silent) for number, track in enumerate(file.tracks)]
@@ -70,7 +73,7 @@ def read_midi_parts(
     notes = notes_of_tracks(name, file)
     places = _places(file)
     names = [_part(file, place).name for place in places]
-    told = (tuple(readings), tuple(problems), tuple(left_out), tuple(others), tuple(unknown))
+    told = (tuple(readings), tuple(problems), tuple(left_out), tuple(others), tuple(unknown), conducted)
     return MidiScore(file, notes, places, names, *told)
 
 

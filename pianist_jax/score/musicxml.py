@@ -153,6 +153,8 @@ def _read_measure(reader: Reader, measure: Element) -> None:
                 _read_attributes(reader, element)
             case "direction":
                 read_direction(reader, element)
+            case "harmony":
+                reader.written.left_out["chord symbols"] += 1
             case "sound":
                 read_sound(reader, element, reader.place)
             case "barline":

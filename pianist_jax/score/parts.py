@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from pianist_jax.errors import PianistError
+from pianist_jax.music.part import PIANOS
 from pianist_jax.score.written import Written, WrittenPart
 
 KEYBOARD = re.compile(
@@ -26,6 +27,7 @@ OTHER = re.compile(
 )
 NAMELESS = re.compile(r"\s*(?:(?:music\s*xml\s*)?(?:part|staff|track|voice|p|spur)?[\s_#.-]*\d*)\s*", re.IGNORECASE)
 KEYBOARD_PROGRAMS = {*range(2, 10), *range(17, 22)}  # General MIDI, from 1; 1 is what many programs write for anything
+DUET = re.compile(r"\bprim[oa]\b|\bsecond[oa]\b", re.IGNORECASE)
 NAMED = 6  # parts that are named in a line
 
 
@@ -48,6 +50,17 @@ def part_names(parts: Sequence[WrittenPart]) -> list[str]:
     return [" ".join(part.name.split()) or f"part {number}" for number, part in enumerate(parts, 1)]
 
 
+def is_pianist(part: WrittenPart, program: int | None) -> bool:
+    """Whether a part of this program is for a pianist, and not merely sounds as a piano for want of another."""
+    return program in PIANOS and _kind(part) == "keyboard"
+
+
+def is_conducted(parts: Sequence[WrittenPart], wanted: str | None, *, accompany: bool) -> bool:
+    """Whether several parts play together of which none is for a keyboard: none is then the pianist's."""
+    pitched = [kind for kind in map(_kind, parts) if kind != "percussion"]
+    return accompany and wanted is None and len(pitched) > 1 and set(pitched) == {"other"}
+
+
 def chosen_parts(
     parts: Sequence[WrittenPart], wanted: str | None, name: str, *, accompany: bool = False
 ) -> tuple[set[int], list[str]]:
@@ -55,7 +68,8 @@ def chosen_parts(
 
     `wanted`: a part's number from 1 on or its name, or part of one; else keyboards are looked for by name, sound and
     program (parts without any name go with them), then parts that are not named as something else, of these such with
-    several staves; where there are none, all that is no percussion plays. `accompany`: the others sound with them.
+    several staves; where there are none, all that is no percussion plays. `accompany`: the others sound with them, and
+    of several pianists the first is meant.
     Raises PianistError for a name that no part has.
     """
     names = part_names(parts)
@@ -75,16 +89,25 @@ def chosen_parts(
     else:
         wide = {index for index in pitched if parts[index].staves > 1 and kinds[index] != "other"}
         chosen = wide if wide and len(unnamed) == len(pitched) else pitched
+    pianists = sorted(index for index in chosen if _is_duettist(parts[index]) and kinds[index] != "other")
+    if accompany and len(pianists) > 1:
+        chosen = chosen - set(pianists[1:])
     readings = []
-    if chosen != pitched:
+    if is_conducted(parts, wanted, accompany=accompany):
+        readings.append(f"no keyboard among {_listed(names, pitched)}: they play together (--part chooses a pianist's)")
+    elif chosen != pitched:
         rest, other = _listed(names, pitched - chosen), "" if accompany else ", --accompany lets all sound"
         readings.append(f"played: {_listed(names, chosen)}; {how}: {rest} (--part chooses{other})")
     elif len(pitched) > 1 and not keyboards and not unnamed:
         readings.append(f"no keyboard among {_listed(names, pitched)}: all are played (--part chooses)")
-    pianists = {index for index in chosen if parts[index].staves > 1 and kinds[index] != "other"}
-    if len(pianists) > 1:
-        readings.append(f"{len(pianists)} pianists, played as one: {_listed(names, pianists)} (--part chooses)")
+    if len(pianists) > 1 and not accompany:
+        told = _listed(names, set(pianists))
+        readings.append(f"{len(pianists)} pianists, played as one: {told} (--part chooses)")
     return chosen, readings
+
+
+def _is_duettist(part: WrittenPart) -> bool:
+    return part.staves > 1 or DUET.search(part.name) is not None
 
 
 def _wanted(names: Sequence[str], wanted: str, name: str) -> set[int]:
@@ -128,12 +151,14 @@ def keep_parts(written: Written, wanted: str | None, name: str, *, accompany: bo
     _keep_own(written, written, chosen)
 
 
-def other_parts(everything: Written, settled: Written) -> list[tuple[str, WrittenPart, Written]]:
+def other_parts(
+    everything: Written, settled: Written, *, conducted: bool = False
+) -> list[tuple[str, WrittenPart, Written]]:
     """The name of each pitched part that is silent in a settled score, who plays it, and a score of it alone.
 
-    `everything` is the score before its parts were left silent.
+    `everything` is the score before its parts were left silent. All parts where they are `conducted`.
     """
-    played = {note.part for note in settled.notes}
+    played = set[int]() if conducted else {note.part for note in settled.notes}
     found, names = [], part_names(everything.parts)
     for index, player in enumerate(everything.parts):
         if index not in played and not player.percussion and any(note.part == index for note in everything.notes):

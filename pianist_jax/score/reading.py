@@ -9,6 +9,7 @@ from typing import Any
 
 from pianist_jax.errors import PianistError
 from pianist_jax.score.ornaments import PLAIN, OrnamentStyle
+from pianist_jax.score.together import AN_ENSEMBLE, Ensemble
 
 FASTEST_MS, SLOWEST_MS = 40.0, 400.0  # a note of a trill
 SIGNS_ALONE = "none"
@@ -24,13 +25,14 @@ KEYS = "trills=main|upper|composer, arpeggios=first|last, pace=MS, none"
 class Reading:
     """Of several parts the `part` that is wanted (None: the keyboards'); repeats; how ornaments are played.
 
-    `accompany`: the other parts sound beside it.
+    `accompany`: the other parts sound beside it, as the `ensemble` has it.
     """
 
     part: str | None = None
     repeats: bool = True
     style: OrnamentStyle = PLAIN
     accompany: bool = False
+    ensemble: Ensemble = AN_ENSEMBLE
 
     def metadata(self) -> dict[str, Any]:
         """What is not as it is where nothing is said."""
@@ -38,7 +40,7 @@ class Reading:
         if not self.repeats:
             found["repeats"] = False
         if self.accompany:
-            found["accompany"] = True
+            found["accompany"] = self.ensemble.metadata()
         if self.style != PLAIN:
             found["ornaments"] = dataclasses.asdict(self.style)
         return found

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from pianist_jax.errors import PianistError
 from pianist_jax.music.midi import read_midi, write_midi, write_parts, write_ticks
 from pianist_jax.music.notes import Notes, normalise
+from pianist_jax.music.part import Part
 from tests.music.helpers import (
     SMALL,
     assert_same,
@@ -205,7 +206,7 @@ def test_beats_a_minute_in_floats_hold_every_microsecond():
 def test_parts_signatures_and_title(tmp_path: Path):
     write_parts(
         tmp_path / "out.mid",
-        [("Right hand", notes_of([(72, 0, 5, 64)], [(3, 127)])), ("Left hand", notes_of([(40, 2, 5, 64)]))],
+        [Part("Right hand", notes_of([(72, 0, 5, 64)], [(3, 127)])), Part("Left hand", notes_of([(40, 2, 5, 64)]))],
         ticks_per_quarter=96,
         tempo=[(0, 500_000), (96, 400_000)],
         time_signatures=[(0, 6, 8)],

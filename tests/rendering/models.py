@@ -10,6 +10,7 @@ from pianist_jax.config import preset
 from pianist_jax.inference.engine import Model, make_model
 from pianist_jax.music.midi import DEFAULT_TEMPO, write_parts
 from pianist_jax.music.notes import Notes
+from pianist_jax.music.part import Part
 from pianist_jax.performance.passage import Passage
 from pianist_jax.rendering.passages import perform_passage
 from tests.model.helpers import lively_params
@@ -44,6 +45,6 @@ def written_for_two_hands(path: Path, notes: Notes, middle: int = 60) -> Path:
     hands = []
     for hand, own in (("Right hand", notes.pitch >= middle), ("Left hand", notes.pitch < middle)):
         columns = {name: getattr(notes, name)[own] for name in ("pitch", "onset", "duration", "velocity")}
-        hands.append((hand, dataclasses.replace(notes, **columns)))
+        hands.append(Part(hand, dataclasses.replace(notes, **columns)))
     write_parts(path, hands, ticks_per_quarter=500, tempo=[(0, DEFAULT_TEMPO)])
     return path

@@ -13,6 +13,7 @@ from pianist_jax.rendering.others import others_hash
 from pianist_jax.rendering.result import Rendering
 from pianist_jax.score.load import load
 from pianist_jax.score.reading import Reading
+from pianist_jax.score.together import Ensemble
 
 CHORALE = Path(__file__).parents[2] / "examples" / "chopin-prelude-op28-20.mid"
 
@@ -25,6 +26,7 @@ def made_up_rendering(
     part: str | None = None,
     *,
     accompany: bool = False,
+    ensemble: Ensemble | None = None,
 ) -> Rendering:
     """A score file as somebody plays it who throws dice: onsets within 20 ms, any velocity, some pedal."""
     read = load(path, Reading(part=part, accompany=accompany))
@@ -44,6 +46,8 @@ def made_up_rendering(
         performances.append(express(score, make_playable(notes), expression))
     settings = {"samples": samples, "expression": expression.metadata()}
     settings |= {"others": others_hash(read.others)} if read.others else {}
+    settings |= {"conducted": True} if read.conducted else {}
+    settings |= {} if ensemble is None else {"ensemble": ensemble.metadata()}
     identity = {
         "score": {"name": path.stem, "content": content_hash(read.notes)},
         "model": {"name": "dice", "hash": "0" * 64, "dtype": "float32"},

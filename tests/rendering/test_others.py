@@ -10,6 +10,7 @@ import pytest
 
 from pianist_jax.errors import PianistError
 from pianist_jax.music.midi import read_midi, write_midi, write_parts
+from pianist_jax.music.part import Part
 from pianist_jax.performance.ensemble import in_time
 from pianist_jax.performance.expression import Expression
 from pianist_jax.performance.shape import Shape
@@ -180,7 +181,7 @@ def test_midi_files_of_several_parts(tmp_path):
     path = tmp_path / "duo.mid"
     piano = notes_of([(48, 500, 500, 64), (55, 1000, 500, 64), (60, 1500, 500, 64)])
     violin = notes_of([(72, 0, 250, 90), (74, 250, 250, 40), (60, 1500, 700, 70)])
-    write_midi(path, piano, others=[("Violin", 40, violin)])
+    write_midi(path, piano, others=[Part("Violin", violin, 40)])
     rendering = made_up_rendering(path, accompany=True)
     (other,) = rendering.others
     assert (other.name, other.program, other.notes.onset.tolist()) == ("Violin", 40, violin.onset.tolist())
@@ -191,14 +192,19 @@ def test_midi_files_of_several_parts(tmp_path):
 
 def test_four_hands_and_quartets(tmp_path):
     path = duet(tmp_path / "duet.musicxml")
-    assert load(path, Reading(accompany=True)).others == (), "one pianist plays both, unless --part chooses"
+    (second,) = load(path, Reading(accompany=True)).others
+    assert (second.name, second.pianist, len(second.notes)) == ("Secondo Piano", True, 23)
+    assert load(path).readings[-1].startswith("2 pianists, played as one"), "without --accompany"
     (second,) = load(path, Reading(part="1", accompany=True)).others
     assert (second.name, second.program, len(second.notes)) == ("Secondo Piano", 0, 23)
     twins = score_of(tmp_path / "twins.musicxml", Piano=("", piano_bars()), Piano_=("", piano_bars()))
     assert [other.name for other in load(twins, Reading(part="1", accompany=True)).others] == ["Piano 2"]
     names = ("Violin I", "Violin II", "Viola", "Violoncello")
     quartet = score_of(tmp_path / "four.musicxml", **{name: ("", [HEAD + SCALE]) for name in names})
-    assert load(quartet, Reading(accompany=True)).others == ()
+    together = load(quartet, Reading(accompany=True))
+    assert together.conducted
+    assert [(other.name, len(other.notes)) for other in together.others] == [(name, 4) for name in names]
+    assert not load(quartet).conducted
     rest = load(quartet, Reading(part="Violin I", accompany=True)).others
     assert [(other.name, other.program) for other in rest] == [("Violin II", 40), ("Viola", 41), ("Violoncello", 42)]
 
@@ -243,6 +249,5 @@ def test_what_is_not_known_is_said(tmp_path):
 
 def test_channels_leave_the_drums_out(tmp_path):
     note = notes_of([(60, 0, 10, 64)])
-    write_parts(tmp_path / "a.mid", [(f"{n}", note) for n in range(15)], ticks_per_quarter=480, tempo=(),
-                programs=[*range(15)])  # fmt: skip
+    write_parts(tmp_path / "a.mid", [Part(f"{n}", note, n) for n in range(15)], ticks_per_quarter=480, tempo=())
     assert [own[0].pop() for own in tracks(tmp_path / "a.mid").values()] == [n for n in range(16) if n != 9]

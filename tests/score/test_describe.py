@@ -8,6 +8,7 @@ import pytest
 from pianist_jax.errors import PianistError
 from pianist_jax.music.midi import write_parts
 from pianist_jax.music.notes import Notes
+from pianist_jax.music.part import Part
 from pianist_jax.score.describe import describe, minutes, pedal_in_words, pitch_name
 from pianist_jax.score.load import load
 from tests.music.helpers import midi, off, on, tempo, track
@@ -111,7 +112,11 @@ def test_a_minor_key_that_a_file_calls_major_is_told_by_its_end(tmp_path, last, 
     onset = np.array([0, 480, 960, 960])
     notes = Notes(np.array([60, 68, last, 72]), onset, np.full(4, 400), np.full(4, 64), none, none)
     write_parts(
-        tmp_path / "a.mid", [("Piano", notes)], ticks_per_quarter=480, tempo=[(0, 500_000)], key_signatures=[(0, "Ab")]
+        tmp_path / "a.mid",
+        [Part("Piano", notes)],
+        ticks_per_quarter=480,
+        tempo=[(0, 500_000)],
+        key_signatures=[(0, "Ab")],
     )
     assert dict(describe(tmp_path / "a.mid"))["key"] == key
 
