@@ -81,20 +81,19 @@ def _part_block(part: Part, sample_rate: int, at: int, size: int) -> np.ndarray:
     """float32 [size]: a part from sample `at` on."""
     notes, tone = part.notes, tone_of(part.program)
     begin, end = notes.onset / 1000, notes.end / 1000
-    first, last = at / sample_rate, (at + size) / sample_rate
-    heard = np.flatnonzero((begin < last) & (end + FADE * tone.release > first))
+    first = np.rint(begin * sample_rate).astype(np.int64) - at
+    last = np.rint((end + FADE * tone.release) * sample_rate).astype(np.int64) - at
+    heard = np.flatnonzero((first < size) & (last > 0))
     sound = np.zeros(size, np.float32)
     if not len(heard):
         return sound
     time = (at + np.arange(size)) / sample_rate
     swell = np.interp(time, part.curve[:, 0] / 1000, part.curve[:, 1] / 127) if len(part.curve) else np.ones(size)
     for n in heard.tolist():
-        low = max(0, int(np.ceil((begin[n] - first) * sample_rate)))
-        high = min(size, int((end[n] + FADE * tone.release - first) * sample_rate))
-        if low < high:
-            own = _note(tone, int(notes.pitch[n]), time[low:high] - begin[n], end[n] - begin[n], sample_rate)
-            gain = LEVEL * (notes.velocity[n] / 127 * swell[low:high]) ** 2
-            sound[low:high] += (own * gain).astype(np.float32)
+        low, high = max(0, int(first[n])), min(size, int(last[n]))
+        own = _note(tone, int(notes.pitch[n]), time[low:high] - begin[n], end[n] - begin[n], sample_rate)
+        gain = LEVEL * (notes.velocity[n] / 127 * swell[low:high]) ** 2
+        sound[low:high] += (own * gain).astype(np.float32)
     return sound
 
 

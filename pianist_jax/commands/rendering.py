@@ -81,14 +81,28 @@ def render(
         _render_on_beam(found, make_order, model, spread, whole=whole and shaped.style_of is None)
         return
     order = make_order(model=options.ready_model(model))
-    if shaped.style_of is not None:
+    if together.follow is not None:
+        _follow(found, order, together, plain=whole and shaped.style_of is None)
+    elif shaped.style_of is not None:
         _render_in_style(found, order, Path(shaped.style_of), whole=whole)
-    elif anew.performance is not None:
+    else:
+        _render_anew(found, order, anew, passage, spread.shard, files.tempo_events)
+
+
+def _render_anew(
+    found: "_Found",
+    order: "Order",
+    anew: options.Anew,
+    passage: "Passage | None",
+    share: str | None,
+    tempo_events: str | None,
+) -> None:
+    if anew.performance is not None:
         _take_recording(found, order, Path(anew.performance), plain=passage is None)
     elif passage is None:
-        _render_scores(found, order, spread.shard)
+        _render_scores(found, order, share)
     else:
-        _render_passage(found, order, passage, files.tempo_events)
+        _render_passage(found, order, passage, tempo_events)
 
 
 class _Found(NamedTuple):
@@ -233,6 +247,28 @@ def _take_recording(found: _Found, order: "Order", recording: Path, *, plain: bo
     if rendering is not None:
         say(f"  {recording_in_words(rendering.report['counts'])}")
         options.tell_error(rendering, saved.worst_error_ms, saved.beyond)
+
+
+def _follow(found: _Found, order: "Order", together: Together, *, plain: bool) -> None:
+    """Perform one score with a recording of its solo."""
+    from pianist_jax.performance.pace import AS_WRITTEN
+    from pianist_jax.rendering.finding import shelf
+    from pianist_jax.rendering.following import take_following
+
+    job = found.only("--follow")
+    if not plain or order.pace != AS_WRITTEN or order.expression.tempo_scale != 1 or order.expression.shape.hits:
+        raise PianistError("--follow goes with a recording's time; leave tempo, duration, hits and bars out")
+    with shelf() as file_of, _performing(order) as (start, advance):
+        told = take_following(
+            file_of(job), order.folder / job.stem, order, Path(together.follow or ""), together.solo, start, advance
+        )
+    saved, solo, rendering = told
+    say(f"{job.score} -> {' '.join(map(str, saved.files))}{options.take_in_words(saved.take)}")
+    say(f"  {solo.in_words()}")
+    if late := rendering.report["recording_at"]:
+        say(f"  the pianist begins first: the recording begins {late / 1000:.2f} s later than by itself")
+    options.tell_remarks(rendering)
+    options.tell_error(rendering, saved.worst_error_ms, saved.beyond)
 
 
 def _render_in_style(found: _Found, order: "Order", recording: Path, *, whole: bool) -> None:

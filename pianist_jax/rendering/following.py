@@ -1,6 +1,7 @@
 """A performed solo, and a pianist who accompanies it: his performance on the time of the recording."""
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,13 @@ from pianist_jax.performance.pace import at_pace
 from pianist_jax.performance.parameters import TimeMap, carried, chords_of, deal, time_map
 from pianist_jax.performance.playable import make_playable
 from pianist_jax.performance.players import soloist
-from pianist_jax.rendering.extras import read_recording
+from pianist_jax.rendering.extras import check_plot, read_recording
 from pianist_jax.rendering.hashes import file_hash
-from pianist_jax.rendering.renderer import Piece
+from pianist_jax.rendering.order import Order
+from pianist_jax.rendering.outputs import Saved
+from pianist_jax.rendering.renderer import Piece, read_piece
 from pianist_jax.rendering.result import Rendering
+from pianist_jax.rendering.takes import keep_edits, keep_take
 from pianist_jax.score.ensemble import OtherPart
 from pianist_jax.score.together import Playing
 
@@ -65,6 +69,35 @@ def read_solo(piece: Piece, path: Path, wanted: str | None = None) -> Solo:
         raise PianistError(f"{name}: no part {wanted!r} to follow; its other parts are: {listed}")
     played, match = read_recording(path, others[number].notes)
     return Solo(path, number, others[number].name, played, match)
+
+
+def take_following(
+    score: Path,
+    stem: Path,
+    order: Order,
+    recording: Path,
+    wanted: str | None = None,
+    on_start: Callable[[int], None] | None = None,
+    advance: Callable[[int], None] | None = None,
+) -> tuple[Saved, Solo, Rendering]:
+    """Make a take at `stem` (a path without suffix) that goes with a recording of the solo part, `wanted` or found.
+
+    Raises PianistError, and nothing is written, for a recording of something else (`read_solo`).
+    """
+    piece = read_piece(score, order.reading)
+    if piece.grid is None:
+        raise PianistError(f"{piece.name}: notes without bars; give a score file")
+    check_plot(piece.grid, order.extras)
+    solo = read_solo(piece, recording, wanted)
+    if not piece.ensemble.shaped:
+        raise PianistError("--follow needs players; leave --ensemble deadpan out")
+    if on_start is not None:
+        on_start(len(piece.score))
+    ((_, made),) = order.rendered([piece], advance)
+    rendering = following(made, solo)
+    if stem.with_name(f"{stem.name}.json").exists():
+        keep_edits(stem)
+    return keep_take(rendering, stem, order.extras, force=order.force), solo, rendering
 
 
 def _named(others: tuple[OtherPart, ...], wanted: str) -> int | None:

@@ -189,7 +189,7 @@ class Rendering:
         "onset", or on every "beat" or "bar" only, of `ppq` ticks a quarter, in half the note values where `halved`;
         `plot` adds `NAME.png` (of up to four performances), `audio` adds `NAME.wav` (or what a form like
         "flac,44100,24" says), `page` `NAME.html`, in which all can be heard and seen. Parts that sound beside the
-        pianist's are in the MIDI files alone.
+        pianist's are in all of them.
         The plot shows all bars or those from first to last of `plot_bars`; `overlay` are MIDI files of performances
         of the same score, as humans play it, to be drawn over it.
 
