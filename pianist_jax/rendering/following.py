@@ -19,7 +19,7 @@ from pianist_jax.rendering.extras import check_plot, read_recording
 from pianist_jax.rendering.hashes import file_hash
 from pianist_jax.rendering.order import Order
 from pianist_jax.rendering.outputs import Saved
-from pianist_jax.rendering.renderer import Piece, read_piece
+from pianist_jax.rendering.renderer import Piece, read_piece, render_all
 from pianist_jax.rendering.result import Rendering
 from pianist_jax.rendering.takes import keep_edits, keep_take
 from pianist_jax.score.ensemble import OtherPart
@@ -93,7 +93,7 @@ def take_following(
         raise PianistError("--follow needs players; leave --ensemble deadpan out")
     if on_start is not None:
         on_start(len(piece.score))
-    ((_, made),) = order.rendered([piece], advance)
+    ((_, made),) = render_all([piece], **order.settings, advance=advance)
     rendering = following(made, solo)
     if stem.with_name(f"{stem.name}.json").exists():
         keep_edits(stem)

@@ -15,6 +15,7 @@ from pianist_jax.rendering.reimport import take_in
 from pianist_jax.rendering.renderer import render
 from pianist_jax.rendering.stored import apply_edits, read_rendering
 from pianist_jax.score.load import load
+from pianist_jax.score.reading import Reading
 from pianist_jax.score.together import AN_ENSEMBLE, Playing
 from tests.music.helpers import notes_of
 from tests.rendering.models import lively_model
@@ -113,14 +114,14 @@ def test_players_of_midi_files_need_no_pianist(tmp_path):
     path = tmp_path / "duo.mid"
     notes = [notes_of([(72 - 20 * k, 500 * n, 500, 64) for n in range(6)]) for k in range(2)]
     write_company(path, [Part("Flute", notes[0], 73), Part("Cello", notes[1], 42)])
-    score = load(path, accompany=True)
+    score = load(path, Reading(accompany=True))
     assert score.conducted
     assert [(other.name, other.program, len(other.notes)) for other in score.others] == [
         ("Flute", 73, 6),
         ("Cello", 42, 6),
     ]
     assert not load(path).conducted
-    assert not load(path, part="Cello", accompany=True).conducted
+    assert not load(path, Reading(part="Cello", accompany=True)).conducted
 
 
 def test_channels_that_are_shared_have_no_curves(tmp_path):
