@@ -3,7 +3,7 @@
     python -m experiments.studio_speed [--times 3]
 
 `pianist studio` is started, its page opened, a score of about 500 notes (Bach's Prelude in C) performed with the model
-warm, a slider moved while it plays, a score of 3 000 notes played for ten seconds, and one of 25 pages opened. Each
+warm, a slider moved while it plays, a score of 3 000 notes played for ten seconds, and two of 25 pages opened. Each
 figure is the median of so many times; seconds are of the wall, from the start or the click to what is heard or seen.
 Sound counts from when the player's clock moves. Programs are kept: the first start on a machine compiles them, untold.
 
@@ -11,12 +11,13 @@ On two cores of an AMD EPYC, Chromium drawing without a GPU on the same cores:
 
 | | |
 |---|---|
-| page ready after `pianist studio` | 1.2–1.6 s |
+| page ready after `pianist studio` | 1.2–1.7 s |
 | first sound after Perform, 549 notes, model warm | 1.4–2.2 s |
-| a slider, while it plays, heard | 0.8–0.9 s |
-| 3 000 notes engraved, all to be clicked | 1.2–2.0 s |
+| a slider, while it plays, heard | 0.8–1.1 s |
+| 3 000 notes engraved, all to be clicked | 1.4–2.5 s |
 | frames while that plays | 16.7 ms (95%: 33 ms), of which drawing 0.2–0.4 |
-| 12 060 notes on 26 pages: the first, all to be clicked | 3.7–4.5 s, 5.5–6.2 s |
+| 25 pages as printed (550 bars, 6 600 notes): the first, all to be clicked | 2.2–2.6 s, 3.1–3.5 s |
+| 25 pages of the studio's own (980 bars, 11 760 notes) | 4.1 s, 5.6–5.8 s |
 """
 
 import argparse
@@ -38,7 +39,8 @@ ROOT = Path(__file__).parents[1]
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--autoplay-policy=no-user-gesture-required"]
 PRELUDE = ROOT / "examples" / "bach-prelude-bwv846.musicxml"
 WAIT = 600_000  # ms
-PAGES, NOTES = 25, 3_000
+NOTES = 3_000
+PRINTED, FULL = 550, 980  # bars: 25 pages in print, of 22 bars; and 25 of the studio's own, which hold more
 HEARD = "() => studio.player.playing && !studio.player.waiting && studio.player.audio.currentTime > 0"
 STEPS = ("C", "D", "E", "F", "G", "A", "B", "c", "d", "e", "f", "g", "a", "b")
 
@@ -154,7 +156,7 @@ def main() -> None:
 
     with sync_playwright() as playwright, tempfile.TemporaryDirectory() as scratch:
         browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        long, wide = Path(scratch, "long.krn"), Path(scratch, "wide.krn")
+        wide = Path(scratch, "wide.krn")
         wide.write_text(kern(NOTES // 12))
         for time_ in range(times):
             page = browser.new_page(viewport={"width": 1280, "height": 820})
@@ -181,17 +183,13 @@ def main() -> None:
                     )
                     for name, value in zip(names, frames(page), strict=True):
                         tell(name, value)
-                bars = 60
-                while True:  # as many bars as make 25 pages
+                for bars in (PRINTED, FULL):
+                    long = Path(scratch, f"long{bars}-{time_}.krn")
                     long.write_text(kern(bars))
-                    seconds = opened(page, long)
+                    first, all_of_it = opened(page, long)
                     pages = page.evaluate("() => document.querySelectorAll('#sheet > .page').length")
-                    if pages >= PAGES:
-                        break
-                    bars = bars * PAGES // pages + 8
-                    long = long.with_name(f"long{bars}.krn")
-                tell(f"{12 * bars} notes on {pages} pages: the first can be clicked (s)", seconds[0])
-                tell("all of them can (s)", seconds[1])
+                    tell(f"{12 * bars} notes on {pages} pages: the first can be clicked (s)", first)
+                    tell(f"{12 * bars} notes on {pages} pages: all can (s)", all_of_it)
                 page.close()
         browser.close()
     code = sum(path.stat().st_size for path in (ROOT / "pianist_jax" / "studio" / "static").iterdir())

@@ -336,7 +336,7 @@ def test_each_format_is_shown_and_played(page, file, tmp_path):
     expect(page.locator("#sheet .note")).to_have_count(36, timeout=LONG)
 
 
-def test_pages_are_drawn_when_they_are_near(page, tmp_path):
+def test_pages_are_drawn_when_they_are_near_and_work_is_given_up(page, tmp_path):
     bars = "".join(f"={bar}\n8c\n8d\n8e\n8f\n8g\n8a\n8b\n8cc\n" for bar in range(1, 401))
     score = tmp_path / "long.krn"
     score.write_text(f"**kern\n*clefG2\n*M4/4\n{bars}==\n*-\n")
@@ -350,5 +350,10 @@ def test_pages_are_drawn_when_they_are_near(page, tmp_path):
     expect(pages.last.locator(".note.on")).to_be_visible(timeout=LONG)  # what one hears is found and shown
     drawn = page.evaluate("() => document.querySelector('#sheet').scrollHeight")
     assert abs(drawn - heights) <= 2 * pages.count()
+    page.get_by_role("button", name="Perform", exact=True).click()
+    page.wait_for_selector("#job:not([hidden])", timeout=LONG)
+    page.locator("#job-cancel").dispatch_event("click")  # it may soon be gone
+    expect(page.locator("#job")).to_be_hidden(timeout=LONG)
+    expect(page.locator("#takes li")).to_have_count(1)  # given up
     page.locator("#score").select_option("small")
     expect(page.locator("#sheet .note")).to_have_count(36, timeout=LONG)
