@@ -394,7 +394,7 @@ def test_a_song_is_accompanied(run):
     assert (code, err) == (0, [])
     assert "  played: Piano; with it: Soprano (--part chooses)" in out
     assert "  left out: 8 percussion notes" in out
-    assert "  the sound is the pianist's; heard in the MIDI files alone: Soprano" in out
+    assert "  heard from a plain synthesiser: Soprano" in out
     _, out, _ = run("inspect", "--schema")
     content = json.loads(Path("out/song.json").read_text())
     fastjsonschema.compile(json.loads("\n".join(out)))(content)
