@@ -3,7 +3,7 @@
     python -m experiments.optimizers --data parts --workdir RUNS
 
 Every optimizer is first tried at several peak rates with seed 0; the best of each, along a cosine, is then run with
-seeds 1 and 2 and with the other schedule. The seed decides weights, windows and masks, so that cells of one seed are
+seeds 1 and 2 and with the other schedule (the README tells which were run). The seed decides weights, windows and masks, so that cells of one seed are
 paired. `--only` takes cells by name ("muon cosine 0.002 seed 1"); all of the grid would be more than a day of a core.
 """
 
@@ -17,7 +17,7 @@ from experiments import study
 from experiments.study import Run, pretraining
 
 STEPS = 300
-RATES = (0.001, 0.002, 0.004, 0.008)
+RATES = (0.001, 0.002, 0.004, 0.008, 0.016)
 SEEDS = (0, 1, 2)
 CELLS = (("adamw", "cosine"), ("adamw", "stable"), ("muon", "cosine"), ("muon", "stable"), ("schedule-free", "stable"))
 
