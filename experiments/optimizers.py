@@ -3,8 +3,8 @@
     python -m experiments.optimizers --data parts --workdir RUNS
 
 Every optimizer is first tried at several peak rates with seed 0; the best of each, along a cosine, is then run with
-seeds 1 and 2 and with the other schedule (the README tells which were run). The seed decides weights, windows and masks, so that cells of one seed are
-paired. `--only` takes cells by name ("muon cosine 0.002 seed 1"); all of the grid would be more than a day of a core.
+seeds 1 and 2 and with the other schedule (README.md tells which were run). The seed decides weights, windows and masks,
+so that cells of one seed are paired. `--only` takes cells by name; all of the grid would be more than a day of a core.
 """
 
 import sys

@@ -60,7 +60,7 @@ def test_schedule_free_weights_are_judged_by_their_mean():
     config = TrainConfig(optimizer="schedule-free", warmup=1, learning_rate=0.1)
     _, state, params = moved(config)
     mean = judged_weights(state, params)
-    assert jax.tree.structure(mean) == jax.tree.structure(params)
+    assert jax.tree.map(jnp.shape, mean) == jax.tree.map(jnp.shape, params)
     assert max(float(jnp.abs(a - b).max()) for a, b in zip(*map(jax.tree.leaves, (mean, params)), strict=True)) > 1e-3
     _, state, params = moved(TrainConfig(warmup=1), steps=1)
     assert judged_weights(state, params) is params
