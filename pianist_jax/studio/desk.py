@@ -323,8 +323,7 @@ class Desk:
         score = load(path)
         notes, grid, ids = normalise(score.notes)[0], score.grid, []
         if sheet is not None:
-            same = sheet.stat().st_size == path.stat().st_size and sheet.read_bytes() == path.read_bytes()
-            on_sheet = grid if same else load(sheet).grid
+            on_sheet = grid if sheet.read_bytes() == path.read_bytes() else load(sheet).grid
             ids = on_page(on_sheet.ids, sheet) if len(on_sheet) == len(grid) else []
         return Read(stamp, notes, grid, content_hash(score.notes), sheet, ids)
 

@@ -56,12 +56,10 @@ class Engraver:
         """
         width = min(max(width, WIDTHS[0]), WIDTHS[1])
         with self._lock:
-            made, count = self._kept.get((sheet, width), ([], 1))
-            first = min(first, count)
-            last = min(first + AT_ONCE, count) if first else 1
-            if len(made) < last:
-                request = {"sheet": str(sheet), "width": width, "first": len(made), "last": last}
-                answer = self._ask(request)
+            made, count = self._kept.get((sheet, width), ([], sys.maxsize))
+            last = first + AT_ONCE if first else 1
+            if len(made) < min(last, count):
+                answer = self._ask({"sheet": str(sheet), "width": width, "first": len(made), "last": last})
                 if "pages" not in answer:
                     raise PianistError(f"{sheet.stem}: cannot be engraved ({answer.get('error', 'no answer')})")
                 made, count = made + answer["pages"], answer["count"]
@@ -150,8 +148,7 @@ def serve(requests: TextIO, answers: TextIO) -> None:
         try:
             wanted = request["sheet"], request["width"]
             if wanted != before:
-                before, toolkit = None, laid_out(*wanted)
-                before = wanted
+                toolkit, before = laid_out(*wanted), wanted
             assert toolkit is not None
             count = toolkit.getPageCount()
             numbers = range(request["first"], min(request["last"], count))
